@@ -1,0 +1,57 @@
+"""What dreamscope raises: one base class, and messages that name the nearest right thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+
+class DreamscopeError(Exception):
+    """Anything dreamscope refuses or cannot do.
+
+    The message is one line: what was wrong, what was expected, the nearest right thing.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class DivergedError(DreamscopeError):
+    """An ascent left the finite numbers.
+
+    Attributes
+    ----------
+    step : int
+        The step, from 1, whose numbers were no longer finite.
+    result : Any
+        The technique's result with the last finite picture, or ``None`` below the technique.
+    """
+
+    def __init__(self, message: str, *, step: int, result: Any = None) -> None:
+        super().__init__(message)
+        self.step = step
+        self.result = result
+
+
+class Interrupted(KeyboardInterrupt):  # noqa: N818 - named for what happened, as KeyboardInterrupt is
+    """Ctrl-C during a technique; ``result`` holds the last good picture.
+
+    A subclass of ``KeyboardInterrupt``, so that a loop over many pictures stops as it should.
+    """
+
+    def __init__(self, message: str, *, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+def did_you_mean(word: str, choices: Iterable[str], *, most: int = 3) -> str:
+    """Return `` ; did you mean ...?`` with the nearest of `choices`, or an empty string.
+
+    >>> did_you_mean("feature.28", ["features.28", "classifier"])
+    "; did you mean 'features.28'?"
+    """
+    close = get_close_matches(word, list(choices), n=most, cutoff=0.6)
+    if not close:
+        return ""
+    return "; did you mean " + " or ".join(f"'{name}'" for name in close) + "?"

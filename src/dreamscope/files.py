@@ -1,0 +1,85 @@
+"""The one place for files: written whole or not at all, the cache folder, digests."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dreamscope.errors import DreamscopeError
+
+
+def cache_folder() -> Path:
+    """Return the folder for things that can be made again: ``$DREAMSCOPE_CACHE`` or the user's cache."""
+    named = os.environ.get("DREAMSCOPE_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dreamscope"
+
+
+def existing_file(path: str | Path, what: str) -> Path:
+    """Return `path` as a readable file, or raise a `DreamscopeError` that calls it `what`."""
+    path = Path(path)
+    if not path.exists():
+        raise DreamscopeError(f"no such {what}: '{path}'")
+    if not path.is_file():
+        raise DreamscopeError(f"{what} '{path}' is a folder, not a file")
+    if not os.access(path, os.R_OK):
+        raise DreamscopeError(f"{what} '{path}' can't be read: permission denied")
+    return path
+
+
+def ensure_writable(path: str | Path) -> Path:
+    """Return `path` if a file can be written there; called before long work, not after it.
+
+    Raises
+    ------
+    DreamscopeError
+        If the folder is missing or not writable, or if `path` is a folder.
+    """
+    path = Path(path)
+    folder = path.parent
+    if not folder.is_dir():
+        raise DreamscopeError(f"can't write '{path}': there is no folder '{folder}'; make it first")
+    if path.is_dir():
+        raise DreamscopeError(f"can't write '{path}': it is a folder; give a file name")
+    try:
+        # Asking by doing: permission bits say little for root, network and read-only file systems.
+        handle, probe = tempfile.mkstemp(prefix=".dreamscope-", dir=folder)
+    except OSError as error:
+        raise DreamscopeError(f"can't write '{path}': folder '{folder}': {error.strerror}") from error
+    os.close(handle)
+    os.unlink(probe)
+    return path
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on success it becomes `path`, on any error it is gone.
+
+    The temporary name keeps the suffix, since encoders choose the format by it.
+    """
+    path = ensure_writable(path)
+    handle, name = tempfile.mkstemp(prefix=".dreamscope-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes private files; a result gets the permissions that any new file would get.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except OSError as error:
+        raise DreamscopeError(f"can't write '{path}': {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def digest(path: str | Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,274 @@
+"""Pictures in and out: any file to a float32 tensor (1, 3, H, W), RGB, [0, 1], and back."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+from torch.nn import functional as F
+
+from dreamscope.errors import DreamscopeError, did_you_mean
+from dreamscope.files import existing_file, written_whole
+
+SAMPLES = ("china", "flower")
+"""Photos that scikit-learn ships, read as ``sample:NAME``."""
+
+SMALLEST_SIDE = 8
+LARGEST_AREA = 100_000_000
+
+_NOTE_KEY = "dreamscope"
+_EXIF_DESCRIPTION = 0x010E
+_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+
+@dataclass(frozen=True)
+class Size:
+    """A picture's size in pixels; from text as ``WIDTHxHEIGHT``, or one number for the longer side."""
+
+    width: int
+    height: int
+
+    @classmethod
+    def parse(cls, text: str | int) -> Size | int:
+        """Read ``640x480`` as a `Size` and ``640`` as the longer side."""
+        try:
+            numbers = [int(part) for part in str(text).lower().split("x")]
+        except ValueError:
+            numbers = []
+        if len(numbers) not in (1, 2) or min(numbers) < SMALLEST_SIDE:
+            raise DreamscopeError(
+                f"size '{text}' is neither PX (the longer side) nor WIDTHxHEIGHT, each {SMALLEST_SIDE} or more"
+            )
+        if numbers[0] * numbers[-1] > LARGEST_AREA:
+            raise DreamscopeError(f"size '{text}' is over {LARGEST_AREA // 10**6} megapixels")
+        return numbers[0] if len(numbers) == 1 else cls(*numbers)
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+def read(source: str | Path | Image.Image | np.ndarray[Any, Any] | Tensor) -> Tensor:
+    """Read a picture.
+
+    Parameters
+    ----------
+    source
+        A file, ``sample:china`` or ``sample:flower``, a PIL image, an array (H, W, 3) or (H, W) of
+        uint8, uint16 or floats in [0, 1], or a tensor that already is an image.
+
+    Returns
+    -------
+    Tensor
+        float32 (1, 3, H, W), RGB (sRGB), [0, 1]. The EXIF orientation is applied, an embedded colour
+        profile converted to sRGB, alpha laid over white, 16 bits a channel scaled by 65535.
+
+    Raises
+    ------
+    DreamscopeError
+        If the file is missing, empty, cut short, not a picture, smaller than 8x8 or larger than
+        100 megapixels, or if a tensor is not an image.
+    """
+    if isinstance(source, Tensor):
+        return check(source)
+    if isinstance(source, np.ndarray):
+        source = _from_array(source)
+    if isinstance(source, Image.Image):
+        return _to_tensor(source, "the picture")
+    if str(source).startswith("sample:"):
+        return _to_tensor(Image.fromarray(_sample(str(source))), str(source))
+    return _read_file(existing_file(source, "picture"))
+
+
+def check(image: Tensor) -> Tensor:
+    """Return `image` if it is one: float (N, 3, H, W) with finite values in [0, 1]; else raise."""
+    shape = tuple(image.shape)
+    if image.dim() != 4 or shape[1] != 3 or not image.is_floating_point():
+        raise DreamscopeError(
+            f"an image is a float tensor (N, 3, H, W), not {str(image.dtype).removeprefix('torch.')} {shape}"
+        )
+    _check_size(shape[3], shape[2], "the picture")
+    # Cheaper than isfinite: a NaN makes both comparisons false.
+    if not bool((image.min() >= 0) & (image.max() <= 1)):
+        raise DreamscopeError(
+            f"an image lies in [0, 1], not [{image.min():.4g}, {image.max():.4g}]; divide by 255?"
+        )
+    return image.detach().float()
+
+
+def fit(width: int, height: int, longer: int) -> Size:
+    """Return the size with the longer side `longer` and the proportions of `width` x `height`."""
+    scale = longer / max(width, height)
+    return Size(max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def resize(image: Tensor, size: Size) -> Tensor:
+    """Resample (N, C, H, W) to `size`, bicubic and antialiased; values may overshoot by a little."""
+    if image.shape[-2:] == (size.height, size.width):
+        return image
+    return F.interpolate(image, (size.height, size.width), mode="bicubic", antialias=True)
+
+
+def size_of(image: Tensor) -> Size:
+    """Return the size of (N, C, H, W)."""
+    return Size(int(image.shape[-1]), int(image.shape[-2]))
+
+
+def gray(image: Tensor) -> Tensor:
+    """Return the luma (N, 1, H, W) of an image, by Rec. 601."""
+    weights = image.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    return (image * weights).sum(1, keepdim=True)
+
+
+def to_pil(image: Tensor) -> Image.Image:
+    """Round one image (1, 3, H, W) to 8 bits."""
+    pixels = image.detach().squeeze(0).clamp(0, 1).mul(255).round().to(torch.uint8)
+    return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
+
+
+def ensure_format(path: str | Path) -> str:
+    """Return the format that `path` asks for by its suffix (PNG, JPEG, WEBP), or raise."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in _FORMATS:
+        raise DreamscopeError(
+            f"can't write '{path}': a picture ends in {', '.join(_FORMATS)}" + did_you_mean(suffix, _FORMATS)
+        )
+    return _FORMATS[suffix]
+
+
+def write(image: Tensor, path: str | Path, *, note: str | None = None) -> Path:
+    """Write one image (1, 3, H, W) as PNG, JPEG or WebP (by suffix), whole or not at all.
+
+    `note` (a recipe's JSON) goes into the file: a PNG text chunk, or the EXIF description.
+    """
+    format_ = ensure_format(path)
+    options: dict[str, Any] = {}
+    if format_ == "PNG":
+        if note is not None:
+            options["pnginfo"] = PngInfo()
+            options["pnginfo"].add_text(_NOTE_KEY, note)
+    else:
+        options["quality"] = 95
+        if format_ == "JPEG":
+            options["subsampling"] = 0
+        if note is not None:
+            exif = Image.Exif()
+            exif[_EXIF_DESCRIPTION] = note
+            options["exif"] = exif
+    with written_whole(path) as temporary:
+        to_pil(image).save(temporary, format=format_, **options)
+    return Path(path)
+
+
+def read_note(path: str | Path) -> str | None:
+    """Return the note that `write` put into a picture, or ``None``."""
+    path = existing_file(path, "picture")
+    with _opened(path) as picture:
+        note = picture.info.get(_NOTE_KEY) or picture.getexif().get(_EXIF_DESCRIPTION)
+    return note if isinstance(note, str) else None
+
+
+def _sample(name: str) -> np.ndarray[Any, Any]:
+    from sklearn.datasets import load_sample_image
+
+    short = name.removeprefix("sample:")
+    if short not in SAMPLES:
+        raise DreamscopeError(
+            f"no sample picture '{short}'; there are " + " and ".join(f"sample:{each}" for each in SAMPLES)
+        )
+    return np.asarray(load_sample_image(f"{short}.jpg"))
+
+
+def _from_array(array: np.ndarray[Any, Any]) -> Image.Image | Tensor:
+    if array.dtype == np.uint8:
+        return Image.fromarray(array)
+    tensor = torch.from_numpy(np.ascontiguousarray(array).astype(np.float32))
+    if array.dtype == np.uint16:
+        tensor = tensor / 65535
+    if tensor.dim() == 2:
+        tensor = tensor.unsqueeze(-1).expand(-1, -1, 3)
+    if tensor.dim() != 3:
+        raise DreamscopeError(f"a picture's array is (H, W, 3) or (H, W), not {tuple(array.shape)}")
+    return check(tensor.permute(2, 0, 1).unsqueeze(0))
+
+
+def _opened(path: Path) -> Image.Image:
+    if path.stat().st_size == 0:
+        raise DreamscopeError(f"picture '{path}' is empty (0 bytes)")
+    try:
+        with warnings.catch_warnings():
+            # Pillow's own limit is told by a warning first; `_check_size` is ours, and an error.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return Image.open(path)
+    except UnidentifiedImageError as error:
+        raise DreamscopeError(
+            f"'{path}' is not a picture that can be read (PNG, JPEG, WebP, TIFF, BMP, GIF ...)"
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise DreamscopeError(
+            f"picture '{path}' is too large: over {LARGEST_AREA // 10**6} megapixels"
+        ) from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DreamscopeError(f"picture '{path}' can't be read: {error}") from error
+
+
+def _read_file(path: Path) -> Tensor:
+    with _opened(path) as picture:
+        _check_size(*picture.size, f"picture '{path}'")
+        try:
+            picture.load()
+            return _to_tensor(picture, f"picture '{path}'")
+        except (OSError, ValueError, SyntaxError) as error:
+            raise DreamscopeError(f"picture '{path}' is damaged or cut short: {error}") from error
+
+
+def _check_size(width: int, height: int, what: str) -> None:
+    if min(width, height) < SMALLEST_SIDE:
+        raise DreamscopeError(
+            f"{what} is {width}x{height} pixels; at least {SMALLEST_SIDE}x{SMALLEST_SIDE} are needed"
+        )
+    if width * height > LARGEST_AREA:
+        raise DreamscopeError(
+            f"{what} is {width}x{height} pixels, too large: over {LARGEST_AREA // 10**6} megapixels"
+        )
+
+
+def _to_tensor(picture: Image.Image, what: str) -> Tensor:
+    _check_size(*picture.size, what)
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode == "F":
+        raise DreamscopeError(f"{what} holds floating-point numbers of unknown range; convert it first")
+    if picture.mode.startswith("I"):
+        # 16-bit gray. Pillow's own conversion to RGB would clip at 255.
+        values = torch.from_numpy(np.array(picture, dtype=np.float32)).div(65535).clamp(0, 1)
+        return values.expand(1, 3, -1, -1).clone()
+    profile = picture.info.get("icc_profile")
+    if picture.has_transparency_data:
+        rgba = picture.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        picture = Image.alpha_composite(white, rgba).convert("RGB")
+    if profile:
+        picture = _to_srgb(picture, profile)
+    pixels = np.array(picture.convert("RGB"))
+    return torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).float().div(255)
+
+
+def _to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
+    """Convert by the embedded profile; a broken or foreign profile leaves the picture as it is."""
+    if picture.mode not in ("RGB", "CMYK", "L", "LAB"):
+        picture = picture.convert("RGB")
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(
+            picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return picture
+    return converted if converted is not None else picture

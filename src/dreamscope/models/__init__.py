@@ -1,0 +1,1 @@
+"""The subject: classifiers, where they come from, their layers and addresses."""

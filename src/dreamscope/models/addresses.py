@@ -1,0 +1,180 @@
+"""Addresses: ``[WEIGHT*]LAYER[:CHANNELS][@ROW,COL]`` - the one parser for CLI, Python and recipes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from dreamscope.errors import DreamscopeError, did_you_mean
+
+if TYPE_CHECKING:
+    from dreamscope.models.classifier import Classifier
+
+_ADDRESS = re.compile(
+    r"\s*(?:(?P<weight>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*\*\s*)?"
+    r"(?P<layer>[\w.\-*?\[\]]+)"
+    r"(?:\s*:\s*(?P<channels>[\d\s,\-]+?))?"
+    r"(?:\s*@\s*(?P<row>\d+)\s*,\s*(?P<column>\d+))?\s*"
+)
+_RANGE = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?")
+_GRAMMAR = "[WEIGHT*]LAYER[:CHANNELS][@ROW,COL], for example features.28, 0.5*features.28:3,7-9 or mixed4a:476@7,7"
+
+
+@dataclass(frozen=True)
+class Address:
+    """A place in a network: a layer, perhaps some of its channels, perhaps one position, with a weight.
+
+    Attributes
+    ----------
+    layer : str
+        Dotted module name; before `resolve` it may be a glob (``features.*``) or a bare index.
+    channels : tuple of int or None
+        Sorted, without repeats; ``None`` is all channels.
+    position : (row, column) or None
+        In the layer's own grid, from 0.
+    weight : float
+        How much the address counts in an objective; may be negative.
+
+    Examples
+    --------
+    >>> Address.parse("0.5*features.28:3,7-9")
+    Address(layer='features.28', channels=(3, 7, 8, 9), position=None, weight=0.5)
+    >>> str(Address.parse("mixed4a : 476 @ 7,7"))
+    'mixed4a:476@7,7'
+    """
+
+    layer: str
+    channels: tuple[int, ...] | None = None
+    position: tuple[int, int] | None = None
+    weight: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str | Address) -> Address:
+        """Read an address; an `Address` is returned as it is.
+
+        Raises
+        ------
+        DreamscopeError
+            If the text does not have the form, with the form and examples.
+        """
+        if isinstance(text, Address):
+            return text
+        match = _ADDRESS.fullmatch(text)
+        if match is None:
+            raise DreamscopeError(f"'{text}' is not an address; expected {_GRAMMAR}")
+        channels = match["channels"]
+        return cls(
+            layer=match["layer"],
+            channels=None if channels is None else _parse_channels(channels, text),
+            position=None if match["row"] is None else (int(match["row"]), int(match["column"])),
+            weight=1.0 if match["weight"] is None else float(match["weight"]),
+        )
+
+    def __str__(self) -> str:
+        weight = "" if self.weight == 1 else f"{self.weight:g}*"
+        channels = "" if self.channels is None else ":" + _join_channels(self.channels)
+        position = "" if self.position is None else "@{},{}".format(*self.position)
+        return f"{weight}{self.layer}{channels}{position}"
+
+
+def resolve(texts: Iterable[str | Address], model: Classifier) -> list[Address]:
+    """Turn addresses into ones that exist in `model`: globs spread out, bare indices named, ranges checked.
+
+    Parameters
+    ----------
+    texts
+        Addresses or their texts.
+    model
+        The classifier whose layers are meant.
+
+    Returns
+    -------
+    list of Address
+        Each layer a module that runs in a forward pass, each channel within its range.
+
+    Raises
+    ------
+    DreamscopeError
+        No such layer (with the nearest names), a layer that does not run, a channel out of range
+        (with the range), or a glob that matches nothing.
+    """
+    found: list[Address] = []
+    for text in texts:
+        address = Address.parse(text)
+        for name in _matching_layers(address.layer, model):
+            _check_channels(address, name, model)
+            found.append(replace(address, layer=name))
+    if not found:
+        raise DreamscopeError(f"no address given; expected {_GRAMMAR}")
+    return found
+
+
+def _parse_channels(text: str, whole: str) -> tuple[int, ...]:
+    channels: set[int] = set()
+    for part in text.split(","):
+        match = _RANGE.fullmatch(part)
+        if match is None:
+            raise DreamscopeError(f"'{part.strip()}' in '{whole}' is not a channel or a range such as 7-9")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise DreamscopeError(f"the range {first}-{last} in '{whole}' runs backwards; did you mean {last}-{first}?")
+        if last - first > 10**6:
+            raise DreamscopeError(f"the range {first}-{last} in '{whole}' is longer than any layer")
+        channels.update(range(first, last + 1))
+    return tuple(sorted(channels))
+
+
+def _join_channels(channels: Sequence[int]) -> str:
+    """Write runs of three or more as ranges: (3, 7, 8, 9) -> ``3,7-9``."""
+    runs: list[list[int]] = []
+    for channel in channels:
+        if runs and channel == runs[-1][-1] + 1:
+            runs[-1].append(channel)
+        else:
+            runs.append([channel])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in runs)
+
+
+def _matching_layers(pattern: str, model: Classifier) -> list[str]:
+    names = model.layer_names
+    if pattern in names:
+        return _that_run([pattern], model)
+    if pattern.isdigit():
+        # The write-ups of VGG count within the stack of convolutions: 33 is features.33.
+        stack = model.main_stack
+        if stack is not None and f"{stack}.{pattern}" in names:
+            return _that_run([f"{stack}.{pattern}"], model)
+    elif any(sign in pattern for sign in "*?["):
+        matched = [name for name in names if fnmatchcase(name, pattern)]
+        running = [name for name in matched if name in model.layers]
+        if running:
+            return running
+        raise DreamscopeError(
+            f"no layer of {model.name} matches '{pattern}'. List them: dreamscope layers {model.name}"
+        )
+    raise DreamscopeError(
+        f"no layer '{pattern}' in {model.name}{did_you_mean(pattern, names) or '.'} "
+        f"List them: dreamscope layers {model.name}"
+    )
+
+
+def _that_run(names: list[str], model: Classifier) -> list[str]:
+    for name in names:
+        if name not in model.layers:
+            raise DreamscopeError(
+                f"layer '{name}' of {model.name} does not run in a forward pass, or puts out no tensor; "
+                f"those that do: dreamscope layers {model.name}"
+            )
+    return names
+
+
+def _check_channels(address: Address, name: str, model: Classifier) -> None:
+    count = model.layers[name].channels
+    if address.channels and address.channels[-1] >= count:
+        raise DreamscopeError(
+            f"channel {address.channels[-1]} is out of range: '{name}' of {model.name} has {count} channels, "
+            f"0-{count - 1}"
+        )

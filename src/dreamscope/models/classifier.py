@@ -1,0 +1,336 @@
+"""The classifier: any network in one convention - eval mode, frozen, images in, logits out."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dreamscope import images as pictures
+from dreamscope.errors import DreamscopeError
+from dreamscope.models.addresses import Address, resolve
+from dreamscope.models.edits import Ablation, edit_hooks
+from dreamscope.models.hooks import attached
+from dreamscope.models.layers import Layer, survey
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """What a network was trained to expect: ``(image - mean) / std``, a number for each of R, G and B."""
+
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Normalise (N, 3, H, W)."""
+        mean = images.new_tensor(self.mean).view(1, 3, 1, 1)
+        std = images.new_tensor(self.std).view(1, 3, 1, 1)
+        return (images - mean) / std
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One class of an answer: its index, its label, and its probability (softmax)."""
+
+    index: int
+    label: str
+    probability: float
+
+
+class Classifier(nn.Module):
+    """A network that can be looked into. Made by `wrap` or by the registry's ``load``.
+
+    Attributes
+    ----------
+    module : nn.Module
+        A private copy of the network: eval mode, no gradients for weights.
+    name : str
+        What messages and recipes call it.
+    labels : tuple of str
+        Class names; empty if there are none.
+    normalization : Normalization
+        Applied inside `forward` and nowhere else.
+    input_size : (height, width)
+        The size the network was trained on, for `classify` and the layer table.
+    crop : float
+        The share of the picture's shorter side that `classify` looks at.
+    default_address : str
+        Where to dream when nothing is said.
+    source : dict
+        How to load it again, for recipes.
+    edits : tuple of Ablation
+        What was changed, by `edited`.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        name: str,
+        labels: Sequence[str] = (),
+        normalization: Normalization | None = None,
+        input_size: tuple[int, int] = (224, 224),
+        crop: float = 1.0,
+        default_address: str = "",
+        source: dict[str, Any] | None = None,
+        edits: tuple[Ablation, ...] = (),
+    ) -> None:
+        super().__init__()
+        self.module = module
+        self.name = name
+        self.labels = tuple(labels)
+        self.normalization = normalization or Normalization()
+        self.input_size = input_size
+        self.crop = crop
+        self.source = source or {}
+        self.edits = edits
+        self._default_address = default_address
+
+    def train(self, mode: bool = True) -> Classifier:  # noqa: ARG002
+        """Do nothing: a classifier stays in eval mode, or its numbers would change by being looked at."""
+        return self
+
+    def forward(self, images: Tensor) -> Any:
+        """Run the network on images (N, 3, H, W) in [0, 1]; the precision and device are the network's."""
+        inputs = self.normalization(images.to(self.device)).to(self.dtype)
+        # Edits go first at their layers, so that whoever records there sees what they made.
+        hooks = edit_hooks(self.edits, self.layers) if self.edits else {}
+        with attached(self.module, hooks, first=True):
+            try:
+                return self.module(inputs)
+            except (RuntimeError, AssertionError, ValueError) as error:
+                height, width = images.shape[-2:]
+                raise DreamscopeError(
+                    f"{self.name} can't run on {width}x{height} pixels ({self._reason(error)}); "
+                    f"it was made for {self.input_size[1]}x{self.input_size[0]}"
+                ) from error
+
+    @staticmethod
+    def _reason(error: Exception) -> str:
+        lines = str(error).strip().splitlines()
+        return lines[0] if lines else type(error).__name__
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return the class scores before softmax, float32 (N, classes).
+
+        Raises
+        ------
+        DreamscopeError
+            If the network puts out something else: it has no classes.
+        """
+        output = self(images)
+        if isinstance(output, dict):
+            output = output.get("logits", output.get("out"))
+        if isinstance(output, tuple | list):
+            output = output[0]
+        if not isinstance(output, Tensor) or output.dim() != 2:
+            raise DreamscopeError(f"{self.name} has no classes: its output is not one score a class")
+        return output.float()
+
+    @torch.no_grad()
+    def classify(self, images: Tensor, *, top: int = 5) -> list[list[Prediction]]:
+        """Name what is on images.
+
+        Parameters
+        ----------
+        images
+            (N, 3, H, W) in [0, 1], any size: resized and cropped to the middle as the network was tested.
+        top
+            How many classes to return for each image.
+
+        Returns
+        -------
+        list of list of Prediction
+            For each image, the most probable first.
+        """
+        probabilities = self.logits(self.prepared(images)).softmax(1)
+        best = probabilities.topk(min(top, probabilities.shape[1]))
+        return [
+            [Prediction(i, self.label(i), p) for p, i in zip(values, indices, strict=True)]
+            for values, indices in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        ]
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """Resize (N, 3, H, W) by the shorter side and crop the middle, as the network was tested."""
+        height, width = self.input_size
+        if images.shape[-2:] == (height, width):
+            return images
+        scale = max(height / images.shape[-2], width / images.shape[-1]) / self.crop
+        size = pictures.Size(
+            max(width, round(images.shape[-1] * scale)), max(height, round(images.shape[-2] * scale))
+        )
+        resized = pictures.resize(images, size).clamp(0, 1)
+        top, left = round((size.height - height) / 2), round((size.width - width) / 2)
+        return resized[..., top : top + height, left : left + width]
+
+    def label(self, index: int) -> str:
+        """Return the name of a class, or ``class 17`` where there are no names."""
+        return self.labels[index] if index < len(self.labels) else f"class {index}"
+
+    def edited(self, edits: Iterable[Ablation] | Ablation) -> Classifier:
+        """Return a new classifier with these edits after the ones it has; this one stays as it is.
+
+        The two share their weights; an edit is applied while the new one runs and leaves nothing behind.
+        """
+        added = []
+        for edit in [edits] if isinstance(edits, Ablation) else edits:
+            added += [Ablation(address, edit.how) for address in resolve([edit.address], self)]
+        return Classifier(
+            self.module,
+            name=self.name,
+            labels=self.labels,
+            normalization=self.normalization,
+            input_size=self.input_size,
+            crop=self.crop,
+            default_address=self._default_address,
+            source=self.source,
+            edits=(*self.edits, *added),
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        first = self._first_weight
+        return torch.device("cpu") if first is None else first.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of the weights."""
+        first = self._first_weight
+        return torch.float32 if first is None else first.dtype
+
+    @property
+    def _first_weight(self) -> Tensor | None:
+        return next((p for p in self.module.parameters() if p.is_floating_point()), None)
+
+    @cached_property
+    def layer_names(self) -> list[str]:
+        """All module names, whether they run or not."""
+        return [name for name, _ in self.module.named_modules() if name]
+
+    @cached_property
+    def layers(self) -> dict[str, Layer]:
+        """The layer table at the network's own size, in the order of the forward pass."""
+        return self.layers_at(max(self.input_size))
+
+    def layers_at(self, side: int) -> dict[str, Layer]:
+        """Return the layer table for a square picture of `side` pixels."""
+        # Noise, not a constant: a constant can make a norm divide by zero.
+        generator = torch.Generator().manual_seed(0)
+        image = torch.rand((1, 3, side, side), generator=generator).to(self.device)
+        return survey(self.module, self.normalization(image).to(self.dtype))
+
+    @cached_property
+    def main_stack(self) -> str | None:
+        """The name of the first child if it is a plain stack (``features`` of VGG); bare indices count in it."""
+        first = next(iter(self.module.named_children()), None)
+        if first is None or not isinstance(first[1], nn.Sequential):
+            return None
+        return first[0] if all(name.isdigit() for name, _ in first[1].named_children()) else None
+
+    @cached_property
+    def default_address(self) -> str:
+        """Where to dream when nothing is said: chosen by eye for the embedded models, at 60 % depth for others."""
+        if self._default_address:
+            return self._default_address
+        maps = [name for name, layer in self.layers.items() if layer.grid and min(layer.grid) > 1]
+        # Whole blocks (a stage's numbered parts) read better than the convolutions inside them.
+        blocks = [name for name in maps if next(self.module.get_submodule(name).children(), None) is not None]
+        names = blocks if len(blocks) >= 4 else maps
+        if not names:
+            raise DreamscopeError(f"no layer of {self.name} has positions to dream at; give an address")
+        return names[int(len(names) * 0.6)]
+
+    def __repr__(self) -> str:
+        edits = f", edits={list(self.edits)}" if self.edits else ""
+        return f"Classifier({self.name!r}, classes={len(self.labels)}, input_size={self.input_size}{edits})"
+
+
+def wrap(
+    module: nn.Module,
+    *,
+    name: str | None = None,
+    labels: Sequence[str] = (),
+    mean: Sequence[float] = (0.0, 0.0, 0.0),
+    std: Sequence[float] = (1.0, 1.0, 1.0),
+    input_size: int | tuple[int, int] = 224,
+    crop: float = 1.0,
+    default_address: str = "",
+    source: dict[str, Any] | None = None,
+) -> Classifier:
+    """Make any network a classifier. It works on a copy: the caller's module stays exactly as it is.
+
+    Parameters
+    ----------
+    module
+        Takes (N, 3, H, W); a later change to it does not reach the classifier.
+    name
+        What messages call it; the class name if not given.
+    labels
+        Class names.
+    mean, std
+        The normalization it was trained with, for R, G and B in [0, 1].
+    input_size
+        (height, width), or one number for a square.
+    crop
+        The share of the shorter side that `Classifier.classify` looks at.
+    default_address
+        Where to dream when nothing is said.
+    source
+        How to load it again, for recipes.
+
+    Raises
+    ------
+    DreamscopeError
+        If `module` is no ``nn.Module``, is compiled or scripted (its layers can't be seen), or can't be
+        copied; if a number of `mean`, `std` or `input_size` makes no sense.
+    """
+    if isinstance(module, Classifier):
+        return module
+    if not isinstance(module, nn.Module):
+        raise DreamscopeError(f"a classifier is made of an nn.Module, not of {type(module).__name__}")
+    if isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod"):
+        raise DreamscopeError("a scripted or compiled module hides its layers; give the module it was made of")
+    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        raise DreamscopeError(f"mean and std are three numbers each, std above 0; got {tuple(mean)} and {tuple(std)}")
+    size = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
+    if len(size) != 2 or min(size) < 1:
+        raise DreamscopeError(f"input size is one number or (height, width), above 0; got {input_size}")
+    return Classifier(
+        _frozen_copy(module),
+        name=name or type(module).__name__,
+        labels=labels,
+        normalization=Normalization(_three(mean), _three(std)),
+        input_size=(size[0], size[1]),
+        crop=crop,
+        default_address=default_address,
+        source=source,
+    )
+
+
+def _frozen_copy(module: nn.Module) -> nn.Module:
+    # copy.deepcopy refuses tensors inside a graph (what the old weight_norm leaves): hand it plain ones.
+    memo: dict[int, Any] = {
+        id(value): value.detach().clone()
+        for part in module.modules()
+        for value in vars(part).values()
+        if isinstance(value, Tensor) and not value.is_leaf
+    }
+    try:
+        twin = copy.deepcopy(module, memo)
+    except Exception as error:
+        raise DreamscopeError(
+            f"{type(module).__name__} can't be copied ({type(error).__name__}: {error}); "
+            "dreamscope never works on the module it is given"
+        ) from error
+    return twin.eval().requires_grad_(False)
+
+
+def _three(values: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return (red, green, blue)

@@ -1,0 +1,92 @@
+"""Recipes: every parameter of a result, saved inside the result, enough to make it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dreamscope import files, images
+from dreamscope.errors import DreamscopeError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What made a result.
+
+    Attributes
+    ----------
+    command : str
+        The technique, such as ``dream``.
+    model : Mapping
+        How to load the model: the registry's arguments, files as references (see `reference`).
+    inputs : Mapping
+        The pictures that went in, by role; files as references, never as paths.
+    parameters : Mapping
+        Every option of the technique, defaults spelt out.
+    version : str
+        The dreamscope that made it.
+    """
+
+    command: str
+    model: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    version: str = field(default="")
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """Return the recipe as JSON, the same text for the same recipe."""
+        return json.dumps({"dreamscope": asdict(self)}, indent=indent, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str, *, source: str = "the text") -> Recipe:
+        """Read what `to_json` wrote; raise a `DreamscopeError` that names `source` if it is not one."""
+        try:
+            return cls(**json.loads(text)["dreamscope"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DreamscopeError(f"{source} holds no dreamscope recipe") from error
+
+    @classmethod
+    def read(cls, path: str | Path) -> Recipe:
+        """Read the recipe inside a picture, or a recipe's own ``.json`` file."""
+        path = files.existing_file(path, "recipe")
+        if path.suffix.lower() == ".json":
+            try:
+                note: str | None = path.read_text("utf-8")
+            except UnicodeDecodeError:
+                note = None
+        else:
+            note = images.read_note(path)
+        return cls.from_json(note or "", source=f"'{path}'")
+
+
+def reference(source: str | Path) -> str | dict[str, str]:
+    """Return what a recipe keeps of an input: a built-in's name as it is, of a file its name and digest.
+
+    The folder is the user's own business and is left out.
+    """
+    if str(source).startswith("sample:"):
+        return str(source)
+    return {"name": Path(source).name, "sha256": files.digest(source)}
+
+
+def locate(kept: str | Mapping[str, str], near: str | Path, *, what: str, option: str) -> str:
+    """Find the input that a recipe refers to: in the current folder, or in the folder of `near`.
+
+    Raises
+    ------
+    DreamscopeError
+        If no file of that name there has that digest; the message names `option`, which gives it.
+    """
+    if isinstance(kept, str):
+        return kept
+    for folder in (Path(), Path(near).parent):
+        candidate = folder / kept["name"]
+        if candidate.is_file() and files.digest(candidate) == kept["sha256"]:
+            return str(candidate)
+    raise DreamscopeError(
+        f"this recipe's {what} was '{kept['name']}' (sha256 {kept['sha256'][:12]}...), which is neither here nor "
+        f"beside '{near}'; give it with {option}"
+    )
