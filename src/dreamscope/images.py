@@ -103,10 +103,11 @@ def check(image: Tensor) -> Tensor:
     return image.detach().float()
 
 
-def fit(width: int, height: int, longer: int) -> Size:
-    """Return the size with the longer side `longer` and the proportions of `width` x `height`."""
-    scale = longer / max(width, height)
-    return Size(max(1, round(width * scale)), max(1, round(height * scale)))
+def fit_to(image: Tensor, longer: int) -> Size:
+    """Return the size with the longer side `longer` and the proportions of (N, C, H, W)."""
+    size = size_of(image)
+    scale = longer / max(size.width, size.height)
+    return Size(max(1, round(size.width * scale)), max(1, round(size.height * scale)))
 
 
 def resize(image: Tensor, size: Size) -> Tensor:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from dreamscope import files, images
 from dreamscope.errors import DreamscopeError
@@ -62,11 +65,14 @@ class Recipe:
         return cls.from_json(note or "", source=f"'{path}'")
 
 
-def reference(source: str | Path) -> str | dict[str, str]:
-    """Return what a recipe keeps of an input: a built-in's name as it is, of a file its name and digest.
+def reference(source: str | Path | Tensor) -> str | dict[str, str]:
+    """Return what a recipe keeps of an input: a sample's name as it is, of a file its name and digest.
 
     The folder is the user's own business and is left out.
     """
+    if isinstance(source, Tensor):
+        content = source.detach().cpu().contiguous().numpy().tobytes()
+        return {"name": "a picture in memory", "sha256": hashlib.sha256(content).hexdigest()}
     if str(source).startswith("sample:"):
         return str(source)
     return {"name": Path(source).name, "sha256": files.digest(source)}

@@ -90,7 +90,7 @@ EMBEDDED: Mapping[str, Embedded] = {
         normalization=Normalization((127 / 255,) * 3, (128 / 255,) * 3),
         crop=0.875,
         classes=True,
-        default_address="blocks.4",
+        default_address="blocks.4.2",
         about="1000 ImageNet classes, 4.7 million weights; the default",
     ),
     "oxford_vgg19": Embedded(

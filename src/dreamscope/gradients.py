@@ -1,0 +1,121 @@
+"""From a gradient to a step: what is evened out before the picture moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Filter = Callable[[Tensor], Tensor]
+
+_TINY = 1e-12
+
+
+def as_is(gradient: Tensor) -> Tensor:
+    """Return the gradient itself: the write-ups' ``x + rate * dL/dx``."""
+    return gradient
+
+
+def unit_mean(gradient: Tensor) -> Tensor:
+    """Divide by the mean absolute value of each image, as the DeepDream notebook of 2015 does."""
+    return gradient / gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min(_TINY)
+
+
+def smoothed(gradient: Tensor) -> Tensor:
+    """Add up the gradient blurred by three widths, each at unit mean: fine detail counts less.
+
+    After the cascade of Gaussian filters in the PyTorch DeepDream write-ups of 2016-2020.
+    """
+    return unit_mean(sum((unit_mean(blur(gradient, width)) for width in (0.5, 1.0, 2.0)), torch.zeros_like(gradient)))
+
+
+def laplacian(gradient: Tensor, levels: int = 5) -> Tensor:
+    """Bring each band of a Laplacian pyramid to the same strength: coarse shapes grow as fast as fine ones.
+
+    After Mordvintsev, "DeepDreaming with TensorFlow" (2016). Two things differ, both to be seen in pictures:
+    what is coarser than the coarsest band is left out, since it only drives the picture to white; and the
+    finest band, mostly static, is never lifted above its own share.
+    """
+    bands: list[Tensor] = []
+    rest = gradient
+    while len(bands) < levels and min(rest.shape[-2:]) >= 8:
+        low = _half(rest)
+        bands.append(rest - _double(low, rest))
+        rest = low
+    if not bands:
+        return unit_mean(gradient)
+    strengths = [band.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(_TINY) for band in bands]
+    strengths[0] = torch.maximum(strengths[0], strengths[min(1, len(bands) - 1)])
+    total = torch.zeros_like(rest)
+    for band, strength in zip(reversed(bands), reversed(strengths), strict=True):
+        total = band / strength + _double(total, band)
+    return unit_mean(total)
+
+
+def first_at_unit_mean() -> Filter:
+    """Return a filter that divides every gradient by the mean absolute value of the first one it gets.
+
+    The bare loop with a rate that fits the network: raw gradients differ a thousandfold between networks.
+    """
+    scale: list[Tensor] = []
+
+    def scaled(gradient: Tensor) -> Tensor:
+        if not scale:
+            scale.append(gradient.abs().mean().clamp_min(_TINY))
+        return gradient / scale[0]
+
+    return scaled
+
+
+FILTERS: Mapping[str, Filter] = {
+    "none": as_is,
+    "mean": unit_mean,
+    "gaussian": smoothed,
+    "laplacian": laplacian,
+}
+"""The filters by name."""
+
+
+# How the colours of ImageNet photos vary together: the square root of their covariance, measured by lucid
+# (Olah, Mordvintsev and Schubert, "Feature Visualization", Distill 2017).
+_COLOR_ROOT = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
+
+
+def natural_colors(filter: Filter, share: float) -> Filter:  # noqa: A002 - the field's word
+    """Follow `filter` by a mixing of colours: R, G and B move together as in photos.
+
+    Climbing in colours that are independent of each other and going back to RGB multiplies a gradient by
+    their covariance. `share` 0 leaves the gradient as it is; 1 mixes entirely: no more neon.
+    """
+    if share == 0:
+        return filter
+
+    def mixed(gradient: Tensor) -> Tensor:
+        root = gradient.new_tensor(_COLOR_ROOT)
+        covariance = root @ root.T
+        covariance = covariance / covariance.diagonal().mean()
+        mixing = torch.lerp(torch.eye(3).to(covariance), covariance, share)
+        return unit_mean(torch.einsum("ij,njhw->nihw", mixing, filter(gradient)))
+
+    return mixed
+
+
+def blur(images: Tensor, width: float) -> Tensor:
+    """Blur (N, C, H, W) with a Gaussian of standard deviation `width` pixels, edges reflected."""
+    radius = min(max(1, round(3 * width)), min(images.shape[-2:]) - 1)
+    offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
+    kernel = torch.exp(-0.5 * (offsets / width) ** 2)
+    kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, -1)
+    padded = F.pad(images, (radius,) * 4, mode="reflect")
+    rows = F.conv2d(padded, kernel.unsqueeze(3), groups=images.shape[1])
+    return F.conv2d(rows, kernel.unsqueeze(2), groups=images.shape[1])
+
+
+def _half(images: Tensor) -> Tensor:
+    return F.avg_pool2d(blur(images, 1.0), 2, ceil_mode=True)
+
+
+def _double(images: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(images, like.shape[-2:], mode="bilinear", align_corners=False)

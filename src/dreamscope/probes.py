@@ -1,0 +1,150 @@
+"""Looking in: record activations, stop early, edit - and leave nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from typing import Any, Self
+
+from torch import Tensor, nn
+
+from dreamscope.errors import DreamscopeError
+from dreamscope.models.addresses import Address, resolve
+from dreamscope.models.classifier import Classifier
+from dreamscope.models.edits import Ablation
+from dreamscope.models.hooks import Hook, attached
+from dreamscope.models.layers import tensor_of
+
+
+class _EverythingSeen(BaseException):
+    """Ends a forward pass when nothing asked for is left to come.
+
+    A ``BaseException``, so that a network's own ``except Exception`` does not swallow it.
+    """
+
+
+class Probe(Mapping[str, Tensor]):
+    """Runs a classifier as far as needed and keeps what the layers asked for put out.
+
+    Made by `probe`. Called with images it returns itself: a mapping from layer name to activation
+    (N, C, ...), **channels second whatever the network's own order** (tokens become (N, C, T)). Each is a
+    clone made the moment the layer finished, so that an in-place operation after it can't change it; the
+    graph behind it is kept, so that gradients flow. Of a layer that runs several times in one pass, the
+    last time counts.
+    """
+
+    def __init__(
+        self, model: Classifier, layers: Iterable[str | Address], *, edits: Iterable[Ablation] = (), to_the_end: bool = False
+    ) -> None:
+        self._names = list(dict.fromkeys(address.layer for address in resolve(layers, model)))
+        edits = list(edits)
+        self.model = model.edited(edits) if edits else model
+        self._to_the_end = to_the_end
+        self._seen: dict[str, Tensor] = {}
+        self._calls: dict[str, int] = {}
+        self._stack: ExitStack | None = None
+        self._running = False
+        self.output: Any = None
+
+    def __enter__(self) -> Self:
+        if self._stack is not None:
+            raise DreamscopeError("this probe is already in use; make another with probe(...)")
+        self._stack = ExitStack()
+        self._stack.enter_context(attached(self.model.module, {name: self._hook(name) for name in self._names}))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._stack is not None:
+            self._stack.close()
+        self._stack = None
+
+    def __call__(self, images: Tensor) -> Self:
+        """Run images (N, 3, H, W) in [0, 1] and record.
+
+        Raises
+        ------
+        DreamscopeError
+            Outside a ``with`` block, or if a layer did not run this time, or put out no tensor.
+        """
+        if self._stack is None:
+            raise DreamscopeError("a probe records inside a with block: with probe(model, layers) as seen: ...")
+        self._seen.clear()
+        self._calls.clear()
+        self.output = None
+        self._running = True
+        try:
+            self.output = self.model(images)
+        except _EverythingSeen:
+            pass
+        finally:
+            self._running = False
+        absent = [name for name in self._names if name not in self._seen]
+        if absent:
+            raise DreamscopeError(f"layer '{absent[0]}' of {self.model.name} did not run, or put out no tensor")
+        return self
+
+    def _hook(self, name: str) -> Hook:
+        layer = self.model.layers[name]
+
+        def record(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> None:
+            # Another probe's pass over the same network (nested blocks) is none of ours.
+            tensor = tensor_of(output) if self._running else None
+            if tensor is None:
+                return
+            self._seen[name] = tensor.clone().movedim(layer.channel_axis, 1)
+            self._calls[name] = self._calls.get(name, 0) + 1
+            if not self._to_the_end and self._all_done():
+                raise _EverythingSeen
+
+        return record
+
+    def _all_done(self) -> bool:
+        return all(self._calls.get(name, 0) >= self.model.layers[name].calls for name in self._names)
+
+    def __getitem__(self, name: str) -> Tensor:
+        try:
+            return self._seen[name]
+        except KeyError:
+            raise DreamscopeError(
+                f"nothing recorded at '{name}'; recorded: {', '.join(self._seen) or 'nothing yet'}"
+            ) from None
+
+    def __iter__(self) -> Any:
+        return iter(self._seen)
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def __repr__(self) -> str:
+        return f"Probe({self.model.name!r}, {self._names})"
+
+
+def probe(
+    model: Classifier,
+    layers: str | Address | Iterable[str | Address],
+    *,
+    edits: Iterable[Ablation] = (),
+    to_the_end: bool = False,
+) -> Probe:
+    """Look into a classifier, for the length of a ``with`` block.
+
+    Parameters
+    ----------
+    model
+        The classifier; its hooks, flags and weights are afterwards as they were, whatever happens.
+    layers
+        Layer names, globs (``features.*``) or addresses (of which only the layer counts).
+    edits
+        Changes inside the network that hold in this probe only.
+    to_the_end
+        Run the whole network, its result being ``seen.output``; otherwise the pass stops as soon as the
+        last of the layers has put out its activation.
+
+    Examples
+    --------
+    ::
+
+        with probe(model, ["features.28"]) as seen:
+            activation = seen(images)["features.28"]
+    """
+    return Probe(model, [layers] if isinstance(layers, str | Address) else layers, edits=edits, to_the_end=to_the_end)
