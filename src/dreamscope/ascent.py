@@ -46,7 +46,7 @@ def ascend(
     *,
     steps: int,
     rate: float,
-    filter: Filter,  # noqa: A002 - the field's word
+    filter: Filter,
     transforms: Sequence[Transform] = (),
     mask: Tensor | None = None,
     generator: Generator,
@@ -95,7 +95,16 @@ def ascend(
     with probe(model, objective.layers) as seen:
         for number in range(before + 1, before + steps + 1):
             try:
-                moved, value = _step(seen, image, objective, rate, filter, transforms, mask, generator)
+                moved, value = _step(
+                    seen,
+                    image,
+                    objective,
+                    rate=rate,
+                    filter=filter,
+                    transforms=transforms,
+                    mask=mask,
+                    generator=generator,
+                )
                 # A NaN or an infinity anywhere makes the sum one; far cheaper than looking at each pixel.
                 if not torch.isfinite(moved.sum() + value):
                     raise DivergedError(
@@ -116,8 +125,9 @@ def _step(
     seen: Callable[[Tensor], object],
     image: Tensor,
     objective: Objective,
+    *,
     rate: float,
-    filter: Filter,  # noqa: A002
+    filter: Filter,
     transforms: Sequence[Transform],
     mask: Tensor | None,
     generator: Generator,

@@ -34,7 +34,7 @@ class DivergedError(DreamscopeError):
         self.result = result
 
 
-class Interrupted(KeyboardInterrupt):  # noqa: N818 - named for what happened, as KeyboardInterrupt is
+class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a technique; ``result`` holds the last good picture.
 
     A subclass of ``KeyboardInterrupt``, so that a loop over many pictures stops as it should.

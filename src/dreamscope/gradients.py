@@ -83,7 +83,7 @@ FILTERS: Mapping[str, Filter] = {
 _COLOR_ROOT = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 
 
-def natural_colors(filter: Filter, share: float) -> Filter:  # noqa: A002 - the field's word
+def natural_colors(filter: Filter, share: float) -> Filter:
     """Follow `filter` by a mixing of colours: R, G and B move together as in photos.
 
     Climbing in colours that are independent of each other and going back to RGB multiplies a gradient by

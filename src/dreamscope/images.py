@@ -79,7 +79,7 @@ def read(source: str | Path | Image.Image | np.ndarray[Any, Any] | Tensor) -> Te
     if isinstance(source, Tensor):
         return check(source)
     if isinstance(source, np.ndarray):
-        source = _from_array(source)
+        return _from_array(source)
     if isinstance(source, Image.Image):
         return _to_tensor(source, "the picture")
     if str(source).startswith("sample:"):
@@ -97,9 +97,7 @@ def check(image: Tensor) -> Tensor:
     _check_size(shape[3], shape[2], "the picture")
     # Cheaper than isfinite: a NaN makes both comparisons false.
     if not bool((image.min() >= 0) & (image.max() <= 1)):
-        raise DreamscopeError(
-            f"an image lies in [0, 1], not [{image.min():.4g}, {image.max():.4g}]; divide by 255?"
-        )
+        raise DreamscopeError(f"an image lies in [0, 1], not [{image.min():.4g}, {image.max():.4g}]; divide by 255?")
     return image.detach().float()
 
 
@@ -187,9 +185,9 @@ def _sample(name: str) -> np.ndarray[Any, Any]:
     return np.asarray(load_sample_image(f"{short}.jpg"))
 
 
-def _from_array(array: np.ndarray[Any, Any]) -> Image.Image | Tensor:
+def _from_array(array: np.ndarray[Any, Any]) -> Tensor:
     if array.dtype == np.uint8:
-        return Image.fromarray(array)
+        return _to_tensor(Image.fromarray(array), "the picture")
     tensor = torch.from_numpy(np.ascontiguousarray(array).astype(np.float32))
     if array.dtype == np.uint16:
         tensor = tensor / 65535
@@ -213,9 +211,7 @@ def _opened(path: Path) -> Image.Image:
             f"'{path}' is not a picture that can be read (PNG, JPEG, WebP, TIFF, BMP, GIF ...)"
         ) from error
     except Image.DecompressionBombError as error:
-        raise DreamscopeError(
-            f"picture '{path}' is too large: over {LARGEST_AREA // 10**6} megapixels"
-        ) from error
+        raise DreamscopeError(f"picture '{path}' is too large: over {LARGEST_AREA // 10**6} megapixels") from error
     except (OSError, ValueError, SyntaxError) as error:
         raise DreamscopeError(f"picture '{path}' can't be read: {error}") from error
 
@@ -232,13 +228,9 @@ def _read_file(path: Path) -> Tensor:
 
 def _check_size(width: int, height: int, what: str) -> None:
     if min(width, height) < SMALLEST_SIDE:
-        raise DreamscopeError(
-            f"{what} is {width}x{height} pixels; at least {SMALLEST_SIDE}x{SMALLEST_SIDE} are needed"
-        )
+        raise DreamscopeError(f"{what} is {width}x{height} pixels; at least {SMALLEST_SIDE}x{SMALLEST_SIDE} are needed")
     if width * height > LARGEST_AREA:
-        raise DreamscopeError(
-            f"{what} is {width}x{height} pixels, too large: over {LARGEST_AREA // 10**6} megapixels"
-        )
+        raise DreamscopeError(f"{what} is {width}x{height} pixels, too large: over {LARGEST_AREA // 10**6} megapixels")
 
 
 def _to_tensor(picture: Image.Image, what: str) -> Tensor:
@@ -267,9 +259,7 @@ def _to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
         picture = picture.convert("RGB")
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(
-            picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
+        converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return picture
     return converted if converted is not None else picture

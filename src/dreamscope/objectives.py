@@ -29,8 +29,8 @@ class Objective(Protocol):
 
 def norm(features: Tensor) -> Tensor:
     """L2 norm of features (N, C, P)."""
-    # Not torch.linalg.vector_norm: its gradient at exactly zero is NaN on some versions, here it is 0.
-    return features.flatten(1).norm(dim=1)
+    length: Tensor = torch.linalg.vector_norm(features.flatten(1), dim=1)
+    return length
 
 
 def mean_square(features: Tensor) -> Tensor:
@@ -72,7 +72,8 @@ def select(activations: Mapping[str, Tensor], address: Address) -> Tensor:
     activation = activations[address.layer].float()
     where = at_position(activation, address)
     if where is not None:
-        activation = activation[(slice(None), slice(None), *where)]
+        index: tuple[Any, ...] = (slice(None), slice(None), *where)
+        activation = activation[index]
     if address.channels is not None:
         activation = activation[:, list(address.channels)]
     return activation.reshape(activation.shape[0], activation.shape[1], -1)

@@ -34,7 +34,12 @@ class Probe(Mapping[str, Tensor]):
     """
 
     def __init__(
-        self, model: Classifier, layers: Iterable[str | Address], *, edits: Iterable[Ablation] = (), to_the_end: bool = False
+        self,
+        model: Classifier,
+        layers: Iterable[str | Address],
+        *,
+        edits: Iterable[Ablation] = (),
+        to_the_end: bool = False,
     ) -> None:
         self._names = list(dict.fromkeys(address.layer for address in resolve(layers, model)))
         edits = list(edits)

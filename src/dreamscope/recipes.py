@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class Recipe:
     model: Mapping[str, Any]
     inputs: Mapping[str, Any]
     parameters: Mapping[str, Any]
-    version: str = field(default="")
+    version: str
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return the recipe as JSON, the same text for the same recipe."""
@@ -93,6 +93,6 @@ def locate(kept: str | Mapping[str, str], near: str | Path, *, what: str, option
         if candidate.is_file() and files.digest(candidate) == kept["sha256"]:
             return str(candidate)
     raise DreamscopeError(
-        f"this recipe's {what} was '{kept['name']}' (sha256 {kept['sha256'][:12]}...), which is neither here nor "
-        f"beside '{near}'; give it with {option}"
+        f"this recipe's {what} was '{kept['name']}' (sha256 {kept['sha256'][:12]}...), which is neither "
+        f"here nor beside '{near}'; give it with {option}"
     )

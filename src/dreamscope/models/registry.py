@@ -17,9 +17,10 @@ from torch import nn
 from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.files import existing_file
 from dreamscope.models import devices
-from dreamscope.models import weights as weight_files
 from dreamscope.models import labels as class_names
+from dreamscope.models import weights as weight_files
 from dreamscope.models.classifier import Classifier, wrap
+from dreamscope.models.edits import Ablation
 from dreamscope.models.embedded import EMBEDDED
 from dreamscope.recipes import locate, reference
 
@@ -78,7 +79,7 @@ def load(
         parts = _from_torchvision(name, weights)
     given: dict[str, Any] = {"mean": mean, "std": std, "input_size": input_size}
     given = {key: value for key, value in given.items() if value is not None}
-    source = {"name": name, **{k: v if isinstance(v, int) else list(v) for k, v in given.items()}}
+    source: dict[str, Any] = {"name": name, **{k: v if isinstance(v, int) else list(v) for k, v in given.items()}}
     if ".py:" in name:
         path, _, function = name.rpartition(":")
         source["name"] = {"file": reference(path), "function": function}
@@ -96,6 +97,7 @@ def load(
 def load_again(source: Mapping[str, Any], near: str | Path, *, device: str | None = "cpu") -> Classifier:
     """Load the model that a recipe (in the file `near`) was made with, finding its files again."""
     arguments = dict(source)
+    edits = [Ablation.from_dict(kept) for kept in arguments.pop("edits", ())]
     kept_name = arguments.pop("name", None)
     if kept_name is None:
         raise DreamscopeError("this recipe's model was made in Python, not loaded by name; give it with --model")
@@ -105,7 +107,8 @@ def load_again(source: Mapping[str, Any], near: str | Path, *, device: str | Non
     for role in ("weights", "labels"):
         if isinstance(arguments.get(role), Mapping):
             arguments[role] = locate(arguments[role], near, what=f"{role} file", option=f"--{role}")
-    return load(kept_name, device=device, **arguments)
+    model = load(kept_name, device=device, **arguments)
+    return model.edited(edits) if edits else model
 
 
 def torchvision_names() -> list[str]:
@@ -120,6 +123,16 @@ def timm_names() -> list[str]:
     import timm
 
     return [f"timm:{name}" for name in timm.list_models()]
+
+
+def hub_folders() -> dict[str, Path]:
+    """Return where torchvision's and timm's downloads are kept."""
+    from huggingface_hub import constants
+
+    return {
+        "torchvision": Path(torch.hub.get_dir()) / "checkpoints",
+        "timm": Path(constants.HF_HUB_CACHE),
+    }
 
 
 def no_network_needed() -> str:
@@ -164,10 +177,13 @@ def _from_torchvision(name: str, file: str | Path | None) -> dict[str, Any]:
 
     def build(**changes: Any) -> nn.Module:
         with _fixed_seed():
-            return models.get_model(name, weights=None, **_TORCHVISION_KEYWORDS.get(name, {}), **changes)
+            untrained: nn.Module = models.get_model(
+                name, weights=None, **_TORCHVISION_KEYWORDS.get(name, {}), **changes
+            )
+            return untrained
 
     if file is None:
-        target = Path(torch.hub.get_dir()) / "checkpoints" / trained.url.rsplit("/", 1)[-1]
+        target = hub_folders()["torchvision"] / trained.url.rsplit("/", 1)[-1]
         if not target.is_file() and not _reachable(trained.url):
             raise _unfetchable(name, target.parent)
         try:
@@ -190,14 +206,16 @@ def _from_torchvision(name: str, file: str | Path | None) -> dict[str, Any]:
 
 def _from_timm(name: str, file: str | Path | None) -> dict[str, Any]:
     import timm
-    from timm.data import resolve_data_config
+    from timm.data.config import resolve_data_config
 
     short = name.removeprefix("timm:")
     if not timm.is_model(short):
-        raise DreamscopeError(f"no model '{name}'{did_you_mean(name, timm_names()) or '.'} List them: dreamscope models")
+        raise DreamscopeError(
+            f"no model '{name}'{did_you_mean(name, timm_names()) or '.'} List them: dreamscope models"
+        )
     config = timm.get_pretrained_cfg(short)
     # Lets vision transformers take pictures of any size, by interpolating their position embeddings.
-    free_size = {"dynamic_img_size": True} if config is not None and config.fixed_input_size else {}
+    free_size: dict[str, Any] = {"dynamic_img_size": True} if config is not None and config.fixed_input_size else {}
 
     def build(**changes: Any) -> nn.Module:
         try:
@@ -208,7 +226,7 @@ def _from_timm(name: str, file: str | Path | None) -> dict[str, Any]:
                 return timm.create_model(short, **changes)
 
     if file is None:
-        folder = _hub_folder()
+        folder = hub_folders()["timm"]
         if config is None or not config.has_weights:
             raise DreamscopeError(f"'{name}' has no trained weights; give --weights FILE, or --weights none")
         if not _in_hub_cache(config.hf_hub_id) and not _reachable(_hub_address()):
@@ -233,7 +251,7 @@ def _from_timm(name: str, file: str | Path | None) -> dict[str, Any]:
 
 
 def _timm_labels(module: nn.Module) -> Sequence[str]:
-    from timm.data import ImageNetInfo, infer_imagenet_subset
+    from timm.data.imagenet_info import ImageNetInfo, infer_imagenet_subset
 
     count = int(getattr(module, "num_classes", 0))
     if count == 1000:
@@ -326,12 +344,6 @@ def _hub_address() -> str:
     from huggingface_hub import constants
 
     return str(constants.ENDPOINT)
-
-
-def _hub_folder() -> Path:
-    from huggingface_hub import constants
-
-    return Path(constants.HF_HUB_CACHE)
 
 
 def _in_hub_cache(repository: str | None) -> bool:

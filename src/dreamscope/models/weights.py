@@ -37,7 +37,7 @@ def read(path: str | Path) -> State:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             raise DreamscopeError(
-                f"weights file '{path}' is damaged or holds more than tensors; save a state dict, or safetensors"
+                f"weights file '{path}' is damaged or holds more than tensors; save a state dict"
             ) from error
         except Exception as error:
             # torch.load raises nearly anything on a file that is not its own.
@@ -85,7 +85,7 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], *, name: str, source: st
 
 
 def class_count(module: nn.Module, state: Mapping[str, Tensor]) -> int | None:
-    """Return how many classes `state` was trained for, if its last weight differs from `module`'s in just that."""
+    """Return how many classes `state` was trained for, if one matrix differs from `module`'s in just that."""
     own = module.state_dict()
     differing = [key for key in own if key in state and own[key].shape != state[key].shape]
     matrices = [key for key in own if key in differing and own[key].dim() > 1]

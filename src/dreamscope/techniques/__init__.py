@@ -1,0 +1,1 @@
+"""Techniques: each a short file that composes ingredients on the one ascent loop."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from dreamscope import images, objectives
+from dreamscope import __version__, images, objectives
 from dreamscope.ascent import Report, Step, ascend
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, did_you_mean
 from dreamscope.gradients import FILTERS, first_at_unit_mean, natural_colors
@@ -72,7 +72,7 @@ def dream(
     octaves: int | None = None,
     octave_scale: float | None = None,
     jitter: int | None = None,
-    filter: str | None = None,  # noqa: A002 - the field's word
+    filter: str | None = None,
     natural: float | None = None,
     size: int | str | Size | None = None,
     guide: str | Path | Tensor | None = None,
@@ -144,6 +144,7 @@ def dream(
     photo = _starting_picture(image, size, generator)
     coverage = None if mask is None else _coverage(mask, photo)
     recipe = Recipe(
+        version=__version__,
         command="dream",
         model=model.source,
         inputs={
@@ -153,6 +154,7 @@ def dream(
         },
         parameters={
             **asdict(settings),
+            "preset": preset,
             "at": [str(address) for address in addresses],
             "size": str(images.size_of(photo)),
             "keep_color": keep_color,
@@ -269,5 +271,3 @@ def _finish(photo: Tensor, detail: Tensor, coverage: Tensor | None, keep_color: 
     if coverage is not None:
         picture = photo + (picture - photo) * coverage
     return picture
-
-

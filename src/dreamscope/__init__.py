@@ -1,0 +1,90 @@
+"""dreamscope: look into an image classifier, and change it.
+
+>>> import dreamscope as ds
+>>> model = ds.load("efficientnet_lite0")                      # doctest: +SKIP
+>>> ds.dream(model, "sample:china").save("dream.png")          # doctest: +SKIP
+
+Importing this loads no torch; the first use of a name does.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from dreamscope.ascent import Step
+    from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
+    from dreamscope.images import Size
+    from dreamscope.images import read as read_image
+    from dreamscope.images import write as write_image
+    from dreamscope.models.addresses import Address, resolve
+    from dreamscope.models.classifier import Classifier, Prediction, wrap
+    from dreamscope.models.edits import Ablation
+    from dreamscope.models.layers import Layer
+    from dreamscope.models.registry import load
+    from dreamscope.probes import Probe, probe
+    from dreamscope.recipes import Recipe
+    from dreamscope.techniques.dream import Dream, dream
+
+_HOMES = {
+    "Ablation": "dreamscope.models.edits",
+    "Address": "dreamscope.models.addresses",
+    "Classifier": "dreamscope.models.classifier",
+    "DivergedError": "dreamscope.errors",
+    "Dream": "dreamscope.techniques.dream",
+    "DreamscopeError": "dreamscope.errors",
+    "Interrupted": "dreamscope.errors",
+    "Layer": "dreamscope.models.layers",
+    "Prediction": "dreamscope.models.classifier",
+    "Probe": "dreamscope.probes",
+    "Recipe": "dreamscope.recipes",
+    "Size": "dreamscope.images",
+    "Step": "dreamscope.ascent",
+    "dream": "dreamscope.techniques.dream",
+    "load": "dreamscope.models.registry",
+    "probe": "dreamscope.probes",
+    "read_image": "dreamscope.images:read",
+    "resolve": "dreamscope.models.addresses",
+    "wrap": "dreamscope.models.classifier",
+    "write_image": "dreamscope.images:write",
+}
+
+__all__ = [
+    "Ablation",
+    "Address",
+    "Classifier",
+    "DivergedError",
+    "Dream",
+    "DreamscopeError",
+    "Interrupted",
+    "Layer",
+    "Prediction",
+    "Probe",
+    "Recipe",
+    "Size",
+    "Step",
+    "__version__",
+    "dream",
+    "load",
+    "probe",
+    "read_image",
+    "resolve",
+    "wrap",
+    "write_image",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dreamscope' has no attribute '{name}'")
+    module, _, attribute = _HOMES[name].partition(":")
+    value = getattr(import_module(module), attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

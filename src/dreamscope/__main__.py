@@ -1,0 +1,5 @@
+"""``python -m dreamscope``."""
+
+from dreamscope.cli import main
+
+main()

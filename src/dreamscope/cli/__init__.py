@@ -1,0 +1,61 @@
+"""The command line: parse, call, show. Errors on one line, exit 2; a traceback only with ``--debug``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+
+from dreamscope.errors import DreamscopeError
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 a fault of dreamscope's own, 2 refused, 130 interrupted."""
+    from dreamscope.cli.app import app
+
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    if debug:
+        words = [word for word in words if word != "--debug"]
+    else:
+        # What libraries warn of is for us, not for whoever dreams.
+        warnings.simplefilter("ignore")
+    sys.exit(_run(app, words, debug=debug))
+
+
+def _run(app: object, words: list[str], *, debug: bool) -> int:
+    try:
+        return int(app(words, standalone_mode=False, prog_name="dreamscope") or 0)  # type: ignore[operator]
+    except DreamscopeError as error:
+        if debug:
+            traceback.print_exc()
+        return _fail(str(error), 2)
+    except KeyboardInterrupt as stop:
+        return _fail(str(stop) or "stopped", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; don't let Python complain again while it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        if hasattr(error, "format_message"):
+            return _fail(_usage(error), 2)
+        return _fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)", 1)
+
+
+def _usage(error: Exception) -> str:
+    """Return typer's complaint about the command line itself, with where to read on."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "dreamscope"
+    return f"{error.format_message().rstrip('.')}. See: {command} --help"  # type: ignore[attr-defined]
+
+
+def _fail(message: str, code: int) -> int:
+    print("dreamscope: " + " ".join(message.split()), file=sys.stderr)
+    return code

@@ -1,0 +1,44 @@
+"""The commands, gathered."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dreamscope import __version__
+from dreamscope.cli import dreaming, looking, telling
+
+app = typer.Typer(
+    name="dreamscope",
+    help="Look into an image classifier, and change it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"dreamscope {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; works anywhere in the line.")] = False,
+) -> None:
+    pass
+
+
+app.command("dream")(dreaming.dream)
+app.command("models")(looking.models)
+app.command("layers")(looking.layers)
+app.command("classify")(looking.classify)
+app.command("recipe")(telling.recipe)
+app.command("doctor")(telling.doctor)

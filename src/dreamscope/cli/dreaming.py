@@ -1,0 +1,188 @@
+"""``dream``."""
+
+from __future__ import annotations
+
+import json as json_module
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamscope.cli import show
+from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
+from dreamscope.techniques.presets import DEFAULT_PRESET, PRESETS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dreamscope.recipes import Recipe
+    from dreamscope.techniques.dream import Dream
+
+LARGEST_UNASKED = 1024
+"""Photos with a longer side than this are made smaller, unless --size says how large."""
+
+_STARTS = ("noise", "gray", "clouds")
+
+
+@with_model()
+def dream(
+    image: Annotated[
+        str | None,
+        typer.Argument(metavar="[IMAGE]", help="A photo, sample:china, sample:flower, or noise, gray, clouds."),
+    ] = None,
+    *,
+    loader: Loader,
+    out: Annotated[
+        str | None,
+        typer.Option("-o", "--out", metavar="OUT", help=".png, .jpg or .webp; NAME-dream.png if not given."),
+    ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="[WEIGHT*]LAYER[:CHANNELS][@ROW,COL]; may be repeated."),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="P", help=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if not given.")
+    ] = None,
+    loss: Annotated[str | None, typer.Option(metavar="L", help="norm, mean_square, mean or gram.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="Steps on each octave.")] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="R",
+            help="Mean change of a colour (0 to 1) in a step; without a filter, the gradient's factor.",
+        ),
+    ] = None,
+    octaves: Annotated[int | None, typer.Option(metavar="N", help="Sizes of the picture, from small to full.")] = None,
+    octave_scale: Annotated[float | None, typer.Option(metavar="S", help="From one size to the next.")] = None,
+    jitter: Annotated[int | None, typer.Option(metavar="PX", help="Random shift at each step.")] = None,
+    filter: Annotated[
+        str | None, typer.Option(metavar="F", help="Evens out the gradient: none, mean, gaussian, laplacian.")
+    ] = None,
+    natural: Annotated[
+        float | None, typer.Option(metavar="0..1", help="How far colours change together, as in photos.")
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="PX", help=f"The longer side, or WIDTHxHEIGHT; the photo's own up to {LARGEST_UNASKED}."),
+    ] = None,
+    guide: Annotated[str | None, typer.Option(metavar="IMAGE", help="A picture whose features are followed.")] = None,
+    mask: Annotated[str | None, typer.Option(metavar="IMAGE", help="White dreams, black stays as it is.")] = None,
+    keep_color: Annotated[
+        bool | None, typer.Option("--keep-color", help="Keep the photo's own colours.", show_default=False)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Of all randomness; 0 if not given.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(metavar="OUT", help="Make the same picture again; other options change single values."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Dream on a picture: let layers or channels exaggerate what they see in it."""
+    from dreamscope import files, images
+    from dreamscope.recipes import Recipe
+
+    given: dict[str, Any] = {
+        "image": image,
+        "guide": guide,
+        "mask": mask,
+        "at": at or None,
+        "preset": preset,
+        "loss": loss,
+        "steps": steps,
+        "rate": rate,
+        "octaves": octaves,
+        "octave_scale": octave_scale,
+        "jitter": jitter,
+        "filter": filter,
+        "natural": natural,
+        "size": size,
+        "keep_color": keep_color,
+        "seed": seed,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    kept = None if recipe is None else Recipe.read(recipe)
+    if kept is not None and recipe is not None:
+        given = {**_arguments(kept, recipe, given), **given}
+    if "image" not in given:
+        raise DreamscopeError("give a picture to dream on, such as sample:china, or --recipe OUT")
+    target = Path(out) if out is not None else _free_name(given["image"])
+    images.ensure_format(target)
+    files.ensure_writable(target)
+    read = {
+        role: _check_input(given[role], target)
+        for role in ("image", "guide", "mask")
+        if given.get(role, "noise") not in _STARTS
+    }
+    if "size" not in given and "image" in read:
+        longer = max(read["image"].shape[-2:])
+        if longer > LARGEST_UNASKED:
+            given["size"] = LARGEST_UNASKED
+            show.note(
+                f"The photo's longer side is {longer} pixels; dreaming at {LARGEST_UNASKED} (--size changes that)."
+            )
+
+    from dreamscope.techniques import dream as technique
+
+    model = loader() if kept is None or recipe is None else loader.again(kept.model, near=recipe)
+    try:
+        with show.progress("dreaming") as report:
+            result = technique.dream(model, report=report, **given)
+    except DivergedError as error:
+        raise DreamscopeError(f"{error}; kept the last finite picture: {error.result.save(target)}") from error
+    except Interrupted as stop:
+        raise KeyboardInterrupt(f"{stop}; kept the last good picture: {stop.result.save(target)}") from stop
+    result.save(target)
+    if json:
+        show.as_json(_facts(result, target))
+    else:
+        facts = _facts(result, target)
+        where = f"{model.name} {' '.join(facts['at'])}"
+        print(
+            f"{target}  {facts['size']}  {where}  {facts['steps']} steps  {result.seconds:.1f} s"
+        )
+
+
+def _arguments(recipe: Recipe, near: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what the recipe says `dream` was called with, its files found again unless given anew."""
+    from dreamscope.recipes import locate
+
+    if recipe.command != "dream":
+        raise DreamscopeError(f"'{near}' was made by {recipe.command}, not by dream")
+    if "preset" in given:
+        raise DreamscopeError("--preset and --recipe exclude each other: a recipe holds every setting")
+    missing = {role: kept for role, kept in recipe.inputs.items() if role not in given}
+    named = {"image": "IMAGE", "guide": "--guide", "mask": "--mask"}
+    found = {role: locate(kept, near, what=role, option=named[role]) for role, kept in missing.items()}
+    return {**recipe.parameters, **found}
+
+
+def _free_name(image: str) -> Path:
+    """Return NAME-dream.png in this folder, or NAME-dream-2.png and so on: nothing is overwritten unasked."""
+    stem = Path(image.removeprefix("sample:")).stem
+    candidates = (Path(f"{stem}-dream{'' if n == 1 else f'-{n}'}.png") for n in count(1))
+    return next(path for path in candidates if not path.exists())
+
+
+def _check_input(source: str, target: Path) -> Tensor:
+    """Read an input before anything long begins, and see that the result won't replace it."""
+    from dreamscope import images
+
+    if target.exists() and Path(source).exists() and target.samefile(source):
+        raise DreamscopeError(f"'{target}' is an input; write the result somewhere else")
+    return images.read(source)
+
+
+def _facts(result: Dream, target: Path) -> dict[str, Any]:
+    from dreamscope import images
+
+    return {
+        "file": str(target),
+        "size": str(images.size_of(result.image)),
+        "at": result.recipe.parameters["at"],
+        "steps": len(result.values),
+        "objective": [result.values[0], result.values[-1]] if result.values else [],
+        "seconds": round(result.seconds, 3),
+        "recipe": json_module.loads(result.recipe.to_json())["dreamscope"],
+    }

@@ -1,0 +1,113 @@
+"""Options that several commands share, defined once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamscope.errors import DreamscopeError
+
+if TYPE_CHECKING:
+    from dreamscope.models.classifier import Classifier
+
+DEFAULT_MODEL = "efficientnet_lite0"
+
+_MODEL_HELP = "efficientnet_lite0, oxford_vgg19, a torchvision name, timm:NAME, or path/file.py:function."
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Device = Annotated[str, typer.Option("--device", metavar="D", help="cpu, cuda, mps, or auto for the fastest.")]
+
+_OPTIONS: dict[str, Any] = {
+    "weights": Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help=".safetensors or .pth instead of the model's own; none for untrained."),
+    ],
+    "labels": Annotated[str | None, typer.Option(metavar="FILE", help="Class names: one a line, or JSON.")],
+    "mean": Annotated[str | None, typer.Option(metavar="R,G,B", help="Normalization mean, for colours in [0, 1].")],
+    "std": Annotated[str | None, typer.Option(metavar="R,G,B", help="Normalization deviation.")],
+    "input_size": Annotated[
+        str | None, typer.Option(metavar="PX", help="The size the model was trained on: PX or HEIGHTxWIDTH.")
+    ],
+}
+
+
+def with_model(*, argument: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Replace a command's parameter ``loader`` by the options that say which model, and give it a function.
+
+    ``loader()`` loads the model that the options name, when the command is ready to wait for it. With
+    `argument`, the model's name is positional.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        name: Any = (
+            Annotated[str, typer.Argument(metavar="MODEL", help=_MODEL_HELP)]
+            if argument
+            else Annotated[str | None, typer.Option("--model", "-m", metavar="M", help=_MODEL_HELP)]
+        )
+        added = {"model": name, **_OPTIONS, "device": Device}
+        defaults = {"model": DEFAULT_MODEL if argument else None, "device": "cpu"}
+        own = dict(inspect.signature(command, eval_str=True).parameters)
+        del own["loader"]
+        parameters = list(own.values()) + [
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(key), annotation=kind)
+            for key, kind in added.items()
+        ]
+
+        @wraps(command)
+        def wrapper(**values: Any) -> Any:
+            given = {key: values.pop(key) for key in added}
+            return command(loader=Loader(given), **values)
+
+        parameters.sort(key=lambda parameter: parameter.kind)
+        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return wrapper
+
+    return decorate
+
+
+class Loader:
+    """Loads the model that the options name."""
+
+    def __init__(self, given: dict[str, str | None]) -> None:
+        self.device = given.pop("device") or "cpu"
+        self._chosen = {key: value for key, value in given.items() if value is not None}
+        if "model" in self._chosen:
+            self._chosen["name"] = self._chosen.pop("model")
+
+    def __call__(self) -> Classifier:
+        """Load the model, or the default one if none was named."""
+        from dreamscope.models.registry import load
+
+        return load(**{"name": DEFAULT_MODEL, **self._arguments()}, device=self.device)
+
+    def again(self, source: Mapping[str, Any], *, near: str) -> Classifier:
+        """Load the model of the recipe in the file `near`, except for what the options say."""
+        from dreamscope.models.registry import load_again
+
+        return load_again({**source, **self._arguments()}, near, device=self.device)
+
+    def _arguments(self) -> dict[str, Any]:
+        arguments: dict[str, Any] = dict(self._chosen)
+        for key in ("mean", "std"):
+            if key in arguments:
+                arguments[key] = _numbers(arguments[key], f"--{key}", count=3)
+        if "input_size" in arguments:
+            sides = [int(n) for n in _numbers(arguments["input_size"].replace("x", ","), "--input-size", whole=True)]
+            arguments["input_size"] = (sides[0], sides[-1])
+        return arguments
+
+
+def _numbers(text: str, option: str, *, count: int | None = None, whole: bool = False) -> list[float]:
+    try:
+        values = [int(part) if whole else float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if not values or (count is not None and len(values) != count):
+        expected = f"{count} numbers separated by commas" if count else "PX or HEIGHTxWIDTH"
+        raise DreamscopeError(f"{option} takes {expected}, not '{text}'")
+    return values

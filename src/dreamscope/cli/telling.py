@@ -1,0 +1,68 @@
+"""``recipe``, ``doctor``: what made a picture, and what there is on this machine."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dreamscope import __version__
+from dreamscope.cli import show
+from dreamscope.cli.options import Json
+
+
+def recipe(
+    file: Annotated[str, typer.Argument(metavar="OUT", help="A picture that dreamscope made.")],
+    *,
+    json: Json = False,  # noqa: ARG001 - it always is
+) -> None:
+    """Print the recipe inside a result."""
+    from dreamscope.recipes import Recipe
+
+    print(Recipe.read(file).to_json(indent=2))
+
+
+def doctor(*, json: Json = False) -> None:
+    """Say what is installed, which devices there are, where caches lie, which models need no network."""
+    import torch
+
+    from dreamscope.errors import DreamscopeError
+    from dreamscope.files import cache_folder
+    from dreamscope.models import devices
+    from dreamscope.models.embedded import EMBEDDED
+    from dreamscope.models.registry import hub_folders, load
+
+    report: dict[str, Any] = {
+        "versions": {
+            "dreamscope": __version__,
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("torch", "torchvision", "timm", "numpy", "pillow")},
+        },
+        "devices": devices.available(),
+        "threads": torch.get_num_threads(),
+        "caches": {name: _cache(folder) for name, folder in {"dreamscope": cache_folder(), **hub_folders()}.items()},
+        "models that need no network": {},
+    }
+    for name in EMBEDDED:
+        try:
+            load(name)
+            state = "ok"
+        except DreamscopeError as error:
+            state = str(error)
+        report["models that need no network"][name] = state
+    if json:
+        show.as_json(report)
+        return
+    for title, value in report.items():
+        print(f"{title}:")
+        items = value.items() if isinstance(value, dict) else [("", value)]
+        for key, each in items:
+            text = ", ".join(each) if isinstance(each, list) else str(each)
+            print(f"  {key + ' ' if key else ''}{text}")
+
+
+def _cache(folder: Path) -> str:
+    return f"{folder} ({'exists' if folder.is_dir() else 'not there yet'})"
