@@ -139,9 +139,7 @@ def dream(
     else:
         facts = _facts(result, target)
         where = f"{model.name} {' '.join(facts['at'])}"
-        print(
-            f"{target}  {facts['size']}  {where}  {facts['steps']} steps  {result.seconds:.1f} s"
-        )
+        print(f"{target}  {facts['size']}  {where}  {facts['steps']} steps  {result.seconds:.1f} s")
 
 
 def _arguments(recipe: Recipe, near: str, given: dict[str, Any]) -> dict[str, Any]:

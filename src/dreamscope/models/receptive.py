@@ -18,15 +18,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
-# Operations that mix all positions of a picture, whatever their arguments.
-_MIXES_POSITIONS = (
-    "scaled_dot_product",
-    "native_group_norm",
-    "instance_norm",
-    "fft",
-    "grid_sampler",
-    "einsum",
-)
+# Operations that keep positions apart, though PyTorch tags them neither as pointwise nor as views.
+_KEEPS_POSITIONS = {
+    "_prelu_kernel",
+    "_to_copy",
+    "_unsafe_view",
+    "hardswish",
+    "index",
+    "native_channel_shuffle",
+    "native_dropout",
+    "roll",
+    "stack",
+}
 _CONTRACTS = {"mm": (0, -1), "addmm": (1, -1), "bmm": (0, -1), "baddbmm": (1, -1), "linear": (0, -1)}
 _REDUCES = {"mean", "sum", "amax", "amin", "var", "std", "var_mean", "max", "min", "logsumexp", "norm"}
 
@@ -108,20 +111,20 @@ class FieldTracer(TorchDispatchMode):
         shapes = [tuple(tensor.shape) for tensor, _ in inputs]
         output = func(*args, **(kwargs or {}))
         if inputs:
-            name = func.overloadpacket.__name__.rstrip("_")
             for tensor in tree_leaves(output):
                 if isinstance(tensor, Tensor):
-                    self._fields[tensor] = _behind(name, args, inputs, shapes, tensor)
+                    self._fields[tensor] = _behind(func, args, inputs, shapes, tensor)
         return output
 
 
 def _behind(
-    name: str,
+    func: Any,
     args: Sequence[Any],
     inputs: list[tuple[Tensor, Field]],
     shapes: list[tuple[int, ...]],
     output: Tensor,
 ) -> Field:
+    name = func.overloadpacket.__name__.rstrip("_")
     field = inputs[0][1]
     shape = shapes[0]
     for _, other in inputs[1:]:
@@ -147,12 +150,12 @@ def _behind(
         return field if prod(shape) // max(1, output.numel()) in (1, field.channels) else whole
     if name == "native_layer_norm":
         return field if prod(args[1]) == field.channels else whole
-    if any(part in name for part in _MIXES_POSITIONS):
-        return whole
     if name == "cat":
         return _concatenated(field, args, inputs)
-    moves_or_maps = output.numel() <= max(tensor.numel() for tensor, _ in inputs) or _broadcasts(inputs, output)
-    if not moves_or_maps or name.startswith("upsample"):
+    if name == "_softmax":
+        return field if shape[args[1]] == field.channels else whole
+    pointwise = func.is_view or torch.Tag.pointwise in func.tags or "batch_norm" in name
+    if not pointwise and name not in _KEEPS_POSITIONS:
         return whole
     if output.dim() == 4 and len(shape) == 4 and shape[1] == field.channels and output.shape[2:] == shape[2:]:
         # A slice of the channels.
@@ -178,10 +181,6 @@ def _concatenated(field: Field, args: Sequence[Any], inputs: list[tuple[Tensor, 
     along_channels = all(tensor.shape[axis] == each.channels for tensor, each in inputs)
     total = sum(each.channels for _, each in inputs)
     return replace(field, channels=total) if along_channels and len(inputs) > 1 else field
-
-
-def _broadcasts(inputs: list[tuple[Tensor, Field]], output: Tensor) -> bool:
-    return tuple(output.shape) == tuple(torch.broadcast_shapes(*(tensor.shape for tensor, _ in inputs)))
 
 
 def _two(value: int | Sequence[int]) -> tuple[int, int]:

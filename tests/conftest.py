@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from nets import Residual, Tokens, Vgg, seeded
+
+from dreamscope.models.classifier import Classifier, wrap
+from dreamscope.models.registry import load
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    absent = pytest.mark.skip(reason=f"no photos and weights beside the project ({SHARED.name}/)")
+    for item in items:
+        if "shared" in item.keywords and not (SHARED / "photos").is_dir():
+            item.add_marker(absent)
+
+
+@pytest.fixture
+def vgg() -> Classifier:
+    return wrap(seeded(Vgg()), input_size=32, labels=list("abcde"))
+
+
+@pytest.fixture
+def residual() -> Classifier:
+    torch.manual_seed(0)
+    return wrap(Residual(), input_size=32)
+
+
+@pytest.fixture
+def tokens() -> Classifier:
+    return wrap(seeded(Tokens()), input_size=32)
+
+
+@pytest.fixture
+def image() -> torch.Tensor:
+    return torch.rand((1, 3, 40, 48), generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="session")
+def lite0() -> Classifier:
+    return load("efficientnet_lite0")
+
+
+@pytest.fixture(scope="session")
+def vgg19() -> Classifier:
+    return load("oxford_vgg19")
+
+
+@pytest.fixture
+def shared() -> Path:
+    return SHARED

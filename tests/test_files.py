@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dreamscope import files
+from dreamscope.errors import DreamscopeError
+
+
+def test_written_whole_replaces_and_leaves_no_temporary(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with files.written_whole(target) as temporary:
+        assert temporary.suffix == ".txt"
+        temporary.write_text("new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("fault", [RuntimeError, KeyboardInterrupt])
+def test_nothing_is_left_when_writing_fails(tmp_path: Path, fault: type[BaseException]) -> None:
+    def write_half() -> None:
+        with files.written_whole(tmp_path / "a.txt") as temporary:
+            temporary.write_text("half")
+            raise fault
+
+    with pytest.raises(fault):
+        write_half()
+    assert os.listdir(tmp_path) == []
+
+
+def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    with files.written_whole(tmp_path / "whole") as temporary:
+        temporary.write_text("")
+    assert (tmp_path / "whole").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize(("name", "message"), [("no/such/a.png", "no folder"), ("", "it is a folder")])
+def test_ensure_writable_refuses(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(DreamscopeError, match=message):
+        files.ensure_writable(tmp_path / name)
+
+
+def test_ensure_writable_asks_by_doing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(files.tempfile, "mkstemp", refuse)
+    with pytest.raises(DreamscopeError, match="Permission denied"):
+        files.ensure_writable(tmp_path / "a.png")
+
+
+def test_existing_file_refuses_what_is_none(tmp_path: Path) -> None:
+    with pytest.raises(DreamscopeError, match="no such picture"):
+        files.existing_file(tmp_path / "a", "picture")
+    with pytest.raises(DreamscopeError, match="is a folder"):
+        files.existing_file(tmp_path, "picture")
+
+
+def test_cache_folder_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DREAMSCOPE_CACHE", str(tmp_path))
+    assert files.cache_folder() == tmp_path
+    monkeypatch.delenv("DREAMSCOPE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert files.cache_folder() == tmp_path / "dreamscope"
+
+
+def test_digest_is_sha256(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert files.digest(tmp_path / "abc").startswith("ba7816bf8f01cfea")

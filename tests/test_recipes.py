@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from dreamscope import images, recipes
+from dreamscope.errors import DreamscopeError
+from dreamscope.recipes import Recipe
+
+RECIPE = Recipe("dream", {"name": "x"}, {"image": "noise"}, {"steps": 3, "at": ["a:1"]}, "0.1.0")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_a_recipe_survives_in_a_picture(tmp_path: Path, suffix: str) -> None:
+    path = images.write(torch.rand(1, 3, 9, 9), tmp_path / f"a{suffix}", note=RECIPE.to_json())
+    assert Recipe.read(path) == RECIPE
+
+
+def test_a_recipe_from_its_json_file(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(RECIPE.to_json(indent=2))
+    assert Recipe.read(tmp_path / "a.json") == RECIPE
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"dreamscope": {"command": "dream"}}', '{"dreamscope": 3}'])
+def test_what_is_no_recipe(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(DreamscopeError, match="holds no dreamscope recipe"):
+        Recipe.read(tmp_path / "a.json")
+
+
+def test_a_picture_without_recipe(tmp_path: Path) -> None:
+    images.write(torch.rand(1, 3, 9, 9), tmp_path / "a.png")
+    with pytest.raises(DreamscopeError, match="holds no dreamscope recipe"):
+        Recipe.read(tmp_path / "a.png")
+
+
+def test_references_keep_no_folder_and_find_files_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "photo.png").write_bytes(b"abc")
+    kept = recipes.reference(tmp_path / "photo.png")
+    assert isinstance(kept, dict)
+    assert kept["name"] == "photo.png"
+    assert str(tmp_path) not in str(kept)
+    found = recipes.locate(kept, tmp_path / "out.png", what="image", option="IMAGE")
+    assert Path(found) == tmp_path / "photo.png"
+    monkeypatch.chdir(tmp_path)
+    assert recipes.locate(kept, "/elsewhere/out.png", what="image", option="IMAGE") == "photo.png"
+
+
+def test_another_file_of_that_name_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_bytes(b"abc")
+    kept = recipes.reference(tmp_path / "photo.png")
+    (tmp_path / "photo.png").write_bytes(b"abd")
+    with pytest.raises(DreamscopeError, match=r"neither here nor beside .* give it with IMAGE"):
+        recipes.locate(kept, tmp_path / "out.png", what="image", option="IMAGE")
+
+
+def test_built_in_names_stay() -> None:
+    assert recipes.reference("sample:china") == "sample:china"
+    assert recipes.locate("sample:china", "x", what="image", option="IMAGE") == "sample:china"
+
+
+def test_a_picture_in_memory_is_told_by_its_numbers() -> None:
+    first, second = (recipes.reference(torch.full((1, 3, 8, 8), value)) for value in (0.1, 0.2))
+    assert first != second
