@@ -8,17 +8,15 @@ import traceback
 import warnings
 from collections.abc import Sequence
 
+from dreamscope.cli.exits import FAULT, INTERRUPTED, REFUSED
 from dreamscope.errors import DreamscopeError
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a fault of dreamscope's own, 2 refused, 130 interrupted."""
     from dreamscope.cli.app import app
 
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     debug = "--debug" in words
     if debug:
         words = [word for word in words if word != "--debug"]
@@ -34,9 +32,9 @@ def _run(app: object, words: list[str], *, debug: bool) -> int:
     except DreamscopeError as error:
         if debug:
             traceback.print_exc()
-        return _fail(str(error), 2)
-    except KeyboardInterrupt as stop:
-        return _fail(str(stop) or "stopped", INTERRUPTED)
+        return _fail(str(error), REFUSED)
+    except KeyboardInterrupt:
+        return _fail("stopped", INTERRUPTED)
     except BrokenPipeError:
         # The reader (head, less) has seen enough; don't let Python complain again while it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -45,8 +43,8 @@ def _run(app: object, words: list[str], *, debug: bool) -> int:
         if debug:
             traceback.print_exc()
         if hasattr(error, "format_message"):
-            return _fail(_usage(error), 2)
-        return _fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)", 1)
+            return _fail(_usage(error), REFUSED)
+        return _fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)", FAULT)
 
 
 def _usage(error: Exception) -> str:

@@ -12,7 +12,6 @@ from dreamscope.cli import dreaming, looking, telling
 app = typer.Typer(
     name="dreamscope",
     help="Look into an image classifier, and change it.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

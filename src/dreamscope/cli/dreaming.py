@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import show
+from dreamscope.cli.exits import INTERRUPTED
 from dreamscope.cli.options import Json, Loader, with_model
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 from dreamscope.techniques.presets import DEFAULT_PRESET, PRESETS
@@ -132,7 +133,8 @@ def dream(
     except DivergedError as error:
         raise DreamscopeError(f"{error}; kept the last finite picture: {error.result.save(target)}") from error
     except Interrupted as stop:
-        raise KeyboardInterrupt(f"{stop}; kept the last good picture: {stop.result.save(target)}") from stop
+        show.note(f"dreamscope: {stop}; kept the last good picture: {stop.result.save(target)}")
+        raise typer.Exit(INTERRUPTED) from stop
     result.save(target)
     if json:
         show.as_json(_facts(result, target))

@@ -86,8 +86,8 @@ def load(
     if weights is not None:
         source["weights"] = "none" if weights == "none" else reference(weights)
     if isinstance(labels, str | Path):
-        source["labels"] = reference(labels)
         parts["labels"] = class_names.read(labels)
+        source["labels"] = reference(labels)
     elif labels is not None:
         source["labels"] = parts["labels"] = tuple(labels)
     model = wrap(**{**parts, **given, "source": source})

@@ -143,6 +143,7 @@ def dream(
     generator = torch.Generator().manual_seed(seed)
     photo = _starting_picture(image, size, generator)
     coverage = None if mask is None else _coverage(mask, photo)
+    guide_picture = None if guide is None else images.read(guide)
     recipe = Recipe(
         version=__version__,
         command="dream",
@@ -173,7 +174,7 @@ def dream(
         return Dream(picture, tuple(values), time.perf_counter() - started, recipe)
 
     sizes = _octave_sizes(images.size_of(photo), settings)
-    objective = _objective(model, addresses, settings, guide, sizes[-1])
+    objective = _objective(model, addresses, settings, guide_picture, sizes[-1])
     # Made once, not for each octave: the one for no given rate remembers its first gradient.
     direction = first_at_unit_mean() if settings.rate is None else FILTERS[settings.filter]
     direction = natural_colors(direction, settings.natural)
@@ -249,14 +250,13 @@ def _objective(
     model: Classifier,
     addresses: tuple[Address, ...],
     settings: Settings,
-    guide: str | Path | Tensor | None,
+    guide: Tensor | None,
     full: Size,
 ) -> objectives.Objective:
     if guide is None:
         return objectives.Excite(addresses, settings.loss)
-    picture = images.read(guide)
     # As large as the dream, so that its things have the size at which the network knows them.
-    picture = images.resize(picture, images.fit_to(picture, max(full.width, full.height))).clamp(0, 1)
+    picture = images.resize(guide, images.fit_to(guide, max(full.width, full.height))).clamp(0, 1)
     with torch.no_grad(), probe(model, addresses) as seen:
         seen(picture)
         return objectives.Follow(addresses, tuple(objectives.select(seen, address) for address in addresses))

@@ -1,0 +1,10 @@
+"""Exit codes."""
+
+FAULT = 1
+"""Something that dreamscope did not foresee."""
+
+REFUSED = 2
+"""Bad input, or something that can't be done; the message says what."""
+
+INTERRUPTED = 130
+"""Ctrl-C: 128 + SIGINT, as shells have it."""

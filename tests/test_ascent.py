@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from nets import Linear, hooks_on, seeded
+from torch import Tensor
+
+from dreamscope.ascent import Step, ascend
+from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
+from dreamscope.gradients import as_is, unit_mean
+from dreamscope.models.addresses import Address, resolve
+from dreamscope.models.classifier import Classifier, wrap
+from dreamscope.objectives import Excite
+from dreamscope.transforms import Shift
+
+OBJECTIVE = Excite((Address("features.3"),), "mean_square")
+
+
+def climb(model: Classifier, image: Tensor, **changes: object) -> Tensor:
+    options = {"steps": 5, "rate": 0.01, "filter": unit_mean, "generator": torch.Generator().manual_seed(0)}
+    return ascend(model, image, OBJECTIVE, **{**options, **changes})  # type: ignore[arg-type]
+
+
+def test_a_linear_nets_image_moves_along_its_weight() -> None:
+    model = wrap(seeded(Linear()), input_size=8)
+    image = torch.full((1, 3, 8, 8), 0.5)
+    objective = Excite(tuple(resolve(["conv:2"], model)), "mean")
+    end = ascend(model, image, objective, steps=3, rate=10.0, filter=as_is, generator=torch.Generator())
+    expected = 0.5 + 3 * 10 * model.module.conv.weight[2].view(1, 3, 1, 1) / 64
+    assert torch.allclose(end, expected.expand_as(end), atol=1e-6)
+
+
+def test_it_climbs_and_reports(vgg: Classifier, image: Tensor) -> None:
+    steps: list[Step] = []
+    end = climb(vgg, image, report=steps.append, before=10, total=20)
+    assert [(step.number, step.total) for step in steps] == [(n, 20) for n in range(11, 16)]
+    values = [step.value for step in steps]
+    assert values == sorted(values)
+    assert torch.equal(steps[-1].image, end)
+    assert not torch.equal(steps[0].image, end)
+    assert end.min() >= 0
+    assert end.max() <= 1
+
+
+def test_the_start_is_not_changed(vgg: Classifier, image: Tensor) -> None:
+    before = image.clone()
+    climb(vgg, image)
+    assert torch.equal(image, before)
+    assert image.grad is None
+
+
+def test_one_seed_one_picture(vgg: Classifier, image: Tensor) -> None:
+    shifted = {"transforms": [Shift(8)]}
+    first = climb(vgg, image, **shifted)
+    assert torch.equal(first, climb(vgg, image, **shifted))
+    assert not torch.equal(first, climb(vgg, image, **shifted, generator=torch.Generator().manual_seed(1)))
+
+
+def test_the_mask_says_where(vgg: Classifier, image: Tensor) -> None:
+    mask = torch.zeros(1, 1, 40, 48)
+    mask[..., :24] = 1
+    end = climb(vgg, image, mask=mask)
+    assert torch.equal(end[..., 24:], image[..., 24:])
+    assert not torch.equal(end[..., :24], image[..., :24])
+
+
+@pytest.mark.parametrize("rate", [float("inf"), 1e39, float("nan")])
+def test_numbers_that_are_no_longer_finite(vgg: Classifier, image: Tensor, rate: float) -> None:
+    with pytest.raises(DivergedError, match="at step 1 of 5; try a smaller rate") as caught:
+        climb(vgg, image, rate=rate)
+    assert caught.value.step == 1
+    assert torch.equal(caught.value.result, image)
+    assert hooks_on(vgg.module) == 0
+
+
+def test_ctrl_c_keeps_the_last_good_picture(vgg: Classifier, image: Tensor) -> None:
+    seen: list[Step] = []
+
+    def stop_at_three(step: Step) -> None:
+        seen.append(step)
+        if step.number == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="stopped at step 3 of 5") as caught:
+        climb(vgg, image, report=stop_at_three)
+    assert torch.equal(caught.value.result, seen[-1].image)
+    assert hooks_on(vgg.module) == 0
+
+
+def test_after_a_fault_the_same_call_works(vgg: Classifier, image: Tensor) -> None:
+    def fail(_: Step) -> None:
+        raise ValueError("in the middle")
+
+    expected = climb(vgg, image)
+    with pytest.raises(ValueError, match="in the middle"):
+        climb(vgg, image, report=fail)
+    assert hooks_on(vgg.module) == 0
+    assert torch.equal(climb(vgg, image), expected)
+
+
+def test_a_position_outside_the_map(vgg: Classifier, image: Tensor) -> None:
+    outside = Excite((Address("features.3", None, (99, 0)),))
+    with pytest.raises(DreamscopeError, match="20 rows and 24 columns"):
+        ascend(vgg, image, outside, steps=1, rate=1, filter=as_is, generator=torch.Generator())
+    assert hooks_on(vgg.module) == 0
