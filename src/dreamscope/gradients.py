@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 Filter = Callable[[Tensor], Tensor]
 
-_TINY = 1e-12
+_TINY = 1e-30
 
 
 def as_is(gradient: Tensor) -> Tensor:
@@ -36,18 +36,19 @@ def laplacian(gradient: Tensor, levels: int = 5) -> Tensor:
 
     After Mordvintsev, "DeepDreaming with TensorFlow" (2016). Two things differ, both to be seen in pictures:
     what is coarser than the coarsest band is left out, since it only drives the picture to white; and the
-    finest band, mostly static, is never lifted above its own share.
+    finest band, mostly static, gets half the strength of the others and is never lifted above its own share.
     """
     bands: list[Tensor] = []
-    rest = gradient
+    # Raw gradients may be so small that their squares vanish.
+    rest = gradient = unit_mean(gradient)
     while len(bands) < levels and min(rest.shape[-2:]) >= 8:
         low = _half(rest)
         bands.append(rest - _double(low, rest))
         rest = low
     if not bands:
-        return unit_mean(gradient)
+        return gradient
     strengths = [band.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(_TINY) for band in bands]
-    strengths[0] = torch.maximum(strengths[0], strengths[min(1, len(bands) - 1)])
+    strengths[0] = 2 * torch.maximum(strengths[0], strengths[min(1, len(bands) - 1)])
     total = torch.zeros_like(rest)
     for band, strength in zip(reversed(bands), reversed(strengths), strict=True):
         total = band / strength + _double(total, band)

@@ -81,6 +81,7 @@ def test_wrap_refuses_senseless_numbers(arguments: dict[str, object], message: s
         wrap(Linear(), **arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit")
 def test_wrap_refuses_what_it_cannot_look_into() -> None:
     with pytest.raises(DreamscopeError, match="not of str"):
         wrap("vgg19")  # type: ignore[arg-type]

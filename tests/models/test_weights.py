@@ -29,6 +29,7 @@ class Trap:
         return (Path.write_text, (Path("trapped"), "code ran"))
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_code_in_a_file_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"a": Trap()}, "trap.pth")

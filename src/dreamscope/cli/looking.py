@@ -82,6 +82,8 @@ def layers(
             for name in names
         ],
     )
+    if at is None:
+        show.note(f"Dreams are from {model.default_address} unless --at says otherwise.")
     if any(found[name].calls > 1 for name in names):
         show.note("Of a layer called several times in a pass, the last time is what is recorded; edits hold in all.")
 

@@ -107,7 +107,7 @@ class Classifier(nn.Module):
                 height, width = images.shape[-2:]
                 raise DreamscopeError(
                     f"{self.name} can't run on {width}x{height} pixels ({self._reason(error)}); "
-                    f"it was made for {self.input_size[1]}x{self.input_size[0]}"
+                    f"it was made for {self.input_size[1]}x{self.input_size[0]} (to dream: that size and one octave)"
                 ) from error
 
     @staticmethod
@@ -237,12 +237,15 @@ class Classifier(nn.Module):
         if self._default_address:
             return self._default_address
         maps = [name for name, layer in self.layers.items() if layer.grid and min(layer.grid) > 1]
-        # Whole blocks (a stage's numbered parts) read better than the convolutions inside them.
-        blocks = [name for name in maps if next(self.module.get_submodule(name).children(), None) is not None]
-        names = blocks if len(blocks) >= 4 else maps
-        if not names:
+        if not maps:
             raise DreamscopeError(f"no layer of {self.name} has positions to dream at; give an address")
-        return names[int(len(names) * 0.6)]
+        # Whole stages or blocks read better than the convolutions inside them: the outermost that are several.
+        blocks = [name for name in maps if next(self.module.get_submodule(name).children(), None) is not None]
+        for depth in range(4):
+            names = [name for name in blocks if name.count(".") <= depth]
+            if len(names) >= 4:
+                return names[int(len(names) * 0.6)]
+        return maps[int(len(maps) * 0.6)]
 
     def __repr__(self) -> str:
         edits = f", edits={list(self.edits)}" if self.edits else ""

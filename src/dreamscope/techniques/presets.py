@@ -62,7 +62,14 @@ class Settings:
 
 PRESETS = {
     "rich": Settings(
-        loss="mean_square", steps=20, rate=1.2 / 255, octaves=6, octave_scale=1.5, jitter=32, filter="laplacian", natural=0.7
+        loss="mean_square",
+        steps=20,
+        rate=1.2 / 255,
+        octaves=6,
+        octave_scale=1.5,
+        jitter=32,
+        filter="laplacian",
+        natural=0.7,
     ),
     "classic": Settings(loss="mean_square", steps=10, rate=1.5 / 255, octaves=4, jitter=32, filter="mean"),
     "plain": Settings(loss="norm", steps=20, rate=None, octaves=1, jitter=0, filter="none"),
