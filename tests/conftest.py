@@ -10,8 +10,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from nets import Residual, Tokens, Vgg, seeded
 
-from dreamscope.models.classifier import Classifier, wrap
+from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
+from dreamscope.models.wrapping import wrap
 
 SHARED = Path(__file__).parents[2] / "shared"
 

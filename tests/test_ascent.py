@@ -9,7 +9,8 @@ from dreamscope.ascent import Step, ascend
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 from dreamscope.gradients import as_is, unit_mean
 from dreamscope.models.addresses import Address, resolve
-from dreamscope.models.classifier import Classifier, wrap
+from dreamscope.models.classifier import Classifier
+from dreamscope.models.wrapping import wrap
 from dreamscope.objectives import Excite
 from dreamscope.transforms import Shift
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from dreamscope import objectives
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.addresses import Address
-from dreamscope.models.classifier import wrap
+from dreamscope.models.wrapping import wrap
 from dreamscope.objectives import Excite, Follow
 from dreamscope.probes import probe
 

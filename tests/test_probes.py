@@ -6,8 +6,9 @@ from nets import Functional, Residual, Vgg, hooks_on, seeded
 from torch import Tensor, nn
 
 from dreamscope.errors import DreamscopeError
-from dreamscope.models.classifier import Classifier, wrap
+from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
+from dreamscope.models.wrapping import wrap
 from dreamscope.probes import probe
 
 

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from dreamscope.images import read as read_image
     from dreamscope.images import write as write_image
     from dreamscope.models.addresses import Address, resolve
-    from dreamscope.models.classifier import Classifier, Prediction, wrap
+    from dreamscope.models.classifier import Classifier, Prediction
     from dreamscope.models.edits import Ablation
     from dreamscope.models.layers import Layer
     from dreamscope.models.registry import load
+    from dreamscope.models.wrapping import wrap
     from dreamscope.probes import Probe, probe
     from dreamscope.recipes import Recipe
     from dreamscope.techniques.dream import Dream, dream
@@ -48,7 +49,7 @@ _HOMES = {
     "probe": "dreamscope.probes",
     "read_image": "dreamscope.images:read",
     "resolve": "dreamscope.models.addresses",
-    "wrap": "dreamscope.models.classifier",
+    "wrap": "dreamscope.models.wrapping",
     "write_image": "dreamscope.images:write",
 }
 

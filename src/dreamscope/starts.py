@@ -13,7 +13,7 @@ from dreamscope.images import Size
 
 def noise(size: Size, generator: Generator) -> Tensor:
     """Gaussian noise around middle gray, each pixel and colour by itself."""
-    return (0.5 + 0.12 * torch.randn((1, 3, size.height, size.width), generator=generator)).clamp(0, 1)
+    return (0.5 + 0.06 * torch.randn((1, 3, size.height, size.width), generator=generator)).clamp(0, 1)
 
 
 def gray(size: Size, generator: Generator) -> Tensor:  # noqa: ARG001 - one signature for all

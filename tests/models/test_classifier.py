@@ -1,45 +1,20 @@
 from __future__ import annotations
 
-import copy
-
 import pytest
 import torch
-from nets import Linear, Residual, Tokens, Vgg, hooks_on, seeded
+from nets import Linear, Tokens, Vgg, hooks_on, seeded
 from torch import Tensor, nn
 
 from dreamscope.errors import DreamscopeError
-from dreamscope.models.classifier import Classifier, wrap
+from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
-
-
-def test_the_callers_module_stays_as_it_was(image: Tensor) -> None:
-    module = Residual().train()
-    module.register_forward_hook(lambda *_: None)
-    module.double()
-    before = copy.deepcopy(module.state_dict())
-    model = wrap(module)
-    model(image)
-    assert module.training
-    assert all(part.training for part in module.modules())
-    assert all(parameter.requires_grad and parameter.grad is None for parameter in module.parameters())
-    assert hooks_on(module) == 1
-    assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
-    assert next(module.parameters()).dtype == torch.float64
+from dreamscope.models.wrapping import wrap
 
 
 def test_a_classifier_is_frozen_and_stays_in_eval_mode(residual: Classifier) -> None:
     residual.train()
     assert not any(part.training for part in residual.module.modules())
     assert not any(parameter.requires_grad for parameter in residual.parameters())
-
-
-def test_a_later_change_of_the_module_does_not_reach_the_classifier(image: Tensor) -> None:
-    module = seeded(Linear())
-    model = wrap(module)
-    before = model(image)
-    with torch.no_grad():
-        module.conv.weight.zero_()
-    assert torch.equal(model(image), before)
 
 
 def test_normalization_happens_inside(image: Tensor) -> None:
@@ -59,38 +34,6 @@ def test_other_precisions(dtype: torch.dtype) -> None:
 def test_channels_last_memory(image: Tensor) -> None:
     module = seeded(Vgg())
     assert torch.allclose(wrap(module)(image), wrap(module.to(memory_format=torch.channels_last))(image), atol=1e-6)
-
-
-def test_tensors_inside_a_graph_can_be_copied(image: Tensor) -> None:
-    module = seeded(Linear())
-    module.cached = module.conv.weight * 2  # what the old weight_norm leaves behind
-    assert wrap(module)(image).shape == (1, 4, 40, 48)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"mean": (0, 0)}, "three numbers"),
-        ({"std": (1, 0, 1)}, "std above 0"),
-        ({"input_size": 0}, "input size"),
-        ({"input_size": (1, 2, 3)}, "input size"),
-    ],
-)
-def test_wrap_refuses_senseless_numbers(arguments: dict[str, object], message: str) -> None:
-    with pytest.raises(DreamscopeError, match=message):
-        wrap(Linear(), **arguments)  # type: ignore[arg-type]
-
-
-@pytest.mark.filterwarnings("ignore:`torch.jit")
-def test_wrap_refuses_what_it_cannot_look_into() -> None:
-    with pytest.raises(DreamscopeError, match="not of str"):
-        wrap("vgg19")  # type: ignore[arg-type]
-    with pytest.raises(DreamscopeError, match="hides its layers"):
-        wrap(torch.jit.trace(Linear(), torch.rand(1, 3, 8, 8)))
-
-
-def test_wrapping_twice_is_once(vgg: Classifier) -> None:
-    assert wrap(vgg) is vgg
 
 
 def test_classify_names_the_best_first(vgg: Classifier, image: Tensor) -> None:

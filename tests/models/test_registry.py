@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dreamscope import images
 from dreamscope.errors import DreamscopeError
-from dreamscope.models import registry
+from dreamscope.models import hubs
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 from dreamscope.models.registry import load, load_again
@@ -37,10 +37,6 @@ def user_file(tmp_path: Path) -> Path:
     (tmp_path / "helper.py").write_text("five = 5\n")
     (tmp_path / "net.py").write_text(USER_FILE)
     return tmp_path / "net.py"
-
-
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_reachable", lambda _: False)
 
 
 @pytest.mark.embedded
@@ -111,9 +107,9 @@ def test_untrained_only_when_asked_and_the_same_each_time(image: Tensor) -> None
 
 @pytest.mark.parametrize("name", ["resnet50", "timm:resnet18"])
 def test_weights_that_cannot_be_fetched(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    no_network(monkeypatch)
-    monkeypatch.setattr(registry, "hub_folders", lambda: {"torchvision": tmp_path, "timm": tmp_path})
-    monkeypatch.setattr(registry, "_in_hub_cache", lambda _: False)
+    monkeypatch.setattr(hubs, "reachable", lambda _: False)
+    monkeypatch.setattr(hubs, "folders", lambda: {"torchvision": tmp_path, "timm": tmp_path})
+    monkeypatch.setattr(hubs, "cached_by_timm", lambda _: False)
     with pytest.raises(DreamscopeError) as caught:
         load(name)
     for part in (name, str(tmp_path), "efficientnet_lite0, oxford_vgg19", "--weights none"):

@@ -31,9 +31,9 @@ def doctor(*, json: Json = False) -> None:
 
     from dreamscope.errors import DreamscopeError
     from dreamscope.files import cache_folder
-    from dreamscope.models import devices
+    from dreamscope.models import devices, hubs
     from dreamscope.models.embedded import EMBEDDED
-    from dreamscope.models.registry import hub_folders, load
+    from dreamscope.models.registry import load
 
     report: dict[str, Any] = {
         "versions": {
@@ -43,7 +43,7 @@ def doctor(*, json: Json = False) -> None:
         },
         "devices": devices.available(),
         "threads": torch.get_num_threads(),
-        "caches": {name: _cache(folder) for name, folder in {"dreamscope": cache_folder(), **hub_folders()}.items()},
+        "caches": {name: _cache(folder) for name, folder in {"dreamscope": cache_folder(), **hubs.folders()}.items()},
         "models that need no network": {},
     }
     for name in EMBEDDED:

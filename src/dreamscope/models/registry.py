@@ -6,7 +6,6 @@ import importlib.util
 import logging
 import sys
 import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,13 @@ from torch import nn
 
 from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.files import existing_file
-from dreamscope.models import devices
+from dreamscope.models import devices, hubs
 from dreamscope.models import labels as class_names
 from dreamscope.models import weights as weight_files
-from dreamscope.models.classifier import Classifier, wrap
+from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 from dreamscope.models.embedded import EMBEDDED
+from dreamscope.models.wrapping import wrap
 from dreamscope.recipes import locate, reference
 
 DEFAULT_MODEL = next(iter(EMBEDDED))
@@ -125,16 +125,6 @@ def timm_names() -> list[str]:
     return [f"timm:{name}" for name in timm.list_models()]
 
 
-def hub_folders() -> dict[str, Path]:
-    """Return where torchvision's and timm's downloads are kept."""
-    from huggingface_hub import constants
-
-    return {
-        "torchvision": Path(torch.hub.get_dir()) / "checkpoints",
-        "timm": Path(constants.HF_HUB_CACHE),
-    }
-
-
 def no_network_needed() -> str:
     """Name the models that need no network, for messages."""
     return ", ".join(EMBEDDED)
@@ -183,8 +173,8 @@ def _from_torchvision(name: str, file: str | Path | None) -> dict[str, Any]:
             return untrained
 
     if file is None:
-        target = hub_folders()["torchvision"] / trained.url.rsplit("/", 1)[-1]
-        if not target.is_file() and not _reachable(trained.url):
+        target = hubs.folders()["torchvision"] / trained.url.rsplit("/", 1)[-1]
+        if not target.is_file() and not hubs.reachable(trained.url):
             raise _unfetchable(name, target.parent)
         try:
             module: nn.Module = models.get_model(name, weights=trained)
@@ -226,10 +216,10 @@ def _from_timm(name: str, file: str | Path | None) -> dict[str, Any]:
                 return timm.create_model(short, **changes)
 
     if file is None:
-        folder = hub_folders()["timm"]
+        folder = hubs.folders()["timm"]
         if config is None or not config.has_weights:
             raise DreamscopeError(f"'{name}' has no trained weights; give --weights FILE, or --weights none")
-        if not _in_hub_cache(config.hf_hub_id) and not _reachable(_hub_address()):
+        if not hubs.cached_by_timm(config.hf_hub_id) and not hubs.reachable(hubs.timm_address()):
             raise _unfetchable(name, folder)
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         try:
@@ -326,28 +316,3 @@ def _unfetchable(name: str, folder: Path) -> DreamscopeError:
         f"Give --weights FILE, or --weights none for an untrained network; "
         f"models that need no network: {no_network_needed()}"
     )
-
-
-def _reachable(address: str) -> bool:
-    """Ask once, shortly: the libraries' own downloaders retry for a minute and print as they do."""
-    request = urllib.request.Request(address, method="HEAD")
-    try:
-        with urllib.request.urlopen(request, timeout=10):
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except (OSError, ValueError):
-        return False
-
-
-def _hub_address() -> str:
-    from huggingface_hub import constants
-
-    return str(constants.ENDPOINT)
-
-
-def _in_hub_cache(repository: str | None) -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    files = ("model.safetensors", "pytorch_model.bin")
-    return repository is not None and any(isinstance(try_to_load_from_cache(repository, f), str) for f in files)
