@@ -24,6 +24,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(absent)
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test measures is not for another, nor for the user."""
+    monkeypatch.setenv("DREAMSCOPE_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def vgg() -> Classifier:
     return wrap(seeded(Vgg()), input_size=32, labels=list("abcde"))

@@ -15,13 +15,14 @@ ROOT = Path(dreamscope.__file__).parent
 
 # From the ground up; a folder stands for all that is in it.
 FLOORS = [
-    ["errors"],
+    ["errors", "memory"],
     ["files"],
     ["images"],
     ["recipes"],
     ["models"],
     ["probes"],
     ["objectives", "transforms", "gradients", "starts"],
+    ["engine"],
     ["ascent"],
     ["techniques"],
     ["cli"],

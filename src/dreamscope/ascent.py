@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from dreamscope import memory
 from dreamscope.errors import DivergedError, Interrupted
 from dreamscope.gradients import Filter
 from dreamscope.models.classifier import Classifier
@@ -92,7 +93,7 @@ def ascend(
         On Ctrl-C; its ``result`` is the picture after the last whole step.
     """
     total = before + steps if total is None else total
-    with probe(model, objective.layers) as seen:
+    with memory.kept(), probe(model, objective.layers) as seen:
         for number in range(before + 1, before + steps + 1):
             try:
                 moved, value = _step(

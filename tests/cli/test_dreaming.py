@@ -72,13 +72,14 @@ def test_every_option(run: Callable, photo: Path) -> None:
         "dream", photo, "-o", "out.webp", *TINY, "--at", "0.5*0:1", "--at", "2", "--preset", "classic",
         "--loss", "gram", "--steps", 2, "--rate", 0.01, "--octaves", 2, "--octave-scale", 1.2, "--jitter", 4,
         "--filter", "gaussian", "--natural", 0.5, "--size", "88x72", "--guide", "sample:flower", "--mask", photo,
-        "--keep-color", "--seed", 5, "--device", "cpu", "--json",
+        "--keep-color", "--seed", 5, "--device", "cpu", "--precision", "float32", "--json",
     )  # fmt: skip
     assert (ran.code, ran.err) == (0, "")
     told = json.loads(ran.out)
     assert (told["file"], told["size"], told["steps"]) == ("out.webp", "88x72", 4)
     assert told["recipe"]["parameters"] == {
-        "preset": "classic", "loss": "gram", "steps": 2, "rate": 0.01, "octaves": 2, "octave_scale": 1.2, "jitter": 4,
+        "preset": "classic", "precision": "float32/contiguous", "loss": "gram",
+        "steps": 2, "rate": 0.01, "octaves": 2, "octave_scale": 1.2, "jitter": 4,
         "filter": "gaussian", "natural": 0.5, "size": "88x72", "keep_color": True, "seed": 5, "at": ["0.5*0:1", "2"],
     }  # fmt: skip
 

@@ -64,6 +64,9 @@ def dream(
     natural: Annotated[
         float | None, typer.Option(metavar="0..1", help="How far colours change together, as in photos.")
     ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16.")
+    ] = None,
     size: Annotated[
         str | None,
         typer.Option(metavar="PX", help=f"The longer side, or WIDTHxHEIGHT; the photo's own up to {LARGEST_UNASKED}."),
@@ -78,6 +81,7 @@ def dream(
         str | None,
         typer.Option(metavar="OUT", help="Make the same picture again; other options change single values."),
     ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say how the network is run, and why.")] = False,
     json: Json = False,
 ) -> None:
     """Dream on a picture: let layers or channels exaggerate what they see in it."""
@@ -98,6 +102,7 @@ def dream(
         "jitter": jitter,
         "filter": filter,
         "natural": natural,
+        "precision": precision,
         "size": size,
         "keep_color": keep_color,
         "seed": seed,
@@ -136,6 +141,8 @@ def dream(
         show.note(f"dreamscope: {stop}; kept the last good picture: {stop.result.save(target)}")
         raise typer.Exit(INTERRUPTED) from stop
     result.save(target)
+    if verbose:
+        show.note(f"ran in {result.choice}")
     if json:
         show.as_json(_facts(result, target))
     else:

@@ -177,17 +177,29 @@ class Classifier(nn.Module):
         added = []
         for edit in [edits] if isinstance(edits, Ablation) else edits:
             added += [Ablation(address, edit.how) for address in resolve([edit.address], self)]
-        return Classifier(
-            self.module,
+        all_edits = (*self.edits, *added)
+        source = {**self.source, "edits": [edit.to_dict() for edit in all_edits]}
+        return self._like_this(self.module, edits=all_edits, source=source)
+
+    def with_module(self, module: nn.Module) -> Classifier:
+        """Return a classifier like this one around another form of its network: the same names and layers."""
+        return self._like_this(module, edits=self.edits, source=self.source)
+
+    def _like_this(self, module: nn.Module, *, edits: tuple[Ablation, ...], source: dict[str, Any]) -> Classifier:
+        twin = Classifier(
+            module,
             name=self.name,
             labels=self.labels,
             normalization=self.normalization,
             input_size=self.input_size,
             crop=self.crop,
             default_address=self._default_address,
-            source={**self.source, "edits": [edit.to_dict() for edit in (*self.edits, *added)]},
-            edits=(*self.edits, *added),
+            source=source,
+            edits=edits,
         )
+        # The table is the same; no need to run the network again for it.
+        twin.layers = self.layers
+        return twin
 
     @property
     def device(self) -> torch.device:

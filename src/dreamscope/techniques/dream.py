@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 
 from dreamscope import __version__, images, objectives
 from dreamscope.ascent import Report, Step, ascend
+from dreamscope.engine import Choice, prepared
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, did_you_mean
 from dreamscope.gradients import FILTERS, first_at_unit_mean, natural_colors
 from dreamscope.images import Size
@@ -48,12 +49,15 @@ class Dream:
         How long it took.
     recipe : Recipe
         Enough to make it again.
+    choice : Choice
+        In which precision and memory format the network ran, and why.
     """
 
     image: Tensor
     values: tuple[float, ...]
     seconds: float
     recipe: Recipe
+    choice: Choice
 
     def save(self, path: str | Path) -> Path:
         """Write the picture (PNG, JPEG or WebP) with the recipe inside."""
@@ -74,6 +78,7 @@ def dream(
     jitter: int | None = None,
     filter: str | None = None,
     natural: float | None = None,
+    precision: str | None = None,
     size: int | str | Size | None = None,
     guide: str | Path | Tensor | None = None,
     mask: str | Path | Tensor | None = None,
@@ -93,7 +98,7 @@ def dream(
         Addresses, weighted (``["features.28", "0.5*features.19:7"]``); the model's default if not given.
     preset
         A name in `PRESETS`.
-    loss, steps, rate, octaves, octave_scale, jitter, filter, natural
+    loss, steps, rate, octaves, octave_scale, jitter, filter, natural, precision
         Instead of the preset's, see `Settings`.
     size
         The longer side in pixels, or ``WIDTHxHEIGHT``; the photo's own size (512x512 for a starting
@@ -133,6 +138,7 @@ def dream(
         "jitter": jitter,
         "filter": filter,
         "natural": natural,
+        "precision": precision,
     }
     _one_of(preset, PRESETS, "preset")
     settings = replace(PRESETS[preset], **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
@@ -144,6 +150,9 @@ def dream(
     photo = _starting_picture(image, size, generator)
     coverage = None if mask is None else _coverage(mask, photo)
     guide_picture = None if guide is None else images.read(guide)
+    sizes = _octave_sizes(images.size_of(photo), settings)
+    longer = max(sizes[-1].width, sizes[-1].height)
+    fast, choice = prepared(model, {address.layer for address in addresses}, longer, settings.precision)
     recipe = Recipe(
         version=__version__,
         command="dream",
@@ -156,6 +165,7 @@ def dream(
         parameters={
             **asdict(settings),
             "preset": preset,
+            "precision": str(choice.form),
             "at": [str(address) for address in addresses],
             "size": str(images.size_of(photo)),
             "keep_color": keep_color,
@@ -171,10 +181,9 @@ def dream(
 
     def finished(detail: Tensor) -> Dream:
         picture = _finish(photo, detail, coverage, keep_color)
-        return Dream(picture, tuple(values), time.perf_counter() - started, recipe)
+        return Dream(picture, tuple(values), time.perf_counter() - started, recipe, choice)
 
-    sizes = _octave_sizes(images.size_of(photo), settings)
-    objective = _objective(model, addresses, settings, guide_picture, sizes[-1])
+    objective = _objective(fast, addresses, settings, guide_picture, sizes[-1])
     # Made once, not for each octave: the one for no given rate remembers its first gradient.
     direction = first_at_unit_mean() if settings.rate is None else FILTERS[settings.filter]
     direction = natural_colors(direction, settings.natural)
@@ -184,7 +193,7 @@ def dream(
         lost = images.resize(detail, octave) if index else torch.zeros_like(base)
         try:
             picture = ascend(
-                model,
+                fast,
                 (base + lost).clamp(0, 1).to(model.device),
                 objective,
                 steps=settings.steps,

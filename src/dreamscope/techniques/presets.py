@@ -32,6 +32,9 @@ class Settings:
         What evens out the gradient, see `dreamscope.gradients.FILTERS`.
     natural : float
         How far colours change together, as they do in photos: 0 freely, 1 entirely.
+    precision : str
+        ``auto`` measures which is fastest and still right; or ``float32``, ``bfloat16``, ``float16``; or, as
+        recipes have it, with the memory format (``bfloat16/channels_last``).
     """
 
     loss: str = "norm"
@@ -42,6 +45,7 @@ class Settings:
     jitter: int = 32
     filter: str = "mean"
     natural: float = 0.0
+    precision: str = "auto"
 
     def __post_init__(self) -> None:
         for value, name, least, most in (
@@ -72,7 +76,7 @@ PRESETS = {
         natural=0.7,
     ),
     "classic": Settings(loss="mean_square", steps=10, rate=1.5 / 255, octaves=4, jitter=32, filter="mean"),
-    "plain": Settings(loss="norm", steps=20, rate=None, octaves=1, jitter=0, filter="none"),
+    "plain": Settings(loss="norm", steps=20, rate=None, octaves=1, jitter=0, filter="none", precision="float32"),
 }
 """Settings by name, the default first. ``rich`` was chosen by eye; ``classic`` is the notebook of 2015;
 ``plain`` the bare loop ``x <- clip(x + rate * dL/dx, 0, 1)`` of the VGG19 write-ups."""
