@@ -1,0 +1,140 @@
+"""Run the benchmarks: ``python -m benchmarks [--json FILE] [CASE ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Callable
+from datetime import date
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import contestants
+from benchmarks.clock import Times, interleaved
+from dreamscope.models.classifier import Classifier
+from dreamscope.models.registry import load
+
+FORMS = {
+    f"{str(dtype).removeprefix('torch.')}/{name}": (dtype, memory)
+    for dtype in (torch.float32, torch.bfloat16)
+    for name, memory in (("contiguous", torch.contiguous_format), ("channels_last", torch.channels_last))
+}
+Row = dict[str, Any]
+
+
+def beside_floor(model: Classifier, layer: str, goal: float, *, steps: int, rounds: int) -> list[Row]:
+    """Step time over that of the best of four plain PyTorch loops, 512 px."""
+    picture = torch.rand((1, 3, 512, 512), generator=torch.Generator().manual_seed(0))
+    runs = {"dreamscope": contestants.dreamscope(model, layer, picture)}
+    runs |= {f"floor {name}": contestants.floor(model, layer, picture, *form) for name, form in FORMS.items()}
+    times = interleaved(runs, steps=steps, rounds=rounds)
+    best = min((name for name in times if name != "dreamscope"), key=lambda name: times[name].median)
+    work = f"step / floor, {model.name} {layer}, 512 px"
+    return [_row(work, times["dreamscope"], times[best], f"<= {goal}", times)]
+
+
+def beside_write_ups(*, steps: int, rounds: int) -> list[Row]:
+    """The write-ups' loop over dreamscope, 224 px."""
+    model = load("oxford_vgg19")
+    picture = torch.rand((1, 3, 224, 224), generator=torch.Generator().manual_seed(0))
+    runs = {
+        "dreamscope": contestants.dreamscope(model, "features.33", picture, loss="norm"),
+        "write-ups": contestants.write_ups("features.33", picture, model.module.get_submodule("features")),
+    }
+    times = interleaved(runs, steps=steps, rounds=rounds)
+    work = "write-ups' loop / dreamscope, oxford_vgg19 features.33, 224 px"
+    return [_row(work, times["write-ups"], times["dreamscope"], ">= 4", times)]
+
+
+def beside_peers(*, steps: int, rounds: int) -> list[Row]:
+    """torch-lucent and torch-dreams over dreamscope, one channel, 224 px."""
+    model = load("googlenet", weights="none")
+    layer, channel, side = "inception4c", 12, 224
+    picture = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(0))
+    runs = {"dreamscope": contestants.dreamscope(model, f"{layer}:{channel}", picture, loss="mean")}
+    for name, make in (("torch-lucent", contestants.lucent), ("torch-dreams", contestants.torch_dreams)):
+        try:
+            runs[name] = make(model, layer, channel, side)
+        except ImportError:
+            print(f"  {name} is not installed: pip install -e '.[bench]'")
+    times = interleaved(runs, steps=steps, rounds=rounds)
+    return [
+        _row(f"{name} / dreamscope, googlenet {layer}, 224 px", times[name], times["dreamscope"], ">= 4", times)
+        for name in runs
+        if name != "dreamscope"
+    ]
+
+
+def _row(work: str, over: Times, under: Times, goal: str, times: dict[str, Times]) -> Row:
+    ratio, low, high = over.ratio(under)
+    return {
+        "work": work,
+        "goal": goal,
+        "ratio": round(ratio, 3),
+        "spread": [round(low, 3), round(high, 3)],
+        "milliseconds": {name: round(each.median * 1e3, 1) for name, each in times.items()},
+    }
+
+
+CASES: dict[str, Callable[[], list[Row]]] = {
+    "vgg19": lambda: beside_floor(load("oxford_vgg19"), "features.28", 1.05, steps=2, rounds=5),
+    "lite0": lambda: beside_floor(load("efficientnet_lite0"), "blocks.4.2", 0.65, steps=10, rounds=9),
+    "resnet50": lambda: beside_floor(load("resnet50", weights="none"), "layer3", 0.80, steps=3, rounds=7),
+    "write-ups": lambda: beside_write_ups(steps=3, rounds=5),
+    "peers": lambda: beside_peers(steps=20, rounds=3),
+}
+
+
+def about() -> Row:
+    """Return the date, the machine and the versions that numbers hold for."""
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        processor = names[0] if names else processor
+    packages = ("dreamscope", "torch", "torchvision", "timm", "torch-lucent", "torch-dreams")
+    versions = {name: metadata.version(name) for name in packages if _installed(name)}
+    return {"date": str(date.today()), "processor": processor, "threads": torch.get_num_threads(), **versions}
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def main() -> None:
+    """Run the cases named on the command line, or all; print a table, and JSON on request."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all if none")
+    parser.add_argument("--json", metavar="FILE", help="write everything measured there")
+    given = parser.parse_args()
+    unknown = [name for name in given.cases if name not in CASES]
+    if unknown:
+        sys.exit(f"no case '{unknown[0]}'; there are {', '.join(CASES)}")
+    rows: list[Row] = []
+    for name in given.cases or CASES:
+        print(f"{name} ...", flush=True)
+        for row in CASES[name]():
+            rows.append(row)
+            print(f"  {row['work']}: {row['ratio']} (goal {row['goal']})", flush=True)
+    facts = about()
+    print("\n" + ", ".join(f"{key} {value}" for key, value in facts.items()) + "\n")
+    print("| work | goal | seen (lowest - highest) | milliseconds a step |\n|---|---|---|---|")
+    for row in rows:
+        times = ", ".join(f"{who} {value}" for who, value in row["milliseconds"].items())
+        low, high = row["spread"]
+        print(f"| {row['work']} | {row['goal']} | {row['ratio']} ({low} - {high}) | {times} |")
+    if given.json:
+        Path(given.json).write_text(json.dumps({"about": facts, "rows": rows}, indent=2), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

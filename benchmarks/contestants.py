@@ -1,0 +1,134 @@
+"""Who runs: each function returns a callable that makes so many steps."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dreamscope.ascent import ascend
+from dreamscope.engine import prepared
+from dreamscope.gradients import unit_mean
+from dreamscope.models.addresses import resolve
+from dreamscope.models.classifier import Classifier
+from dreamscope.objectives import Excite
+from dreamscope.transforms import Shift
+
+Steps = Callable[[int], None]
+
+
+class _Stop(Exception):  # noqa: N818
+    pass
+
+
+def floor(model: Classifier, layer: str, picture: Tensor, dtype: torch.dtype, memory: torch.memory_format) -> Steps:
+    """Plain PyTorch: frozen weights, stopped at the layer by an exception in a hook, gradient of the picture only."""
+    module = copy.deepcopy(model.module).to(dtype).to(memory_format=memory)
+    inputs = model.normalization(picture).to(dtype).contiguous(memory_format=memory)
+    seen: list[Tensor] = []
+
+    def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+        seen.append(output)
+        raise _Stop
+
+    def steps(count: int) -> None:
+        handle = module.get_submodule(layer).register_forward_hook(hook)
+        x = inputs
+        for _ in range(count):
+            seen.clear()
+            leaf = x.detach().requires_grad_()
+            try:
+                module(leaf)
+            except _Stop:
+                pass
+            seen[0].float().square().mean().backward()
+            gradient = leaf.grad
+            x = leaf.detach() + 0.01 * gradient / gradient.abs().mean()
+        handle.remove()
+
+    return steps
+
+
+def dreamscope(model: Classifier, at: str, picture: Tensor, *, loss: str = "mean_square") -> Steps:
+    """The engine and the ascent as `dream` uses them, with shift and gradient normalisation."""
+    addresses = tuple(resolve([at], model))
+    fast, choice = prepared(model, {each.layer for each in addresses}, max(picture.shape[-2:]))
+    print(f"  dreamscope runs {model.name} in {choice}")
+
+    def steps(count: int) -> None:
+        ascend(
+            fast,
+            picture,
+            Excite(addresses, loss),
+            steps=count,
+            rate=1.5 / 255,
+            filter=unit_mean,
+            transforms=[Shift(32)],
+            generator=torch.Generator().manual_seed(0),
+        )
+
+    return steps
+
+
+def write_ups(layer: str, picture: Tensor, features: nn.Module) -> Steps:
+    """The VGG19 write-ups' loop: the whole network, a hook on every layer, weight gradients on.
+
+    Torchvision's `vgg19` with its classifier, the convolutions from `features`.
+    """
+    from torchvision.models import vgg19
+
+    module = vgg19(weights=None)
+    module.features.load_state_dict(features.state_dict())
+    module.eval()
+    seen: dict[str, Tensor] = {}
+    for name, part in module.named_modules():
+        part.register_forward_hook(lambda _m, _i, output, name=name: seen.update({name: output}))
+
+    def steps(count: int) -> None:
+        x = picture
+        for _ in range(count):
+            leaf = x.detach().requires_grad_()
+            module(leaf)
+            seen[layer].norm().backward()
+            x = (leaf.detach() + 1e-4 * leaf.grad).clip(0, 1)
+            module.zero_grad()
+
+    return steps
+
+
+def lucent(model: Classifier, layer: str, channel: int, side: int) -> Steps:
+    """torch-lucent's render loop with its own defaults."""
+    from lucent.optvis import objectives, param, render
+
+    module = copy.deepcopy(model.module)
+    objective = objectives.channel(layer.replace(".", "_"), channel)
+
+    def steps(count: int) -> None:
+        render.render_vis(
+            module, objective, lambda: param.image(side), thresholds=(count,), progress=False, show_image=False
+        )
+
+    return steps
+
+
+def torch_dreams(model: Classifier, layer: str, channel: int, side: int) -> Steps:
+    """torch-dreams' render loop with its own defaults."""
+    from torch_dreams import Dreamer
+
+    module = copy.deepcopy(model.module).requires_grad_(True)
+    dreamer = Dreamer(module, quiet=True, device="cpu")
+    target = module.get_submodule(layer)
+
+    def steps(count: int) -> None:
+        dreamer.render(
+            layers=[target],
+            width=side,
+            height=side,
+            iters=count,
+            custom_func=lambda outputs: -outputs[0][:, channel].mean(),
+        )
+
+    return steps
