@@ -70,6 +70,18 @@ def beside_peers(*, steps: int, rounds: int) -> list[Row]:
     ]
 
 
+def batches(model: Classifier, layer: str, *, steps: int, rounds: int) -> list[Row]:
+    """One batch of 16 channels over 16 single ones, 128 px."""
+    channels = list(range(16))
+    runs = {
+        "batch": contestants.batch(model, layer, channels, 128),
+        "singly": contestants.singly(model, layer, channels, 128),
+    }
+    times = interleaved(runs, steps=steps, rounds=rounds)
+    work = f"one batch of 16 channels / 16 single ones, {model.name} {layer}, 128 px"
+    return [_row(work, times["batch"], times["singly"], "<= 0.6", times)]
+
+
 def _row(work: str, over: Times, under: Times, goal: str, times: dict[str, Times]) -> Row:
     ratio, low, high = over.ratio(under)
     return {
@@ -86,6 +98,10 @@ CASES: dict[str, Callable[[], list[Row]]] = {
     "lite0": lambda: beside_floor(load("efficientnet_lite0"), "blocks.4.2", 0.65, steps=10, rounds=9),
     "resnet50": lambda: beside_floor(load("resnet50", weights="none"), "layer3", 0.80, steps=3, rounds=7),
     "write-ups": lambda: beside_write_ups(steps=3, rounds=5),
+    "batches": lambda: [
+        *batches(load("efficientnet_lite0"), "blocks.4.2", steps=8, rounds=5),
+        *batches(load("oxford_vgg19"), "features.28", steps=2, rounds=3),
+    ],
     "peers": lambda: beside_peers(steps=20, rounds=3),
 }
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from dreamscope.ascent import ascend
 from dreamscope.engine import prepared
 from dreamscope.gradients import unit_mean
-from dreamscope.models.addresses import resolve
+from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives import Excite
+from dreamscope.objectives import Each, Excite, Objective
 from dreamscope.transforms import Shift
 
 Steps = Callable[[int], None]
@@ -59,18 +59,46 @@ def dreamscope(model: Classifier, at: str, picture: Tensor, *, loss: str = "mean
     print(f"  dreamscope runs {model.name} in {choice}")
 
     def steps(count: int) -> None:
-        ascend(
-            fast,
-            picture,
-            Excite(addresses, loss),
-            steps=count,
-            rate=1.5 / 255,
-            filter=unit_mean,
-            transforms=[Shift(32)],
-            generator=torch.Generator().manual_seed(0),
-        )
+        _climb(fast, picture, Excite(addresses, loss), count)
 
     return steps
+
+
+def batch(model: Classifier, layer: str, channels: list[int], side: int) -> Steps:
+    """All channels in one batch, a step counting for all of them."""
+    fast, _ = prepared(model, {layer}, side)
+    each = Each(tuple(Excite((Address(layer, (channel,)),), "mean") for channel in channels))
+    pictures = torch.rand((len(channels), 3, side, side), generator=torch.Generator().manual_seed(0))
+
+    def steps(count: int) -> None:
+        _climb(fast, pictures, each, count)
+
+    return steps
+
+
+def singly(model: Classifier, layer: str, channels: list[int], side: int) -> Steps:
+    """The same channels, one after the other."""
+    fast, _ = prepared(model, {layer}, side)
+    picture = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(0))
+
+    def steps(count: int) -> None:
+        for channel in channels:
+            _climb(fast, picture, Excite((Address(layer, (channel,)),), "mean"), count)
+
+    return steps
+
+
+def _climb(model: Classifier, pictures: Tensor, objective: Objective, steps: int) -> None:
+    ascend(
+        model,
+        pictures,
+        objective,
+        steps=steps,
+        rate=1.5 / 255,
+        filter=unit_mean,
+        transforms=[Shift(8)],
+        generator=torch.Generator().manual_seed(0),
+    )
 
 
 def write_ups(layer: str, picture: Tensor, features: nn.Module) -> Steps:

@@ -11,7 +11,7 @@ from dreamscope.gradients import as_is, unit_mean
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
-from dreamscope.objectives import Excite
+from dreamscope.objectives import Each, Excite
 from dreamscope.transforms import Shift
 
 OBJECTIVE = Excite((Address("features.3"),), "mean_square")
@@ -104,3 +104,16 @@ def test_a_position_outside_the_map(vgg: Classifier, image: Tensor) -> None:
     with pytest.raises(DreamscopeError, match="20 rows and 24 columns"):
         ascend(vgg, image, outside, steps=1, rate=1, filter=as_is, generator=torch.Generator())
     assert hooks_on(vgg.module) == 0
+
+
+def test_a_batch_ends_where_its_items_do_alone(vgg: Classifier, image: Tensor) -> None:
+    channels = [Excite((Address("features.3", (channel,)),), "mean_square") for channel in (0, 4, 9)]
+    starts = torch.cat([image, 1 - image, image.flip(3)])
+    options = {"steps": 4, "rate": 0.01, "filter": unit_mean, "transforms": [Shift(8)]}
+
+    def run(start: Tensor, objective: Each | Excite) -> Tensor:
+        return ascend(vgg, start, objective, generator=torch.Generator().manual_seed(3), **options)  # type: ignore[arg-type]
+
+    together = run(starts, Each(tuple(channels)))
+    for index, objective in enumerate(channels):
+        assert torch.allclose(together[index : index + 1], run(starts[index : index + 1], objective), atol=1e-5)

@@ -150,6 +150,33 @@ class Follow:
         return (features * matched).flatten(1).sum(1)
 
 
+@dataclass(frozen=True)
+class Each:
+    """One objective for each image of a batch: image i climbs objective i.
+
+    Images do not influence each other, so a batch ends where its items would alone, in less time.
+    """
+
+    objectives: tuple[Objective, ...]
+
+    @property
+    def layers(self) -> Sequence[str]:
+        """Names of the layers to record."""
+        return [layer for objective in self.objectives for layer in objective.layers]
+
+    def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
+        """Return one number for each image, (N,)."""
+        count = len(next(iter(activations.values())))
+        if count != len(self.objectives):
+            raise DreamscopeError(f"{len(self.objectives)} objectives need as many images, not {count}")
+        return torch.cat(
+            [
+                objective({layer: activations[layer][index : index + 1] for layer in objective.layers})
+                for index, objective in enumerate(self.objectives)
+            ]
+        )
+
+
 def _total(values: Iterable[Any]) -> Tensor:
     total = sum(values)
     if not isinstance(total, Tensor):
