@@ -22,7 +22,7 @@ FLOORS = [
     ["models"],
     ["probes"],
     ["objectives", "transforms", "gradients", "starts"],
-    ["engine"],
+    ["engine", "tiles"],
     ["ascent"],
     ["techniques"],
     ["cli"],

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from dreamscope import memory
+from dreamscope import memory, tiles
 from dreamscope.errors import DivergedError, Interrupted
 from dreamscope.gradients import Filter
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives import Objective
-from dreamscope.probes import probe
+from dreamscope.objectives import Gathered, Objective
+from dreamscope.probes import Probe, probe
 from dreamscope.transforms import Transform
 
 
@@ -52,6 +52,7 @@ def ascend(
     mask: Tensor | None = None,
     generator: Generator,
     report: Report | None = None,
+    tile: int = 0,
     before: int = 0,
     total: int | None = None,
 ) -> Tensor:
@@ -77,6 +78,8 @@ def ascend(
         The source of all randomness.
     report
         Called after each step.
+    tile
+        The side of the parts in which the picture is run, 0 for the whole at once, see `dreamscope.tiles`.
     before, total
         Steps that a technique made in earlier ascents, and of all of them: what numbers are counted in.
 
@@ -93,6 +96,8 @@ def ascend(
         On Ctrl-C; its ``result`` is the picture after the last whole step.
     """
     total = before + steps if total is None else total
+    # Its own, so that a picture in tiles is shifted as the whole one would be.
+    grid = torch.Generator().manual_seed(generator.initial_seed() + 1)
     with memory.kept(), probe(model, objective.layers) as seen:
         for number in range(before + 1, before + steps + 1):
             try:
@@ -105,6 +110,8 @@ def ascend(
                     transforms=transforms,
                     mask=mask,
                     generator=generator,
+                    tile=tile,
+                    grid=grid,
                 )
                 # A NaN or an infinity anywhere makes the sum one; far cheaper than looking at each pixel.
                 if not torch.isfinite(moved.sum() + value):
@@ -123,7 +130,7 @@ def ascend(
 
 
 def _step(
-    seen: Callable[[Tensor], object],
+    seen: Probe,
     image: Tensor,
     objective: Objective,
     *,
@@ -132,13 +139,21 @@ def _step(
     transforms: Sequence[Transform],
     mask: Tensor | None,
     generator: Generator,
+    tile: int,
+    grid: Generator,
 ) -> tuple[Tensor, Tensor]:
     leaf = image.detach().requires_grad_()
     view = leaf
     for transform in transforms:
         view = transform(view, generator)
-    value = objective(seen(view)).sum()  # type: ignore[arg-type]
-    (gradient,) = torch.autograd.grad(value, leaf)
+    if tile and isinstance(objective, Gathered):
+        slope, values = tiles.gradient(seen, view.detach(), objective, tile, grid)
+        value = values.sum()
+        (gradient,) = torch.autograd.grad(view, leaf, slope)
+        del slope
+    else:
+        value = objective(seen(view)).sum()
+        (gradient,) = torch.autograd.grad(value, leaf)
     with torch.no_grad():
         change = filter(gradient) * rate
         if mask is not None:

@@ -29,8 +29,8 @@ from dreamscope.starts import clouds
 LEAST_COSINE = 0.98
 """How far a gradient may turn away from the float32 one."""
 
-WORTH_MEASURING = 0.02
-"""Seconds: a network that takes a step faster than this runs in float32 as it is."""
+WORTH_MEASURING = 500_000
+"""Weights: a network of fewer runs in float32 as it is."""
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -130,6 +130,9 @@ def _in_form(model: Classifier, form: Form) -> Classifier:
 def _choose(model: Classifier, light: Classifier, layers: list[str], longer: int, precision: str) -> Choice:
     if model.dtype != torch.float32:
         return Choice(Form())
+    weights = sum(parameter.numel() for parameter in model.module.parameters())
+    if weights < WORTH_MEASURING and precision in ("auto", "float32"):
+        return Choice(Form())
     # Two classes of size: what holds for a small map need not for a large one.
     side = 128 if longer <= 192 else 256
     key = _key(model, layers, side, precision)
@@ -138,10 +141,8 @@ def _choose(model: Classifier, light: Classifier, layers: list[str], longer: int
         return known
     # Positions outside a small map, sizes that a network does not take: nothing to measure then.
     try:
-        plain, seconds = _measure(model, layers, side, repeats=1)
+        plain, _ = _measure(model, layers, side, repeats=1)
     except DreamscopeError:
-        return Choice(Form())
-    if seconds < WORTH_MEASURING and precision in ("auto", "float32"):
         return Choice(Form())
     rows = []
     for form in _candidates(model.device, precision):

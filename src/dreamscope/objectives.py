@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +12,9 @@ from torch import Tensor
 from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.models.addresses import Address
 from dreamscope.models.edits import at_position
+
+Parts = list[tuple[Tensor, int]]
+"""For each address a sum over positions, (N,), and how many numbers went into it."""
 
 
 class Objective(Protocol):
@@ -27,38 +30,54 @@ class Objective(Protocol):
         ...
 
 
-def norm(features: Tensor) -> Tensor:
-    """L2 norm of features (N, C, P)."""
-    length: Tensor = torch.linalg.vector_norm(features.flatten(1), dim=1)
-    return length
+@dataclass(frozen=True)
+class Loss:
+    """A number for features, from a sum over their positions - so that it can be gathered tile by tile.
 
-
-def mean_square(features: Tensor) -> Tensor:
-    """Mean of squares: what the DeepDream post of 2015 climbs, up to a factor."""
-    return features.flatten(1).square().mean(1)
-
-
-def mean(features: Tensor) -> Tensor:
-    """Mean."""
-    return features.flatten(1).mean(1)
-
-
-def gram(features: Tensor) -> Tensor:
-    """Sum of the Gram matrix over positions, sum_ij sum_p f_ip f_jp.
-
-    Summed over channels first, so that the matrix is never made: the square of the sum over channels at
-    each position.
+    Attributes
+    ----------
+    part : callable
+        Features (N, C, P) -> (N,), adding up over positions.
+    whole : callable
+        The sum over all positions (N,) and the count of all numbers -> (N,).
     """
+
+    part: Callable[[Tensor], Tensor]
+    whole: Callable[[Tensor, int], Tensor]
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Return the loss of features (N, C, P) as (N,)."""
+        return self.whole(self.part(features), features[0].numel())
+
+
+def _squares(features: Tensor) -> Tensor:
+    return features.square().sum((1, 2))
+
+
+def _root(total: Tensor, _count: int) -> Tensor:
+    # At exactly zero the root has no slope; the clamp makes it 0, not NaN.
+    return total.clamp_min(1e-37).sqrt()
+
+
+def _gram_part(features: Tensor) -> Tensor:
+    """Sum over channels first, so that the Gram matrix is never made."""
     return features.sum(1).square().sum(1)
 
 
-LOSSES: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "norm": norm,
-    "mean_square": mean_square,
-    "mean": mean,
-    "gram": gram,
+def _average(total: Tensor, count: int) -> Tensor:
+    return total / count
+
+
+LOSSES: Mapping[str, Loss] = {
+    # The L2 norm.
+    "norm": Loss(_squares, _root),
+    # What the DeepDream post of 2015 climbs, up to a factor.
+    "mean_square": Loss(_squares, _average),
+    "mean": Loss(lambda features: features.sum((1, 2)), _average),
+    # The sum of the Gram matrix over positions, sum_ij sum_p f_ip f_jp.
+    "gram": Loss(_gram_part, lambda total, _count: total),
 }
-"""The losses by name; each takes features (N, C, P) to (N,)."""
+"""The losses by name."""
 
 
 def select(activations: Mapping[str, Tensor], address: Address) -> Tensor:
@@ -79,8 +98,41 @@ def select(activations: Mapping[str, Tensor], address: Address) -> Tensor:
     return activation.reshape(activation.shape[0], activation.shape[1], -1)
 
 
+class Gathered:
+    """An objective that is a weighted sum over addresses, each gathered over positions."""
+
+    addresses: tuple[Address, ...]
+
+    @property
+    def layers(self) -> Sequence[str]:
+        """Names of the layers to record."""
+        return [address.layer for address in self.addresses]
+
+    def parts(self, activations: Mapping[str, Tensor]) -> Parts:
+        """Return, for each address, what these positions add: (N,), and the count of their numbers."""
+        features = [select(activations, address) for address in self.addresses]
+        return [(self._part(index, each), each[0].numel()) for index, each in enumerate(features)]
+
+    def whole(self, parts: Parts) -> Tensor:
+        """Return the objective (N,) from what all positions add up to."""
+        if not parts:
+            raise DreamscopeError("an objective needs at least one address")
+        values = [self._whole(index, *part) for index, part in enumerate(parts)]
+        return torch.stack([a.weight * v for a, v in zip(self.addresses, values, strict=True)]).sum(0)
+
+    def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
+        """Return one number for each image, (N,)."""
+        return self.whole(self.parts(activations))
+
+    def _part(self, index: int, features: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _whole(self, index: int, total: Tensor, count: int) -> Tensor:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class Excite:
+class Excite(Gathered):
     """The weighted sum, over addresses, of one loss.
 
     Attributes
@@ -100,19 +152,15 @@ class Excite:
                 f"no loss '{self.loss}'; there are {', '.join(LOSSES)}{did_you_mean(self.loss, LOSSES)}"
             )
 
-    @property
-    def layers(self) -> Sequence[str]:
-        """Names of the layers to record."""
-        return [address.layer for address in self.addresses]
+    def _part(self, _index: int, features: Tensor) -> Tensor:
+        return LOSSES[self.loss].part(features)
 
-    def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
-        """Return one number for each image, (N,)."""
-        loss = LOSSES[self.loss]
-        return _total(address.weight * loss(select(activations, address)) for address in self.addresses)
+    def _whole(self, _index: int, total: Tensor, count: int) -> Tensor:
+        return LOSSES[self.loss].whole(total, count)
 
 
 @dataclass(frozen=True)
-class Follow:
+class Follow(Gathered):
     """The likeness to a guide picture: at each position, the dot product with the guide's best match.
 
     From the DeepDream post and notebook of 2015 ("controlling dreams").
@@ -128,26 +176,16 @@ class Follow:
     addresses: tuple[Address, ...]
     guides: tuple[Tensor, ...]
 
-    @property
-    def layers(self) -> Sequence[str]:
-        """Names of the layers to record."""
-        return [address.layer for address in self.addresses]
-
-    def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
-        """Return one number for each image, (N,)."""
-        return _total(
-            address.weight * self._likeness(select(activations, address), guide)
-            for address, guide in zip(self.addresses, self.guides, strict=True)
-        )
-
-    @staticmethod
-    def _likeness(features: Tensor, guide: Tensor) -> Tensor:
-        wanted = guide[0].to(features)
+    def _part(self, index: int, features: Tensor) -> Tensor:
+        wanted = self.guides[index][0].to(features)
         # In blocks of positions: the whole table of products would be P x Q.
         blocks = features.detach().split(4096, dim=2)
         best = torch.cat([(wanted.T @ block).argmax(1) for block in blocks], dim=1)
         matched = wanted[:, best].movedim(1, 0)
-        return (features * matched).flatten(1).sum(1)
+        return (features * matched).sum((1, 2))
+
+    def _whole(self, _index: int, total: Tensor, _count: int) -> Tensor:
+        return total
 
 
 @dataclass(frozen=True)
@@ -175,10 +213,3 @@ class Each:
                 for index, objective in enumerate(self.objectives)
             ]
         )
-
-
-def _total(values: Iterable[Any]) -> Tensor:
-    total = sum(values)
-    if not isinstance(total, Tensor):
-        raise DreamscopeError("an objective needs at least one address")
-    return total

@@ -80,7 +80,8 @@ def test_every_option(run: Callable, photo: Path) -> None:
     assert told["recipe"]["parameters"] == {
         "preset": "classic", "precision": "float32/contiguous", "loss": "gram",
         "steps": 2, "rate": 0.01, "octaves": 2, "octave_scale": 1.2, "jitter": 4,
-        "filter": "gaussian", "natural": 0.5, "size": "88x72", "keep_color": True, "seed": 5, "at": ["0.5*0:1", "2"],
+        "filter": "gaussian", "natural": 0.5, "size": "88x72", "keep_color": True, "seed": 5, "tile": 0,
+        "at": ["0.5*0:1", "2"],
     }  # fmt: skip
 
 

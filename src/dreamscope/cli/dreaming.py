@@ -81,6 +81,9 @@ def dream(
         str | None,
         typer.Option(metavar="OUT", help="Make the same picture again; other options change single values."),
     ] = None,
+    memory: Annotated[
+        str | None, typer.Option(metavar="2GB", help="What the dream may hold; larger pictures run in tiles.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Say how the network is run, and why.")] = False,
     json: Json = False,
 ) -> None:
@@ -103,6 +106,7 @@ def dream(
         "filter": filter,
         "natural": natural,
         "precision": precision,
+        "memory": memory,
         "size": size,
         "keep_color": keep_color,
         "seed": seed,

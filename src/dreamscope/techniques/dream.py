@@ -26,6 +26,7 @@ from dreamscope.probes import probe
 from dreamscope.recipes import Recipe, reference
 from dreamscope.starts import STARTS
 from dreamscope.techniques.presets import DEFAULT_PRESET, PRESETS, Settings
+from dreamscope.tiles import bytes_of, side_for
 from dreamscope.transforms import Shift
 
 SMALLEST_OCTAVE = 32
@@ -84,6 +85,8 @@ def dream(
     mask: str | Path | Tensor | None = None,
     keep_color: bool = False,
     seed: int = 0,
+    memory: str | int | None = None,
+    tile: int | None = None,
     report: Report | None = None,
 ) -> Dream:
     """Dream on a picture.
@@ -112,6 +115,10 @@ def dream(
         Only lightness changes; the photo's colours stay.
     seed
         Of all randomness.
+    memory
+        What the dream may hold (``2GB``); a larger picture is run in tiles. Half of what is free if not given.
+    tile
+        The side of the tiles, 0 for none, instead of the one that fits into `memory`.
     report
         Called after each step with a `Step`, numbered through all octaves.
 
@@ -153,6 +160,9 @@ def dream(
     sizes = _octave_sizes(images.size_of(photo), settings)
     longer = max(sizes[-1].width, sizes[-1].height)
     fast, choice = prepared(model, {address.layer for address in addresses}, longer, settings.precision)
+    if tile is None:
+        names = [address.layer for address in addresses]
+        tile = side_for(fast, names, sizes[-1], None if memory is None else bytes_of(memory))
     recipe = Recipe(
         version=__version__,
         command="dream",
@@ -166,6 +176,7 @@ def dream(
             **asdict(settings),
             "preset": preset,
             "precision": str(choice.form),
+            "tile": tile,
             "at": [str(address) for address in addresses],
             "size": str(images.size_of(photo)),
             "keep_color": keep_color,
@@ -203,6 +214,7 @@ def dream(
                 mask=None if coverage is None else images.resize(coverage, octave).clamp(0, 1).to(model.device),
                 generator=generator,
                 report=note,
+                tile=tile if max(octave.width, octave.height) > tile else 0,
                 before=index * settings.steps,
                 total=len(sizes) * settings.steps,
             )
