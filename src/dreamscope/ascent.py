@@ -149,16 +149,20 @@ def _step(
     if tile and isinstance(objective, Gathered):
         slope, values = tiles.gradient(seen, view.detach(), objective, tile, grid)
         value = values.sum()
-        (gradient,) = torch.autograd.grad(view, leaf, slope)
+        (gradient,) = torch.autograd.grad(view, leaf, slope) if transforms else (slope,)
         del slope
     else:
         value = objective(seen(view)).sum()
         (gradient,) = torch.autograd.grad(value, leaf)
+    # Pictures may be large: no copy is kept longer, or made, than needed.
+    del view
     with torch.no_grad():
-        change = filter(gradient) * rate
+        change = filter(gradient)
+        del gradient
+        change.mul_(rate)
         if mask is not None:
-            change = change * mask
+            change.mul_(mask)
         # Clipping would turn an infinity into a white pixel, so look before.
         if not torch.isfinite(change.sum()):
             return change, value.detach()
-        return (image + change).clamp(0, 1), value.detach()
+        return change.add_(image).clamp_(0, 1), value.detach()

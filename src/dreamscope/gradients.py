@@ -20,7 +20,7 @@ def as_is(gradient: Tensor) -> Tensor:
 
 def unit_mean(gradient: Tensor) -> Tensor:
     """Divide by the mean absolute value of each image, as the DeepDream notebook of 2015 does."""
-    return gradient / gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min(_TINY)
+    return gradient / _mean_size(gradient)
 
 
 def smoothed(gradient: Tensor) -> Tensor:
@@ -38,21 +38,25 @@ def laplacian(gradient: Tensor, levels: int = 5) -> Tensor:
     what is coarser than the coarsest band is left out, since it only drives the picture to white; and the
     finest band, mostly static, gets half the strength of the others and is never lifted above its own share.
     """
+    # In place from here on, on a copy: such pictures can be as large as memory allows.
+    # Divided first, since raw gradients may be so small that their squares vanish.
+    rest = unit_mean(gradient)
     bands: list[Tensor] = []
-    # Raw gradients may be so small that their squares vanish.
-    rest = gradient = unit_mean(gradient)
     while len(bands) < levels and min(rest.shape[-2:]) >= 8:
         low = _half(rest)
-        bands.append(rest - _double(low, rest))
+        bands.append(rest.sub_(_double(low, rest)))
         rest = low
     if not bands:
-        return gradient
-    strengths = [band.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(_TINY) for band in bands]
+        return rest
+    strengths = [torch.linalg.vector_norm(band, dim=(1, 2, 3), keepdim=True) for band in bands]
+    strengths = [
+        (strength / band[0].numel() ** 0.5).clamp_min(_TINY) for strength, band in zip(strengths, bands, strict=True)
+    ]
     strengths[0] = 2 * torch.maximum(strengths[0], strengths[min(1, len(bands) - 1)])
     total = torch.zeros_like(rest)
     for band, strength in zip(reversed(bands), reversed(strengths), strict=True):
-        total = band / strength + _double(total, band)
-    return unit_mean(total)
+        total = band.div_(strength).add_(_double(total, band))
+    return total.div_(_mean_size(total))
 
 
 def first_at_unit_mean() -> Filter:
@@ -98,7 +102,8 @@ def natural_colors(filter: Filter, share: float) -> Filter:
         covariance = root @ root.T
         covariance = covariance / covariance.diagonal().mean()
         mixing = torch.lerp(torch.eye(3).to(covariance), covariance, share)
-        return unit_mean(torch.einsum("ij,njhw->nihw", mixing, filter(gradient)))
+        mixture = torch.einsum("ij,njhw->nihw", mixing, filter(gradient))
+        return mixture.div_(_mean_size(mixture))
 
     return mixed
 
@@ -108,14 +113,21 @@ def blur(images: Tensor, width: float) -> Tensor:
     radius = min(max(1, round(3 * width)), min(images.shape[-2:]) - 1)
     offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
     kernel = torch.exp(-0.5 * (offsets / width) ** 2)
-    kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, -1)
-    padded = F.pad(images, (radius,) * 4, mode="reflect")
-    rows = F.conv2d(padded, kernel.unsqueeze(3), groups=images.shape[1])
-    return F.conv2d(rows, kernel.unsqueeze(2), groups=images.shape[1])
+    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
+    # Channels as images of their own: grouped convolutions pad few channels to many.
+    padded = F.pad(images.flatten(0, 1).unsqueeze(1), (radius,) * 4, mode="reflect")
+    return F.conv2d(F.conv2d(padded, kernel), kernel.transpose(2, 3)).view_as(images)
+
+
+def _mean_size(images: Tensor) -> Tensor:
+    """Return the mean absolute value of each image, (N, 1, 1, 1)."""
+    total: Tensor = torch.linalg.vector_norm(images, ord=1, dim=(1, 2, 3), keepdim=True)
+    return (total / images[0].numel()).clamp_min(_TINY)
 
 
 def _half(images: Tensor) -> Tensor:
-    return F.avg_pool2d(blur(images, 1.0), 2, ceil_mode=True)
+    size = [-(-side // 2) for side in images.shape[-2:]]
+    return F.interpolate(images, size, mode="bilinear", antialias=True)
 
 
 def _double(images: Tensor, like: Tensor) -> Tensor:

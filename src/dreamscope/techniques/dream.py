@@ -200,12 +200,14 @@ def dream(
     direction = natural_colors(direction, settings.natural)
     detail = torch.zeros(1, 3, 1, 1)
     for index, octave in enumerate(sizes):
-        base = images.resize(photo, octave).clamp(0, 1)
-        lost = images.resize(detail, octave) if index else torch.zeros_like(base)
+        # The photo itself on the last octave: no copy, which for large pictures matters.
+        base = photo if octave == images.size_of(photo) else images.resize(photo, octave).clamp(0, 1)
+        start = (base + images.resize(detail, octave)).clamp_(0, 1) if index else base
+        del detail
         try:
             picture = ascend(
                 fast,
-                (base + lost).clamp(0, 1).to(model.device),
+                start.to(model.device),
                 objective,
                 steps=settings.steps,
                 rate=FIRST_STEP if settings.rate is None else settings.rate,
@@ -225,6 +227,7 @@ def dream(
             stop.result = finished(stop.result.cpu() - base)
             raise
         detail = picture.cpu() - base
+        del picture, start
     return finished(detail)
 
 
