@@ -157,6 +157,8 @@ def _step(
     # Pictures may be large: no copy is kept longer, or made, than needed.
     del view
     with torch.no_grad():
+        # A gradient comes back in the network's memory format; resampling is far slower in channels_last.
+        gradient = gradient.contiguous()
         change = filter(gradient)
         del gradient
         change.mul_(rate)

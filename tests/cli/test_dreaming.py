@@ -229,3 +229,20 @@ def test_jpeg_keeps_its_recipe(run: Callable, photo: Path) -> None:
     told = json.loads(run("recipe", "a.jpg").out)
     assert told["dreamscope"]["inputs"]["image"]["name"] == "photo.png"
     assert Image.open("a.jpg").format == "JPEG"
+
+
+def test_verbose_says_how_it_ran(run: Callable, photo: Path) -> None:
+    ran = run("dream", photo, *TINY, "-o", "a.png", "--steps", 1, "--verbose")
+    assert ran.err == "ran in float32/contiguous\n"
+
+
+def test_memory(run: Callable, folder: Path) -> None:
+    line = ("dream", "gray", *TINY, "--at", "2", "--size", 600, "--steps", 1, "--octaves", 1)
+    assert run(*line, "-o", "a.png", "--memory", "200MB").code == 0
+    assert json.loads(run("recipe", "a.png").out)["dreamscope"]["parameters"]["tile"] == 0
+    assert run(*line, "-o", "b.png", "--memory", "45MB").code == 0
+    assert json.loads(run("recipe", "b.png").out)["dreamscope"]["parameters"]["tile"] >= 128
+    ran = run(*line, "-o", "c.png", "--memory", "1MB")
+    assert ran.code == 2
+    assert "does not fit into 0.001 GB, not even in tiles" in ran.err
+    assert not (folder / "c.png").exists()

@@ -20,6 +20,7 @@ from dreamscope.engine import Choice, prepared
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, did_you_mean
 from dreamscope.gradients import FILTERS, first_at_unit_mean, natural_colors
 from dreamscope.images import Size
+from dreamscope.memory import kept as memory_kept
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.probes import probe
@@ -65,6 +66,7 @@ class Dream:
         return images.write(self.image, path, note=self.recipe.to_json())
 
 
+@memory_kept()
 def dream(
     model: Classifier,
     image: str | Path | Tensor,
