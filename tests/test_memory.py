@@ -45,6 +45,20 @@ def test_memory_is_given_back() -> None:
     assert resident() - before < 100_000_000
 
 
+@pytest.mark.skipif(memory._glibc() is None, reason="another C library")
+def test_memory_can_be_given_back_inside_too() -> None:
+    from pathlib import Path
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    with memory.kept():
+        torch.ones(100_000_000)
+        before = resident()
+        memory.release()
+        assert before - resident() > 300_000_000
+
+
 def test_another_c_library_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_glibc", lambda: None)
     with memory.kept():

@@ -97,7 +97,7 @@ def ascend(
     """
     total = before + steps if total is None else total
     # Its own, so that a picture in tiles is shifted as the whole one would be.
-    grid = torch.Generator().manual_seed(generator.initial_seed() + 1)
+    grid = torch.Generator().manual_seed((generator.initial_seed() + 1) % 2**63)
     with memory.kept(), probe(model, objective.layers) as seen:
         for number in range(before + 1, before + steps + 1):
             try:
@@ -149,6 +149,7 @@ def _step(
     if tile and isinstance(objective, Gathered):
         slope, values = tiles.gradient(seen, view.detach(), objective, tile, grid)
         value = values.sum()
+        memory.release()
         (gradient,) = torch.autograd.grad(view, leaf, slope) if transforms else (slope,)
         del slope
     else:

@@ -170,7 +170,7 @@ def _candidates(device: torch.device, precision: str) -> list[Form]:
             precisions += ["bfloat16", "float16"] if torch.cuda.is_bf16_supported() else ["float16"]
         elif device.type == "mps":
             precisions += ["float16"]
-        elif torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        elif torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():
             precisions += ["bfloat16"]
     return [Form(name, format_) for name in precisions for format_ in _FORMATS]
 

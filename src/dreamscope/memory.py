@@ -46,6 +46,13 @@ def kept() -> Iterator[None]:
             library.malloc_trim(0)
 
 
+def release() -> None:
+    """Give back what is free now, also inside `kept`: after tiles, before what needs the whole picture."""
+    library = _glibc()
+    if library is not None:
+        library.malloc_trim(0)
+
+
 @cache
 def _glibc() -> Any:
     if platform.libc_ver()[0] != "glibc":

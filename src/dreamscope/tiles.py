@@ -3,6 +3,7 @@
 Each tile is a part of the picture with a margin around it. A position of a layer's map counts in the one
 tile whose part it lies over, so that sums over positions are those of the whole picture; what a position
 sees beyond the margin is lost. The grid is shifted anew at each step, so that no seam stays in a place.
+Networks that pad as TensorFlow does see pictures of odd sizes one pixel further on; their tiles do not.
 """
 
 from __future__ import annotations

@@ -218,6 +218,10 @@ def test_ctrl_c_on_a_small_octave_keeps_a_whole_picture(vgg: Classifier) -> None
         ({"at": "features.77"}, "no layer 'features.77'"),
         ({"size": "big"}, "size 'big'"),
         ({"steps": -1}, "steps lies between"),
+        ({"seed": -1}, "seed lies between"),
+        ({"seed": 2**63}, "seed lies between"),
+        ({"memory": "much"}, "no size of memory"),
+        ({"precision": "int8"}, "no precision 'int8'"),
         ({"guide": "nowhere.png"}, "no such picture"),
     ],
 )

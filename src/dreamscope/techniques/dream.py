@@ -155,6 +155,8 @@ def dream(
     if at is None:
         at = model.default_address
     addresses = tuple(resolve([at] if isinstance(at, str | Address) else at, model))
+    if not 0 <= seed < 2**63:
+        raise DreamscopeError(f"seed lies between 0 and 2**63 - 1, not at {seed}")
     generator = torch.Generator().manual_seed(seed)
     photo = _starting_picture(image, size, generator)
     coverage = None if mask is None else _coverage(mask, photo)
