@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -98,7 +99,7 @@ def select(activations: Mapping[str, Tensor], address: Address) -> Tensor:
     return activation.reshape(activation.shape[0], activation.shape[1], -1)
 
 
-class Gathered:
+class Gathered(ABC):
     """An objective that is a weighted sum over addresses, each gathered over positions."""
 
     addresses: tuple[Address, ...]
@@ -124,11 +125,13 @@ class Gathered:
         """Return one number for each image, (N,)."""
         return self.whole(self.parts(activations))
 
+    @abstractmethod
     def _part(self, index: int, features: Tensor) -> Tensor:
-        raise NotImplementedError
+        """Return what features (N, C, P) at address number `index` add, (N,)."""
 
+    @abstractmethod
     def _whole(self, index: int, total: Tensor, count: int) -> Tensor:
-        raise NotImplementedError
+        """Return the value (N,) at address number `index` from the sum over all positions."""
 
 
 @dataclass(frozen=True)
