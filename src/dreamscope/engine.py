@@ -108,9 +108,7 @@ def _light(model: Classifier, keep: Collection[str]) -> Classifier:
     if model.dtype != torch.float32:
         # Someone's own precision: folding in it would round once more.
         return model
-    side = max(model.input_size)
-    image = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(0)).to(model.device)
-    return model.with_module(folded(model.module, keep, model.normalization(image)))
+    return model.with_module(folded(model.module, keep, model.example(max(model.input_size))))
 
 
 def _parse(text: str) -> Form:

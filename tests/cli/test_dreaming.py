@@ -242,6 +242,9 @@ def test_memory(run: Callable, folder: Path) -> None:
     assert json.loads(run("recipe", "a.png").out)["dreamscope"]["parameters"]["tile"] == 0
     assert run(*line, "-o", "b.png", "--memory", "45MB").code == 0
     assert json.loads(run("recipe", "b.png").out)["dreamscope"]["parameters"]["tile"] >= 128
+    # A recipe's tiles give way to another budget.
+    assert run("dream", "--recipe", "b.png", "-o", "d.png", "--memory", "200MB").code == 0
+    assert json.loads(run("recipe", "d.png").out)["dreamscope"]["parameters"]["tile"] == 0
     ran = run(*line, "-o", "c.png", "--memory", "1MB")
     assert ran.code == 2
     assert "does not fit into 0.001 GB, not even in tiles" in ran.err

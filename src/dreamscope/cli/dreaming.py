@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 LARGEST_UNASKED = 1024
 """Photos with a longer side than this are made smaller, unless --size says how large."""
 
-_STARTS = ("noise", "gray", "clouds")
-
 
 @with_model()
 def dream(
@@ -90,6 +88,7 @@ def dream(
     """Dream on a picture: let layers or channels exaggerate what they see in it."""
     from dreamscope import files, images
     from dreamscope.recipes import Recipe
+    from dreamscope.starts import STARTS
 
     given: dict[str, Any] = {
         "image": image,
@@ -123,7 +122,7 @@ def dream(
     read = {
         role: _check_input(given[role], target)
         for role in ("image", "guide", "mask")
-        if given.get(role, "noise") not in _STARTS
+        if given.get(role, "noise") not in STARTS
     }
     if "size" not in given and "image" in read:
         longer = max(read["image"].shape[-2:])
@@ -166,7 +165,11 @@ def _arguments(recipe: Recipe, near: str, given: dict[str, Any]) -> dict[str, An
     missing = {role: kept for role, kept in recipe.inputs.items() if role not in given}
     named = {"image": "IMAGE", "guide": "--guide", "mask": "--mask"}
     found = {role: locate(kept, near, what=role, option=named[role]) for role, kept in missing.items()}
-    return {**recipe.parameters, **found}
+    parameters = dict(recipe.parameters)
+    if given.keys() & {"memory", "size"}:
+        # The recipe's tiles were for its own size and memory.
+        parameters.pop("tile", None)
+    return {**parameters, **found}
 
 
 def _free_name(image: str) -> Path:

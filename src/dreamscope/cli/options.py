@@ -14,8 +14,6 @@ from dreamscope.errors import DreamscopeError
 if TYPE_CHECKING:
     from dreamscope.models.classifier import Classifier
 
-DEFAULT_MODEL = "efficientnet_lite0"
-
 _MODEL_HELP = "efficientnet_lite0, oxford_vgg19, a torchvision name, timm:NAME, or path/file.py:function."
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -44,12 +42,12 @@ def with_model(*, argument: bool = False) -> Callable[[Callable[..., Any]], Call
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         name: Any = (
-            Annotated[str, typer.Argument(metavar="MODEL", help=_MODEL_HELP)]
+            Annotated[str | None, typer.Argument(metavar="MODEL", help=_MODEL_HELP)]
             if argument
             else Annotated[str | None, typer.Option("--model", "-m", metavar="M", help=_MODEL_HELP)]
         )
         added = {"model": name, **_OPTIONS, "device": Device}
-        defaults = {"model": DEFAULT_MODEL if argument else None, "device": "cpu"}
+        defaults = {"device": "cpu"}
         own = dict(inspect.signature(command, eval_str=True).parameters)
         del own["loader"]
         parameters = list(own.values()) + [
@@ -83,7 +81,7 @@ class Loader:
         """Load the model, or the default one if none was named."""
         from dreamscope.models.registry import load
 
-        return load(**{"name": DEFAULT_MODEL, **self._arguments()}, device=self.device)
+        return load(**self._arguments(), device=self.device)
 
     def again(self, source: Mapping[str, Any], *, near: str) -> Classifier:
         """Load the model of the recipe in the file `near`, except for what the options say."""

@@ -229,10 +229,14 @@ class Classifier(nn.Module):
 
     def layers_at(self, side: int) -> dict[str, Layer]:
         """Return the layer table for a square picture of `side` pixels."""
+        return survey(self.module, self.example(side))
+
+    def example(self, side: int) -> Tensor:
+        """Return a square input of `side` pixels as the network itself takes it, for a pass that shows its layers."""
         # Noise, not a constant: a constant can make a norm divide by zero.
         generator = torch.Generator().manual_seed(0)
         image = torch.rand((1, 3, side, side), generator=generator).to(self.device)
-        return survey(self.module, self.normalization(image).to(self.dtype))
+        return self.normalization(image).to(self.dtype)
 
     @cached_property
     def main_stack(self) -> str | None:
