@@ -8,7 +8,7 @@ from nets import Residual, hooks_on, seeded
 from torch import Tensor, nn
 
 from dreamscope.models.classifier import Classifier
-from dreamscope.models.folding import _Clamp, _SamePadded, folded
+from dreamscope.models.folding import _Clamp, _SamePadded, _Unshuffled, folded
 
 PICTURE = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
@@ -147,10 +147,41 @@ def test_a_clamp_that_is_recorded_shares_its_gradient() -> None:
 def test_same_padding(kernel: int, size: tuple[int, int]) -> None:
     from timm.layers import Conv2dSame
 
-    part = Conv2dSame(4, 4, kernel, stride=2, groups=2).double().requires_grad_(False)
-    picture = torch.rand(2, 4, *size, dtype=torch.float64)
+    part = Conv2dSame(6, 6, kernel, stride=2, groups=2).double().requires_grad_(False)
+    picture = torch.rand(2, 6, *size, dtype=torch.float64)
     assert _SamePadded.fits(part)
     assert torch.allclose(_SamePadded(part)(picture), part(picture), rtol=1e-12)
+    assert not _SamePadded.fits(Conv2dSame(3, 8, kernel, stride=2))
+
+
+@pytest.mark.parametrize("kernel", [5, 7, 9, 11])
+@pytest.mark.parametrize("size", [(32, 32), (31, 33), (32, 31), (9, 8)])
+def test_the_first_convolution_over_blocks(kernel: int, size: tuple[int, int]) -> None:
+    part = nn.Conv2d(3, 8, kernel, stride=2, padding=kernel // 2)
+    module = nn.Sequential(part, nn.BatchNorm2d(8), nn.ReLU(inplace=True))
+    trained(module)
+    picture = torch.rand(2, 3, *size, dtype=torch.float64)
+    light = folded(module, ["2"], PICTURE)
+    assert isinstance(light[0], _Unshuffled)
+    for ours, theirs in zip(gradient(light, "2", picture), gradient(module, "2", picture), strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        nn.Conv2d(3, 8, 7, stride=2, padding=2),
+        nn.Conv2d(3, 8, 7, stride=2, padding=3, padding_mode="reflect"),
+        nn.Conv2d(3, 8, 7, stride=4, padding=3),
+        nn.Conv2d(3, 8, 7, padding=3),
+        nn.Conv2d(3, 8, (7, 5), stride=2, padding=(3, 2)),
+        nn.Conv2d(3, 9, 7, stride=2, padding=3, groups=3),
+        nn.Conv2d(3, 8, 7, stride=2, padding=3, dilation=2),
+        nn.Conv2d(3, 8, 7, stride=2, padding="valid"),
+    ],
+)
+def test_other_first_convolutions_stay(part: nn.Conv2d) -> None:
+    assert type(folded(nn.Sequential(part), ["0"], PICTURE.float())[0]) is nn.Conv2d
 
 
 @pytest.mark.embedded
