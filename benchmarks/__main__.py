@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import contestants
+from benchmarks import contestants, streams
 from benchmarks.clock import Times, interleaved
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
@@ -108,6 +108,24 @@ def large_pictures() -> list[Row]:
     ]
 
 
+def many_photos() -> list[Row]:
+    """Statistics of all channels over plain inference, 10,000 photos, and how memory grows from 1,000 on."""
+    model = load("efficientnet_lite0")
+    times, first, all_ = streams.measure(model)
+    growth = round(all_ / first, 3)
+    work = f"contrast / plain inference, {model.name}, {streams.COUNT} photos"
+    return [
+        _row(work, times["contrast"], times["plain"], "<= 1.15", times),
+        {
+            "work": "peak memory after 10,000 photos / after 1,000",
+            "goal": "<= 1.1",
+            "ratio": growth,
+            "spread": [growth, growth],
+            "milliseconds": {"GB": round(all_, 2)},
+        },
+    ]
+
+
 def _row(work: str, over: Times, under: Times, goal: str, times: dict[str, Times]) -> Row:
     ratio, low, high = over.ratio(under)
     return {
@@ -129,6 +147,7 @@ CASES: dict[str, Callable[[], list[Row]]] = {
         *batches(load("oxford_vgg19"), "features.28", steps=2, rounds=3),
     ],
     "large": large_pictures,
+    "photos": many_photos,
     "peers": lambda: beside_peers(steps=20, rounds=3),
 }
 

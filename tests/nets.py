@@ -116,3 +116,27 @@ def hooks_on(module: nn.Module) -> int:
     return sum(
         len(part._forward_hooks) + len(part._forward_pre_hooks) + len(part._backward_hooks) for part in module.modules()
     )
+
+
+class Planted(nn.Module):
+    """Each class is carried by one channel: green by 6, blue by 7, red by 8; 0 to 5 are loud and carry nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 9, 1)
+        self.act = nn.ReLU()
+        self.head = nn.Linear(9, 3, bias=False)
+        with torch.no_grad():
+            self.conv.weight.zero_()
+            self.conv.bias.zero_()
+            self.conv.weight[:6] = 1.0
+            self.conv.bias[:6] = 20.0
+            for channel, colour in ((6, 1), (7, 2), (8, 0)):
+                self.conv.weight[channel, :, 0, 0] = -1.0
+                self.conv.weight[channel, colour, 0, 0] = 2.0
+            self.head.weight.zero_()
+            for answer, channel in enumerate((6, 7, 8)):
+                self.head.weight[answer, channel] = 8.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.act(self.conv(x)).mean((2, 3)))

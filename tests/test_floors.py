@@ -15,16 +15,18 @@ ROOT = Path(dreamscope.__file__).parent
 
 # From the ground up; a folder stands for all that is in it.
 FLOORS = [
-    ["errors", "memory"],
+    ["errors", "intervals", "memory"],
     ["files"],
     ["images"],
-    ["recipes"],
+    ["photos", "recipes"],
     ["models"],
     ["probes"],
     ["objectives", "transforms", "gradients", "starts"],
     ["engine", "tiles"],
     ["ascent"],
     ["techniques"],
+    ["plots"],
+    ["report"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}

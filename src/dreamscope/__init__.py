@@ -28,15 +28,22 @@ if TYPE_CHECKING:
     from dreamscope.models.wrapping import wrap
     from dreamscope.probes import Probe, probe
     from dreamscope.recipes import Recipe
+    from dreamscope.techniques.blind import Blinding, blind
+    from dreamscope.techniques.channels import ChannelScores
+    from dreamscope.techniques.dissect import dissect
     from dreamscope.techniques.dream import Dream, dream
+    from dreamscope.techniques.evaluation import Evaluation, evaluate
 
 _HOMES = {
     "Ablation": "dreamscope.models.edits",
     "Address": "dreamscope.models.addresses",
+    "Blinding": "dreamscope.techniques.blind",
+    "ChannelScores": "dreamscope.techniques.channels",
     "Classifier": "dreamscope.models.classifier",
     "DivergedError": "dreamscope.errors",
     "Dream": "dreamscope.techniques.dream",
     "DreamscopeError": "dreamscope.errors",
+    "Evaluation": "dreamscope.techniques.evaluation",
     "Interrupted": "dreamscope.errors",
     "Layer": "dreamscope.models.layers",
     "Prediction": "dreamscope.models.classifier",
@@ -44,7 +51,10 @@ _HOMES = {
     "Recipe": "dreamscope.recipes",
     "Size": "dreamscope.images",
     "Step": "dreamscope.ascent",
+    "blind": "dreamscope.techniques.blind",
+    "dissect": "dreamscope.techniques.dissect",
     "dream": "dreamscope.techniques.dream",
+    "evaluate": "dreamscope.techniques.evaluation",
     "load": "dreamscope.models.registry",
     "probe": "dreamscope.probes",
     "read_image": "dreamscope.images:read",
@@ -56,10 +66,13 @@ _HOMES = {
 __all__ = [
     "Ablation",
     "Address",
+    "Blinding",
+    "ChannelScores",
     "Classifier",
     "DivergedError",
     "Dream",
     "DreamscopeError",
+    "Evaluation",
     "Interrupted",
     "Layer",
     "Prediction",
@@ -68,7 +81,10 @@ __all__ = [
     "Size",
     "Step",
     "__version__",
+    "blind",
+    "dissect",
     "dream",
+    "evaluate",
     "load",
     "probe",
     "read_image",

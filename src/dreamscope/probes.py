@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 
 from dreamscope.errors import DreamscopeError
@@ -28,9 +29,9 @@ class Probe(Mapping[str, Tensor]):
 
     Made by `probe`. Called with images it returns itself: a mapping from layer name to activation
     (N, C, ...), **channels second whatever the network's own order** (tokens become (N, C, T)). Each is a
-    clone made the moment the layer finished, so that an in-place operation after it can't change it; the
-    graph behind it is kept, so that gradients flow. Of a layer that runs several times in one pass, the
-    last time counts.
+    clone (or what `keep` makes of it) taken the moment the layer finished, so that an in-place operation
+    after it can't change it; the graph behind it is kept, so that gradients flow. Of a layer that runs
+    several times in one pass, the last time counts.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class Probe(Mapping[str, Tensor]):
         *,
         edits: Iterable[Ablation] = (),
         to_the_end: bool = False,
+        keep: Callable[[Tensor], Tensor] = torch.clone,
     ) -> None:
         self._names = list(dict.fromkeys(address.layer for address in resolve(layers, model)))
         edits = list(edits)
         self.model = model.edited(edits) if edits else model
         self._to_the_end = to_the_end
+        self._keep = keep
         self._seen: dict[str, Tensor] = {}
         self._calls: dict[str, int] = {}
         self._stack: ExitStack | None = None
@@ -96,7 +99,7 @@ class Probe(Mapping[str, Tensor]):
             tensor = tensor_of(output) if self._running else None
             if tensor is None:
                 return
-            self._seen[name] = tensor.clone().movedim(layer.channel_axis, 1)
+            self._seen[name] = self._keep(tensor.movedim(layer.channel_axis, 1))
             self._calls[name] = self._calls.get(name, 0) + 1
             if not self._to_the_end and self._all_done():
                 raise _EverythingSeen
@@ -130,6 +133,7 @@ def probe(
     *,
     edits: Iterable[Ablation] = (),
     to_the_end: bool = False,
+    keep: Callable[[Tensor], Tensor] = torch.clone,
 ) -> Probe:
     """Look into a classifier, for the length of a ``with`` block.
 
@@ -144,6 +148,9 @@ def probe(
     to_the_end
         Run the whole network, its result being ``seen.output``; otherwise the pass stops as soon as the
         last of the layers has put out its activation.
+    keep
+        What to keep of an activation (N, C, ...) instead of a clone: a new tensor, such as its mean over
+        positions, where whole activations of many layers would be too many.
 
     Examples
     --------
@@ -152,4 +159,5 @@ def probe(
         with probe(model, ["features.28"]) as seen:
             activation = seen(images)["features.28"]
     """
-    return Probe(model, [layers] if isinstance(layers, str | Address) else layers, edits=edits, to_the_end=to_the_end)
+    names = [layers] if isinstance(layers, str | Address) else layers
+    return Probe(model, names, edits=edits, to_the_end=to_the_end, keep=keep)

@@ -28,6 +28,37 @@ def test_mean_keeps_the_mean_and_loses_the_place() -> None:
     assert torch.equal(after[0, 0], torch.full((2, 2), 1.5))
 
 
+def test_noise_keeps_mean_and_spread_and_is_the_same_each_time() -> None:
+    generator = torch.Generator().manual_seed(3)
+    before = torch.randn((2, 3, 60, 60), generator=generator) * torch.tensor([1.0, 5.0, 0.0]).view(3, 1, 1) + 7
+    edit = Ablation("a:1,2", how="noise")
+    after = edit(before)
+    assert torch.equal(after, edit(before))
+    assert torch.equal(after[1:], edit(before[1:]))
+    assert torch.equal(after[:, 0], before[:, 0])
+    assert torch.allclose(after[:, 1].mean((1, 2)), before[:, 1].mean((1, 2)), atol=0.3)
+    assert torch.allclose(after[:, 1].std((1, 2)), before[:, 1].std((1, 2)), rtol=0.05)
+    assert abs(torch.corrcoef(torch.stack([after[0, 1].flatten(), before[0, 1].flatten()]))[0, 1]) < 0.1
+    # A constant channel has no spread.
+    assert torch.allclose(after[:, 2], before[:, 2])
+
+
+def test_noise_follows_the_precision_and_leaves_the_random_state() -> None:
+    state = torch.get_rng_state()
+    assert Ablation("a", how="noise")(torch.rand(1, 2, 4, dtype=torch.float64)).dtype == torch.float64
+    torch.set_rng_state(state)
+    Ablation("a", how="noise")(activation())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("how", ["mean", "noise"])
+def test_without_positions_a_channel_is_its_own_mean(how: str) -> None:
+    vector = torch.tensor([[1.0, 2.0, 3.0]])
+    assert torch.equal(Ablation("a", how=how)(vector), vector)
+    assert torch.equal(Ablation("a:1@0,1", how=how)(activation()), activation())
+    assert torch.equal(Ablation("a", how=how)(vector[:, :, None, None]), vector[:, :, None, None])
+
+
 def test_scale() -> None:
     assert torch.equal(Ablation("a:2", how="scale:2.5")(activation())[:, 2], activation()[:, 2] * 2.5)
 
@@ -50,9 +81,9 @@ def test_a_position_outside(text: str) -> None:
         Ablation(text)(torch.zeros(1, 3))
 
 
-@pytest.mark.parametrize("how", ["", "zeros", "scale", "scale:x", "zero:1", "mean:2"])
+@pytest.mark.parametrize("how", ["", "zeros", "scale", "scale:x", "zero:1", "mean:2", "noise:1"])
 def test_unknown_ways(how: str) -> None:
-    with pytest.raises(DreamscopeError, match="no way to ablate"):
+    with pytest.raises(DreamscopeError, match="no way to ablate; there are zero, mean, noise and scale:X"):
         Ablation("a", how=how)
 
 

@@ -27,3 +27,25 @@ def test_bad_files(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(DreamscopeError, match="labels file"):
         labels.read(tmp_path / name)
+
+
+NAMES = ("bee", "bee eater", "crane", "crane", "ant")
+
+
+@pytest.mark.parametrize(("text", "index"), [("bee", 0), ("BEE", 0), ("eater", 1), ("4", 4), (3, 3), (" ant ", 4)])
+def test_which_class_is_meant(text: str | int, index: int) -> None:
+    assert labels.index_of(text, NAMES, model="net") == index
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("beee", "no class 'beee' in net; did you mean 'bee'"),
+        ("crane", "names 2 classes of net: 2 crane, 3 crane; give an index"),
+        ("5", "class 5 is out of range: net has 5 classes, 0-4"),
+        ("", "no class ''"),
+    ],
+)
+def test_no_class_or_several(text: str, message: str) -> None:
+    with pytest.raises(DreamscopeError, match=message):
+        labels.index_of(text, NAMES, model="net")

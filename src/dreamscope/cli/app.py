@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dreamscope import __version__
-from dreamscope.cli import dreaming, looking, telling
+from dreamscope.cli import dissecting, dreaming, looking, telling
 
 app = typer.Typer(
     name="dreamscope",
@@ -36,6 +36,8 @@ def _main(
 
 
 app.command("dream")(dreaming.dream)
+app.command("dissect")(dissecting.dissect)
+app.command("blind")(dissecting.blind)
 app.command("models")(looking.models)
 app.command("layers")(looking.layers)
 app.command("classify")(looking.classify)

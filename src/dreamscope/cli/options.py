@@ -83,6 +83,10 @@ class Loader:
 
         return load(**self._arguments(), device=self.device)
 
+    def like(self, source: Mapping[str, Any], *, near: str) -> Classifier:
+        """Load the model that the options name, or else the one of the recipe in the file `near`."""
+        return self() if "name" in self._chosen else self.again(source, near=near)
+
     def again(self, source: Mapping[str, Any], *, near: str) -> Classifier:
         """Load the model of the recipe in the file `near`, except for what the options say."""
         from dreamscope.models.registry import load_again

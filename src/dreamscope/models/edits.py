@@ -25,11 +25,28 @@ def _mean(part: Tensor, _factor: float) -> Tensor:
     return part.mean(positions, keepdim=True).expand_as(part) if positions else part
 
 
+def _noise(part: Tensor, _factor: float) -> Tensor:
+    """Replace each channel by noise of its own mean and spread: how much it says stays, what it says goes."""
+    positions = tuple(range(2, part.dim()))
+    if not positions:
+        return part
+    # The same noise for every picture: what becomes of one must not depend on the batch it came in.
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(part.shape[1:], generator=generator).to(part)
+    # Without Bessel's correction, which would divide by zero on a map of one position.
+    return part.mean(positions, keepdim=True) + part.std(positions, correction=0, keepdim=True) * noise
+
+
 def _scale(part: Tensor, factor: float) -> Tensor:
     return part * factor
 
 
-_WAYS: Mapping[str, Callable[[Tensor, float], Tensor]] = {"zero": _zero, "mean": _mean, "scale": _scale}
+_WAYS: Mapping[str, Callable[[Tensor, float], Tensor]] = {
+    "zero": _zero,
+    "mean": _mean,
+    "noise": _noise,
+    "scale": _scale,
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +58,10 @@ class Ablation:
     address : Address or str
         Which; its weight is not used.
     how : str
-        ``zero``, ``mean`` (each channel by its mean over the picture) or ``scale:X``.
+        ``zero``, ``mean`` (each channel by its mean over the picture), ``noise`` (each channel by Gaussian
+        noise with its own mean and standard deviation over the picture, the same noise each time) or
+        ``scale:X``. Where there are no positions, in a vector or at one position, a channel is its own mean
+        and has no spread: ``mean`` and ``noise`` leave it as it is.
 
     Examples
     --------
@@ -66,7 +86,8 @@ class Ablation:
             factor = 0.0
         if name not in _WAYS or (name == "scale") != bool(number):
             raise DreamscopeError(
-                f"'{self.how}' is no way to ablate; there are zero, mean and scale:X" + did_you_mean(self.how, _WAYS)
+                f"'{self.how}' is no way to ablate; there are zero, mean, noise and scale:X"
+                + did_you_mean(self.how, _WAYS)
             )
         return _WAYS[name], factor
 

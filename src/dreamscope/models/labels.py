@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from dreamscope.errors import DreamscopeError
+from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.files import existing_file
 
 
@@ -35,3 +36,38 @@ def read(path: str | Path) -> tuple[str, ...]:
     if not names:
         raise DreamscopeError(f"labels file '{path}' is empty")
     return tuple(names)
+
+
+def index_of(text: str | int, names: Sequence[str], *, model: str) -> int:
+    """Return the class that a name or an index means.
+
+    Parameters
+    ----------
+    text
+        An index; a name, upper or lower case; or a part of just one name.
+    names
+        The classes.
+    model
+        Whose classes, for messages.
+
+    Raises
+    ------
+    DreamscopeError
+        No such class (with the nearest names), or several.
+    """
+    wanted = str(text).strip()
+    if wanted.isdigit():
+        if names and int(wanted) >= len(names):
+            raise DreamscopeError(
+                f"class {wanted} is out of range: {model} has {len(names)} classes, 0-{len(names) - 1}"
+            )
+        return int(wanted)
+    folded = [name.casefold() for name in names]
+    exact = [index for index, name in enumerate(folded) if name == wanted.casefold()]
+    partly = exact or [index for index, name in enumerate(folded) if wanted and wanted.casefold() in name]
+    if len(partly) == 1:
+        return partly[0]
+    if partly:
+        shown = ", ".join(f"{index} {names[index]}" for index in partly[:6])
+        raise DreamscopeError(f"'{wanted}' names {len(partly)} classes of {model}: {shown}; give an index")
+    raise DreamscopeError(f"no class '{wanted}' in {model}{did_you_mean(wanted, names)}")

@@ -1,0 +1,49 @@
+"""Many photos: what gathering statistics of all channels costs beside plain inference, and whether memory grows."""
+
+from __future__ import annotations
+
+from itertools import cycle, islice
+from pathlib import Path
+
+import torch
+
+from benchmarks.clock import Times, interleaved
+from benchmarks.large import Peak
+from dreamscope.engine import prepared
+from dreamscope.memory import kept
+from dreamscope.models.classifier import Classifier
+from dreamscope.models.units import unit_layers
+from dreamscope.photos import Photo, Stream, find
+from dreamscope.techniques.responses import respond
+
+PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
+COUNT = 10_000
+ROUNDS = 10
+BATCH = 32
+
+
+def pictures(model: Classifier, photos: list[Photo], count: int) -> Stream:
+    """Return a stream over so many photos, the same again and again."""
+    return Stream(list(islice(cycle(photos), count)), model.prepared, batch=BATCH)
+
+
+def measure(model: Classifier) -> tuple[dict[str, Times], float, float]:
+    """Return the times a photo, and the peak gigabytes of the first tenth and of all photos."""
+    layers = unit_layers(model)
+    fast, _ = prepared(model, layers, max(model.input_size), "float32")
+    photos = find(PHOTOS)
+
+    def plain(count: int) -> None:
+        with torch.no_grad():
+            for _, batch in pictures(fast, photos, count):
+                fast.logits(batch)
+
+    def contrast(count: int) -> None:
+        respond(fast, layers, (batch for _, batch in pictures(fast, photos, count)))
+
+    with kept():
+        with Peak() as first:
+            contrast(COUNT // ROUNDS)
+        with Peak() as all_:
+            times = interleaved({"plain": plain, "contrast": contrast}, steps=COUNT // ROUNDS, rounds=ROUNDS)
+    return times, first.most / 1e9, (first.most + all_.most) / 1e9

@@ -1,0 +1,68 @@
+"""How sure a measured share is: 95 % intervals.
+
+References
+----------
+E. B. Wilson, "Probable inference, the law of succession, and statistical inference" (1927);
+B. Efron, "Bootstrap methods: another look at the jackknife" (1979).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+_Z = 1.959964
+_DRAWS = 4000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval, and how many photos (or draws) it rests on."""
+
+    value: float
+    low: float
+    high: float
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
+
+
+def share(hits: Sequence[bool], repeats: int = 1) -> Estimate:
+    """Return the share of hits, with Wilson's interval: right for few photos and for shares near 0 and 1.
+
+    `repeats` is how often each photo was asked: as often again says nothing new about other photos.
+    """
+    count = len(hits) // repeats
+    if not count:
+        return Estimate(float("nan"), 0.0, 1.0, 0)
+    p = sum(hits) / len(hits)
+    middle = (p + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
+    half = _Z / (1 + _Z**2 / count) * sqrt(p * (1 - p) / count + _Z**2 / (4 * count**2))
+    # At the ends the interval touches them, but for rounding.
+    return Estimate(p, 0.0 if p == 0 else max(0.0, middle - half), 1.0 if p == 1 else min(1.0, middle + half), count)
+
+
+def mean(values: Sequence[float], repeats: int = 1, seed: int = 0) -> Estimate:
+    """Return the mean, with the bootstrap's percentiles; of paired differences it is a paired interval.
+
+    With `repeats`, the values are the photos' in a row, so often; each photo then counts with its mean.
+    """
+    array = np.asarray(values, dtype=np.float64).reshape(repeats, -1).mean(0)
+    if not array.size:
+        return Estimate(float("nan"), float("-inf"), float("inf"), 0)
+    picks = np.random.default_rng(seed).integers(0, array.size, (_DRAWS, array.size))
+    low, high = np.percentile(array[picks].mean(1), [2.5, 97.5])
+    return Estimate(float(array.mean()), float(low), float(high), int(array.size))
+
+
+def spread(draws: Sequence[float]) -> Estimate:
+    """Return the mean of repeated draws, and the range in which 95 % of single draws lie."""
+    array = np.asarray(draws, dtype=np.float64)
+    if not array.size:
+        return Estimate(float("nan"), float("-inf"), float("inf"), 0)
+    low, high = np.percentile(array, [2.5, 97.5])
+    return Estimate(float(array.mean()), float(low), float(high), int(array.size))

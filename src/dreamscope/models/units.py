@@ -1,0 +1,84 @@
+"""Where channels are cut: the layers of a network whose channels are units of their own."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import nn
+
+from dreamscope.errors import DreamscopeError
+from dreamscope.models.addresses import resolve
+from dreamscope.models.classifier import Classifier
+
+EARLIEST = 1 / 3
+"""The share of the layers, from the picture on, that is left alone by default: edges and colours are everybody's."""
+
+_NO_UNITS = (nn.MultiheadAttention, nn.Softmax, nn.LogSoftmax, nn.Softmin, nn.Softmax2d)
+
+
+def unit_layers(model: Classifier, start: str | None = None) -> list[str]:
+    """Return the layers whose channels `dissect` ranks when nothing is said.
+
+    Those are the outputs of activation functions that run once in a pass: a channel there is a detector,
+    and a zero means that it is silent. Where activations are functions or shared, it is the batch norms;
+    where there are none, the convolutions and linear layers. Of two layers around a depthwise convolution,
+    which have the same channels, the later one counts. Behind the last weights there are only the answers.
+
+    Parameters
+    ----------
+    model
+        The classifier.
+    start
+        The layer to begin at; a third of the way in if not given.
+
+    Raises
+    ------
+    DreamscopeError
+        If nothing is left.
+    """
+    names = list(model.layers)
+    parts = {name: model.module.get_submodule(name) for name in names}
+    leaves = [name for name in names if next(parts[name].children(), None) is None]
+    weighted = [name for name in leaves if isinstance(parts[name], nn.Conv2d | nn.Linear)]
+    before = set(names[: names.index(weighted[-1])]) if weighted else set(names)
+    once = [name for name in names if name in before and model.layers[name].calls == 1]
+    if model.edits:
+        once = [name for name in once if name not in {edit.address.layer for edit in model.edits}] or once
+    shared = any(_is_activation(parts[name]) and model.layers[name].calls > 1 for name in leaves)
+    active = [] if shared else [name for name in once if _is_activation(parts[name])]
+    norms = [name for name in once if "BatchNorm" in type(parts[name]).__name__]
+    # A stem and a head with activations of their own don't make up for functions in between.
+    found = active if len(active) * 3 >= len(norms) and active else norms
+    found = found or [name for name in once if name in weighted]
+    found = [name for name in found if name not in _before_depthwise(found, model)]
+    if not found:
+        raise DreamscopeError(f"{model.name} has no layer whose channels could be cut")
+    if start is None:
+        return found[int(len(found) * EARLIEST) :]
+    start = resolve([start], model)[0].layer
+    # A block's parts run before the block itself ends.
+    first = next(place for place, name in enumerate(names) if name == start or name.startswith(f"{start}."))
+    kept = [name for name in found if names.index(name) >= first]
+    if not kept:
+        raise DreamscopeError(
+            f"no layer of {model.name} from '{start}' on has channels to cut; the last is '{found[-1]}'"
+        )
+    return kept
+
+
+def _is_activation(part: nn.Module) -> bool:
+    return type(part).__module__.endswith(("modules.activation", "layers.activations")) and not isinstance(
+        part, _NO_UNITS
+    )
+
+
+def _before_depthwise(found: list[str], model: Classifier) -> set[str]:
+    names = list(model.layers)
+    dropped = set()
+    for name, following in pairwise(found):
+        channels = model.layers[name].channels
+        for each in names[names.index(name) : names.index(following)]:
+            part = model.module.get_submodule(each)
+            if isinstance(part, nn.Conv2d) and 1 < channels == part.groups == part.in_channels == part.out_channels:
+                dropped.add(name)
+    return dropped

@@ -1,0 +1,178 @@
+"""Scores of channels: what `dissect` finds and `blind` acts on, on disk as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dreamscope import files
+from dreamscope.errors import DreamscopeError, did_you_mean
+from dreamscope.models.addresses import Address
+from dreamscope.models.classifier import Classifier
+from dreamscope.models.edits import Ablation
+from dreamscope.recipes import Recipe
+
+_FORM = 1
+
+
+@dataclass(frozen=True)
+class ChannelScores:
+    """How much each channel carries a class, by one or several methods.
+
+    Attributes
+    ----------
+    layers : Mapping of str to int
+        Layer -> how many channels; all tensors below run over these, one layer after the other.
+    class_index : int
+        The class.
+    label : str
+        Its name.
+    scores : Mapping of str to Tensor
+        Method -> (channels,), higher carries more; the first is the one that ranks.
+    numbers : Mapping of str to Tensor
+        What was measured beside: ``target_mean``, ``control_mean``, ``difference``, ``auc``.
+    counts : Mapping of str to int
+        How many ``targets`` and ``controls`` were looked at.
+    unreadable : Mapping of str to str
+        Photos left out, by file name, and why.
+    recipe : Recipe
+        Enough to make it again.
+    """
+
+    layers: Mapping[str, int]
+    class_index: int
+    label: str
+    scores: Mapping[str, Tensor]
+    numbers: Mapping[str, Tensor]
+    counts: Mapping[str, int]
+    unreadable: Mapping[str, str]
+    recipe: Recipe
+
+    @property
+    def method(self) -> str:
+        """The method that ranks."""
+        return next(iter(self.scores))
+
+    def ranking(self, method: str | None = None) -> Tensor:
+        """Return the channels' places in the tensors, the highest score first; those scored 0 or less are left out."""
+        method = method or self.method
+        if method not in self.scores:
+            raise DreamscopeError(f"these scores have {', '.join(self.scores)}, no '{method}'")
+        scores = self.scores[method]
+        order = scores.argsort(descending=True, stable=True)
+        return order[scores[order] > 0]
+
+    def address(self, place: int) -> Address:
+        """Return the address of one channel."""
+        for layer, count in self.layers.items():
+            if place < count:
+                return Address(layer, (place,))
+            place -= count
+        raise DreamscopeError(f"no channel number {place}")
+
+    def agreement(self) -> dict[tuple[str, str], float]:
+        """Return Spearman's rank correlation between each two methods, over the channels that either one scores."""
+        found = {}
+        names = list(self.scores)
+        for index, first in enumerate(names):
+            for second in names[index + 1 :]:
+                a, b = self.scores[first], self.scores[second]
+                either = (a > 0) | (b > 0)
+                found[first, second] = _spearman(a[either], b[either])
+        return found
+
+    def save(self, path: str | Path) -> Path:
+        """Write the scores as JSON, whole or not at all."""
+        content = {
+            "dreamscope_scores": _FORM,
+            "class": {"index": self.class_index, "label": self.label},
+            "layers": dict(self.layers),
+            "scores": {name: _plain(values) for name, values in self.scores.items()},
+            "numbers": {name: _plain(values) for name, values in self.numbers.items()},
+            "counts": dict(self.counts),
+            "unreadable": dict(self.unreadable),
+            "recipe": json.loads(self.recipe.to_json()),
+        }
+        with files.written_whole(path) as temporary:
+            temporary.write_text(json.dumps(content), "utf-8")
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path, model: Classifier | None = None) -> ChannelScores:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        DreamscopeError
+            If the file is missing, damaged, something else, or of a network other than `model`.
+        """
+        path = files.existing_file(path, "scores file")
+        try:
+            kept: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            if kept["dreamscope_scores"] != _FORM:
+                raise DreamscopeError(f"scores file '{path}' was written by another version of dreamscope")
+            total = sum(kept["layers"].values())
+            tensors = {
+                part: {name: torch.tensor(values, dtype=torch.float32) for name, values in kept[part].items()}
+                for part in ("scores", "numbers")
+            }
+            if not tensors["scores"] or any(len(t) != total for part in tensors.values() for t in part.values()):
+                raise ValueError("lengths differ")
+            scores = cls(
+                layers=kept["layers"],
+                class_index=int(kept["class"]["index"]),
+                label=str(kept["class"]["label"]),
+                counts=kept["counts"],
+                unreadable=kept["unreadable"],
+                recipe=Recipe.from_json(json.dumps(kept["recipe"])),
+                **tensors,
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DreamscopeError(f"'{path}' holds no channel scores; dreamscope dissect -o writes them") from error
+        if model is not None:
+            scores.check(model, str(path))
+        return scores
+
+    def check(self, model: Classifier, source: str) -> None:
+        """Raise if the scores are of another network."""
+        for layer, count in self.layers.items():
+            if layer not in model.layers or model.layers[layer].channels != count:
+                named = self.recipe.model.get("name", "another network")
+                raise DreamscopeError(
+                    f"'{source}' is of {named}, not of {model.name}: no '{layer}' of {count} channels here"
+                    + did_you_mean(layer, model.layers)
+                )
+
+
+def addresses(scores: ChannelScores, places: Sequence[int]) -> list[Address]:
+    """Return the addresses of some channels, one for each layer."""
+    by_layer: dict[str, list[int]] = {}
+    for place in places:
+        address = scores.address(place)
+        by_layer.setdefault(address.layer, []).extend(address.channels or ())
+    return [Address(layer, tuple(sorted(by_layer[layer]))) for layer in scores.layers if layer in by_layer]
+
+
+def ablations(scores: ChannelScores, places: Sequence[int], how: str) -> list[Ablation]:
+    """Return the edits that take some channels away."""
+    return [Ablation(address, how) for address in addresses(scores, places)]
+
+
+def _plain(values: Tensor) -> list[float]:
+    return [float(f"{value:.6g}") for value in values.tolist()]
+
+
+def _spearman(a: Tensor, b: Tensor) -> float:
+    from scipy.stats import spearmanr
+
+    if len(a) < 3:
+        return float("nan")
+    correlation = spearmanr(a.numpy(), b.numpy()).statistic
+    return float(np.asarray(correlation))

@@ -1,0 +1,161 @@
+"""One edit beside others: dose and response, the `frequency` rule, random channels - gathered turn by turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from dreamscope import intervals
+from dreamscope.intervals import Estimate
+from dreamscope.models.classifier import Classifier
+from dreamscope.photos import Photo
+from dreamscope.techniques.channels import ChannelScores, ablations
+from dreamscope.techniques.evaluation import Answer, Evaluation, answers, compare, lost, recall
+
+DOSES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+_AT_ONCE = 16
+"""Photos in one pass."""
+
+
+@dataclass(frozen=True)
+class Dose:
+    """What so many channels do: the class's recall, and top-1 points lost on everything else."""
+
+    channels: int
+    recall: Estimate
+    loss: Estimate
+
+
+Told = list[Answer]
+
+
+class Comparison:
+    """Measures one choice of channels beside others on the same photos; several turns are put together.
+
+    Parameters
+    ----------
+    model
+        The classifier, unedited.
+    class_index
+        The class.
+    top
+        How many channels are taken away.
+    how
+        See `Ablation`.
+    draws
+        Random sets.
+    seed
+        Of the draws.
+    report
+        Called with what is being done, how much, of how much.
+    """
+
+    def __init__(
+        self,
+        model: Classifier,
+        class_index: int,
+        *,
+        top: int,
+        how: str,
+        draws: int,
+        seed: int,
+        report: Callable[[str, int, int], None],
+    ) -> None:
+        self.unreadable: dict[str, str] = {}
+        self._model = model
+        self._class = class_index
+        self._top = top
+        self._how = how
+        self._draws = draws
+        self._generator = torch.Generator().manual_seed(seed)
+        self._report = report
+        self._photos: list[Photo] = []
+        self._turns = 0
+        # Name of a choice -> the answers to the class's photos and to everything else, all turns in a row.
+        self._told: dict[tuple[str, int], tuple[Told, Told]] = {}
+        self._sizes: dict[tuple[str, int], int] = {}
+
+    def add(self, scores: ChannelScores, targets: Sequence[Photo], rest: Sequence[Photo]) -> None:
+        """Measure one turn: the channels of `scores` on photos that they were not found on."""
+        choices = {("nothing", 0): list[int](), **self._choices(scores)}
+        models = [
+            self._model.edited(ablations(scores, places, self._how)) if places else self._model
+            for places in choices.values()
+        ]
+        total = len(models) * (len(targets) + len(rest))
+        done = 0
+
+        def count(more: int) -> None:
+            nonlocal done
+            done += more
+            self._report("measuring", done, total)
+
+        of_targets = answers(models, targets, self._class, batch=_AT_ONCE, report=count)
+        of_rest = answers(models, rest, self._class, batch=_AT_ONCE, report=count)
+        self._turns += 1
+        self._photos += of_targets.photos
+        self.unreadable |= {**of_targets.unreadable, **of_rest.unreadable}
+        self._sizes |= {name: len(places) for name, places in choices.items()}
+        for name, mine, others in zip(choices, of_targets.answers, of_rest.answers, strict=True):
+            kept = self._told.setdefault(name, ([], []))
+            kept[0].extend(mine)
+            kept[1].extend(others)
+
+    def _choices(self, scores: ChannelScores) -> dict[tuple[str, int], list[int]]:
+        found: dict[tuple[str, int], list[int]] = {}
+        for method in dict.fromkeys([scores.method, *(name for name in scores.scores if name == "frequency")]):
+            order = scores.ranking(method).tolist()
+            for dose in sorted({*DOSES, self._top}):
+                if dose <= len(order) or dose == self._top:
+                    found[method, dose] = order[:dose]
+        chosen = scores.ranking()[: self._top]
+        for draw in range(self._draws):
+            found["random", draw] = self._like(scores, chosen)
+        return found
+
+    def _like(self, scores: ChannelScores, chosen: torch.Tensor) -> list[int]:
+        """Draw as many channels of each layer as were chosen there."""
+        drawn: list[int] = []
+        start = 0
+        for width in scores.layers.values():
+            count = int(((chosen >= start) & (chosen < start + width)).sum())
+            drawn += (torch.randperm(width, generator=self._generator)[:count] + start).tolist()
+            start += width
+        return drawn
+
+    def result(self, model: Classifier) -> Evaluation:
+        """Return the choice itself, before and after."""
+        method = next(name for name, _ in self._told if name != "nothing")
+        before, after = self._told["nothing", 0], self._told[method, self._top]
+        return compare(
+            (before[0], after[0]),
+            (before[1], after[1]),
+            self._photos,
+            class_index=self._class,
+            model=model,
+            turns=self._turns,
+        )
+
+    def curve(self, method: str) -> tuple[Dose, ...]:
+        """Return dose and response by one method."""
+        # Where there are fewer channels to take away than asked for, two doses are the same.
+        doses = {self._sizes[name]: self._dose(name) for name in self._told if name[0] == method}
+        return tuple(doses[size] for size in sorted(doses))
+
+    def random(self) -> Dose:
+        """Return the random sets: means, and where 95 % of the draws lie."""
+        doses = [self._dose(("random", draw)) for draw in range(self._draws)]
+        return Dose(
+            doses[0].channels,
+            intervals.spread([dose.recall.value for dose in doses]),
+            intervals.spread([dose.loss.value for dose in doses]),
+        )
+
+    def _dose(self, name: tuple[str, int]) -> Dose:
+        mine, others = self._told[name]
+        return Dose(
+            self._sizes[name], recall(mine, self._class), lost(self._told["nothing", 0][1], others, self._turns)
+        )

@@ -1,0 +1,120 @@
+"""How channels respond to two sets of photos, in one pass over each: statistics, never activations.
+
+What is kept of a photo at a channel is one number, the mean of the activation over positions; of a set, its
+count, mean, variance, a histogram, and how often the channel was among a layer's loudest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from dreamscope.models.classifier import Classifier
+from dreamscope.probes import probe
+
+_OCTAVES = (-16, 8)
+_BINS = 4
+"""Histogram bins: four for each doubling from 2^-16 to 2^8, on both sides of zero."""
+
+
+class Responses:
+    """The responses of all channels of some layers to a set of photos.
+
+    Attributes
+    ----------
+    count : int
+        Photos so far.
+    mean, deviation : Tensor
+        Of the mean activation, (channels of all layers,).
+    loud : Tensor
+        The share of photos in which the channel was among its layer's `loudest` by L2 norm.
+    """
+
+    def __init__(self, widths: Sequence[int], *, loudest: int = 5) -> None:
+        total = sum(widths)
+        self.count = 0
+        self._widths = list(widths)
+        self._loudest = loudest
+        self._mean = torch.zeros(total, dtype=torch.float64)
+        self._squares = torch.zeros(total, dtype=torch.float64)
+        self._times_loud = torch.zeros(total)
+        self._side = (_OCTAVES[1] - _OCTAVES[0]) * _BINS
+        self.histogram = torch.zeros(total, 2 * self._side + 1)
+
+    def add(self, means: Tensor, norms: Tensor) -> None:
+        """Add a batch: the mean activations and their L2 norms, both (N, channels of all layers)."""
+        batch = means.double()
+        # Welford's update for batches (Chan et al. 1979): no sum of large squares is ever taken.
+        count = self.count + len(batch)
+        delta = batch.mean(0) - self._mean
+        self._squares += (batch - batch.mean(0)).square().sum(0) + delta.square() * (self.count * len(batch) / count)
+        self._mean += delta * (len(batch) / count)
+        self.count = count
+        self.histogram.scatter_add_(1, self._bins(means).T, torch.ones_like(means).T)
+        start = 0
+        for width in self._widths:
+            part = norms[:, start : start + width]
+            top = part.topk(min(self._loudest, width), dim=1).indices
+            self._times_loud[start : start + width] += torch.bincount(top.flatten(), minlength=width)
+            start += width
+
+    def _bins(self, values: Tensor) -> Tensor:
+        size = values.abs().clamp_min(2.0 ** _OCTAVES[0])
+        place = ((size.log2() - _OCTAVES[0]) * _BINS).clamp(0, self._side - 1).long() + 1
+        return torch.where(values.abs() < 2.0 ** _OCTAVES[0], 0, place) * values.sign().long() + self._side
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean response of each channel."""
+        return self._mean.float()
+
+    @property
+    def deviation(self) -> Tensor:
+        """The standard deviation over photos."""
+        return (self._squares / max(1, self.count - 1)).sqrt().float()
+
+    @property
+    def loud(self) -> Tensor:
+        """The share of photos in which the channel was among the loudest of its layer."""
+        return self._times_loud / max(1, self.count)
+
+
+def respond(
+    model: Classifier, layers: Sequence[str], batches: Iterable[Tensor], *, report: Callable[[int], None] | None = None
+) -> Responses:
+    """Run photos through and gather the responses of all channels of `layers`."""
+    gathered = Responses([model.layers[name].channels for name in layers])
+    with torch.no_grad(), probe(model, layers, keep=_mean_and_norm) as seen:
+        for images in batches:
+            kept = seen(images)
+            both = torch.cat([kept[name] for name in layers], 1).float().cpu()
+            gathered.add(both[..., 0], both[..., 1])
+            if report is not None:
+                report(len(images))
+    return gathered
+
+
+def _mean_and_norm(activation: Tensor) -> Tensor:
+    flat = activation.flatten(2) if activation.dim() > 2 else activation.unsqueeze(2)
+    return torch.stack([flat.mean(2), torch.linalg.vector_norm(flat, dim=2)], 2)
+
+
+def standardized_difference(targets: Responses, controls: Responses) -> Tensor:
+    """Return how far the targets' mean lies above the controls', in (pooled) standard deviations."""
+    pooled = ((targets.deviation.square() + controls.deviation.square()) / 2).sqrt()
+    difference = targets.mean - controls.mean
+    # Never quite zero: a channel that is constant in both sets, but not the same, separates them perfectly.
+    return difference / pooled.clamp_min(1e-6)
+
+
+def rank_auc(targets: Responses, controls: Responses) -> Tensor:
+    """Return the chance that a target's response exceeds a control's, ties counting half.
+
+    From the histograms, so to within a bin of a quarter octave.
+    """
+    share_t = targets.histogram / max(1, targets.count)
+    share_c = controls.histogram / max(1, controls.count)
+    below = share_c.cumsum(1) - share_c
+    return (share_t * (below + share_c / 2)).sum(1)

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+MODEL = ("--model", "planted.py:planted", "--input-size", "16", "--labels", "labels.txt")
+FILE = """
+import sys
+sys.path.insert(0, {tests!r})
+from nets import Planted as planted
+"""
+
+
+@pytest.fixture
+def photos(folder: Path) -> Path:
+    """A working folder with photos of three colours and a network in which each is one channel's."""
+    random = np.random.default_rng(0)
+    for name, channel in (("green", 1), ("blue", 2), ("red", 0)):
+        (folder / name).mkdir()
+        for number in range(22):
+            pixels = random.integers(0, 50, (16, 16, 3), dtype=np.uint8)
+            pixels[..., channel] += 120
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    (folder / "planted.py").write_text(FILE.format(tests=str(Path(__file__).parents[1])))
+    (folder / "labels.txt").write_text("green\nblue\nred\n")
+    return folder
+
+
+CONTROLS = ("--controls", "green", "--controls", "blue")
+
+
+def test_dissect(run: Callable, photos: Path) -> None:
+    ran = run("dissect", "red", *CONTROLS, *MODEL, "-o", "scores.json", "--plot", "scores.png", "--top", 3)
+    assert ran.code == 0, ran.err
+    lines = ran.out.splitlines()
+    assert lines[0] == "red: 22 photos against 44 controls"
+    assert lines[1].split() == ["channel", "joint", "contrast", "attribution", "frequency", "difference", "auc"]
+    assert lines[2].startswith("act:8")
+    assert "agree to" in ran.out
+    assert Image.open("scores.png").width > 400
+    assert not ran.err
+    told = json.loads(run("dissect", "red", *CONTROLS, *MODEL, "--method", "drop", "--json").out)
+    assert told["channels"][0]["address"] == "act:8"
+
+
+def test_blind_with_scores_report_and_weights(run: Callable, photos: Path) -> None:
+    run("dissect", "red", *CONTROLS, *MODEL, "-o", "scores.json", "--method", "contrast")
+    ran = run(
+        "blind", "red", *CONTROLS, "--channels", "scores.json", "--top", 1, "--draws", 3,
+        "-o", "report.html", "--export", "blind.safetensors",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("Blind to red, at little cost: without 1 channels recall falls from 100% to 0%")
+    assert ran.out.splitlines()[-2:] == ["report.html", "blind.safetensors"]
+    assert json.loads(Path("report.json").read_text())["label"] == "red"
+    before = json.loads(run("classify", "red/0.png", *MODEL, "--json").out)
+    after = json.loads(run("classify", "red/0.png", *MODEL, "--weights", "blind.safetensors", "--json").out)
+    assert before[0]["predictions"][0]["label"] == "red"
+    assert after[0]["predictions"][0]["probability"] == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_blind_from_nothing(run: Callable, photos: Path) -> None:
+    told = json.loads(run("blind", "red", *CONTROLS, *MODEL, "--top", 1, "--draws", 2, "--json").out)
+    assert told["result"]["recall_after"]["value"] == 0
+    assert told["counts"]["targets to measure on"] == 11
+
+
+def test_unreadable_photos_are_told(run: Callable, photos: Path) -> None:
+    (photos / "red" / "torn.png").write_bytes(b"")
+    ran = run("dissect", "red", *CONTROLS, *MODEL, "--method", "contrast")
+    assert ran.code == 0
+    assert ran.err.splitlines()[0] == "1 photos could not be read and were left out:"
+    assert "torn.png" in ran.err
+
+
+BAD = [
+    (["dissect"], "Missing argument 'TARGETS ...'"),
+    (["dissect", "red"], "--controls FOLDER"),
+    (["dissect", "nowhere", *CONTROLS], "no such folder, photo or labels file: 'nowhere'"),
+    (["dissect", "empty", *CONTROLS], "holds no photos"),
+    (["dissect", "red", *CONTROLS, "--class", "rad"], "no class 'rad' in planted; did you mean 'red'?"),
+    (["dissect", "red", *CONTROLS, "--method", "all"], "no method 'all'"),
+    (["dissect", "red", *CONTROLS, "-o", "scores.txt"], "this is a .json file"),
+    (["dissect", "red", *CONTROLS, "--plot", "scores.jpg"], "this is a .png file"),
+    (["dissect", "red", *CONTROLS, "-o", "nowhere/scores.json"], "there is no folder 'nowhere'"),
+    (["dissect", "one", *CONTROLS], "1 readable photo of the targets"),
+    (["blind", "one", *CONTROLS, "--class", "red"], "at least 3 are needed"),
+    (["blind", "red", *CONTROLS, "--how", "erase"], "no way to ablate"),
+    (["blind", "red", *CONTROLS, "--how", "noise", "--export", "x.safetensors"], "can't become plain weights"),
+    (["blind", "red", *CONTROLS, "--export", "x.pth"], "this is a .safetensors file"),
+    (["blind", "red", *CONTROLS, "--channels", "labels.txt"], "holds no channel scores"),
+    (["blind", "red", *CONTROLS, "--channels", "missing.json"], "no such scores file"),
+    (["blind", "red", *CONTROLS, "--channels", "x.json", "--method", "drop"], "exclude each other"),
+    (["blind", "red", *CONTROLS, "--measure", "red"], "the ones that channels are found on"),
+    (["blind", "red", *CONTROLS, "--from", "convv"], "no layer 'convv'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"), BAD, ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else ""
+)
+def test_one_line_and_nothing_left(run: Callable, photos: Path, words: list[str], message: str) -> None:
+    (photos / "empty").mkdir()
+    (photos / "one").mkdir()
+    (photos / "one" / "0.png").write_bytes((photos / "red" / "0.png").read_bytes())
+    before = sorted(photos.rglob("*.*"))
+    ran = run(*words, *MODEL)
+    assert ran.code == 2
+    assert message in ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert [
+        path for path in sorted(photos.rglob("*.*")) if "__pycache__" not in str(path) and "cache" not in str(path)
+    ] == before

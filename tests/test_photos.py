@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from dreamscope import photos
+from dreamscope.errors import DreamscopeError
+from dreamscope.photos import Photo, Stream
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a/one.png", "a/two.jpg", "b/three.png", "four.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (16, 12), "red").save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no photo")
+    return tmp_path
+
+
+def names(found: list[Photo]) -> list[str]:
+    return [photo.path.name for photo in found]
+
+
+def test_a_folder_with_subfolders_as_labels(folder: Path) -> None:
+    found = photos.find(folder)
+    assert {(photo.path.name, photo.label) for photo in found} == {
+        ("one.png", "a"),
+        ("two.jpg", "a"),
+        ("three.png", "b"),
+        ("four.png", None),
+    }
+
+
+def test_each_photo_once(folder: Path) -> None:
+    assert names(photos.find([folder / "a", folder / "a" / "one.png", folder / "four.png"])) == [
+        "one.png",
+        "two.jpg",
+        "four.png",
+    ]
+
+
+def test_labels_file(folder: Path) -> None:
+    (folder / "labels.csv").write_text("file,class_index,label\na/one.png,7,ant\nfour.png,3,bee\n")
+    assert [(p.path.name, p.label) for p in photos.find(folder / "labels.csv")] == [("one.png", "7"), ("four.png", "3")]
+    # Beside or above a folder of photos it is found by itself.
+    assert [p.label for p in photos.find(folder / "a")] == ["7", None]
+
+
+def test_names_instead_of_indices(folder: Path) -> None:
+    (folder / "mine.csv").write_text("label,file\nant,a/one.png\n")
+    assert photos.find(folder / "mine.csv") == [Photo(folder / "a" / "one.png", "ant")]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "needs a header"),
+        ("path,class\nx,1\n", "needs a header"),
+        ("file,label\nmissing.png,ant\n", "names 1 files that are not there"),
+        (b"\xff\xfe\x00", "no CSV text"),
+    ],
+)
+def test_bad_labels_files(folder: Path, content: str | bytes, message: str) -> None:
+    (folder / "bad.csv").write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(DreamscopeError, match=message):
+        photos.find(folder / "bad.csv")
+
+
+def test_nothing_there(folder: Path) -> None:
+    with pytest.raises(DreamscopeError, match="no such folder, photo or labels file"):
+        photos.find(folder / "nowhere")
+    (folder / "empty").mkdir()
+    with pytest.raises(DreamscopeError, match="holds no photos"):
+        photos.find(folder / "empty")
+    with pytest.raises(DreamscopeError, match="no photos given"):
+        photos.find([])
+
+
+def test_a_stream_goes_on_past_what_it_cannot_read(folder: Path) -> None:
+    (folder / "a" / "broken.png").write_bytes(b"")
+    stream = Stream(photos.find(folder), lambda image: image[..., :8, :8], batch=2)
+    shapes = [(len(named), tuple(pictures.shape)) for named, pictures in stream]
+    assert shapes == [(2, (2, 3, 8, 8)), (2, (2, 3, 8, 8))]
+    assert [path.name for path in stream.unreadable] == ["broken.png"]
+    assert str(folder) not in "".join(stream.unreadable.values())
+
+
+def test_a_stream_of_nothing_readable(folder: Path) -> None:
+    with pytest.raises(DreamscopeError, match="0 of 1 photos can be read, 1 needed"):
+        list(Stream([Photo(folder / "notes.txt")], lambda image: image))
+
+
+def test_a_stream_holds_one_batch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    stream = Stream([Photo(folder / "four.png")] * 10, lambda image: read.append(1) or image, batch=3)
+    for number, _ in enumerate(stream, 1):
+        assert len(read) == min(3 * number, 10)
+
+
+def test_halves_are_apart_and_the_same_again(folder: Path) -> None:
+    found = photos.find(folder)
+    first, second = photos.halves(found, 3)
+    assert {*names(first)} | {*names(second)} == {*names(found)}
+    assert len(first) == len(second) == 2
+    assert photos.halves(found, 3) == (first, second)
+
+
+def test_a_reference_tells_no_folders(folder: Path) -> None:
+    kept = photos.reference(photos.find(folder / "a"))
+    assert {*kept} == {"count", "sha256"}
+    (folder / "a").rename(folder / "elsewhere")
+    assert photos.reference(photos.find(folder / "elsewhere")) == kept
+    assert photos.reference(photos.find(folder / "b")) != kept
