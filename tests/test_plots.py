@@ -72,7 +72,7 @@ def made(tmp_path: Path, label: str = NASTY, count: int = 4) -> Blinding:
         turns=1,
         counts=dict.fromkeys(("targets to find on", "targets to measure on", "controls to find on"), 4)
         | {"others to measure on": 6},
-        unreadable={"bad.png": f"picture '{tmp_path}/{FOLDER}/o'er/bad.png' is empty (0 bytes)"},
+        unreadable={"bad.png": "picture 'bad.png' is empty (0 bytes)"},
         recipe=Recipe("blind", {"name": "small"}, {"targets": photos.reference(targets), "rest": None}, {}, "0"),
     )
 

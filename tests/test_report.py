@@ -102,23 +102,6 @@ def test_no_folder_is_told(tmp_path: Path) -> None:
         assert "bad.png" in text
 
 
-@pytest.mark.parametrize(
-    ("reason", "told"),
-    [
-        ("picture '/a/b/bad.png' is empty", "picture 'bad.png' is empty"),
-        ("picture 'C:\\a b\\bad.png' can't be read: '/x'", "picture 'bad.png' can't be read: '/x'"),
-        (
-            "picture '/o'er/bad.png' can't: Input/output error '/o'er/bad.png'",
-            "picture 'bad.png' can't: Input/output error 'bad.png'",
-        ),
-        ("'bad.png' is not a picture (PNG/JPEG)", "'bad.png' is not a picture (PNG/JPEG)"),
-    ],
-)
-def test_messages_lose_their_folders(tmp_path: Path, reason: str, told: str) -> None:
-    blinding = replace(made(tmp_path), unreadable={"bad.png": reason})
-    assert report.as_dict(blinding)["unreadable"] == {"bad.png": told}
-
-
 def test_many_photos_are_cut_short_and_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "MOST_PHOTOS", 3)
     blinding = replace(made(tmp_path), removed=(), unreadable={})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import re
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
@@ -73,9 +72,6 @@ def write(blinding: Blinding, path: str | Path) -> Path:
 def as_dict(blinding: Blinding) -> dict[str, Any]:
     """Return all numbers of a blinding as plain values for JSON; of photos their file names, of folders nothing."""
     r, scores, recipe = blinding.result, blinding.scores, json.loads(blinding.recipe.to_json())
-    for kept in recipe["dreamscope"]["inputs"].values():
-        if isinstance(kept, dict):
-            kept.pop("folders", None)
     same = ("label", "turns", "counts", "curve", "curve_frequency", "random", "frequency")
     content = {
         **{name: getattr(blinding, name) for name in same},
@@ -92,7 +88,7 @@ def as_dict(blinding: Blinding) -> dict[str, Any]:
             for e in blinding.removed
         ],
         "agreement": [{"methods": pair, "spearman": value} for pair, value in scores.agreement().items()],
-        "unreadable": {name: _without_folder(reason, name) for name, reason in blinding.unreadable.items()},
+        "unreadable": blinding.unreadable,
         "recipe": recipe,
     }
     return {name: _plain(value) for name, value in content.items()}
@@ -107,12 +103,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return value if value is None or isinstance(value, str | int) else _plain(vars(value))
-
-
-def _without_folder(reason: str, name: str) -> str:
-    """Take the folder out of a message about a file; whose folder it is and where is the user's own business."""
-    found = re.search(r"'([^\n]*?[/\\])" + re.escape(name), reason)
-    return reason if found is None else reason.replace(found[1], "")
 
 
 def _page(blinding: Blinding, told: dict[str, Any]) -> str:

@@ -168,3 +168,16 @@ def test_tokens(tokens: Classifier, coloured: Path) -> None:
         methods=["joint", "contrast", "attribution"],
     )
     assert len(scores.scores["joint"]) == 16
+
+
+@pytest.mark.embedded
+@pytest.mark.shared
+def test_bees(lite0: Classifier, shared: Path) -> None:
+    bees = sorted((shared / "photos" / "bee" / "train").iterdir())[:12]
+    other = sorted((shared / "photos" / "imagenet600").iterdir())[:24]
+    scores = dissect(lite0, bees, other, start="blocks.5", methods=["contrast", "attribution"])
+    assert scores.label == "bee"
+    best = scores.ranking()[:10]
+    assert (scores.numbers["auc"][best] > 0.9).all()
+    assert scores.agreement()["contrast", "attribution"] > 0.2
+    assert set(scores.layers) == {f"blocks.{n}.bn2.act" for n in ("5.0", "5.1", "5.2", "5.3", "6.0")} | {"bn2.act"}
