@@ -78,14 +78,13 @@ class ChannelScores:
         raise DreamscopeError(f"no channel number {place}")
 
     def agreement(self) -> dict[tuple[str, str], float]:
-        """Return Spearman's rank correlation between each two methods, over the channels that either one scores."""
+        """Return Spearman's rank correlation between each two methods, over all channels."""
         found = {}
         names = list(self.scores)
         for index, first in enumerate(names):
             for second in names[index + 1 :]:
-                a, b = self.scores[first], self.scores[second]
-                either = (a > 0) | (b > 0)
-                found[first, second] = _spearman(a[either], b[either])
+                # Over all of them: to look only at channels that one of the two likes would set them against each other.
+                found[first, second] = _spearman(self.scores[first], self.scores[second])
         return found
 
     def save(self, path: str | Path) -> Path:
