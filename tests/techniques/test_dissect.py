@@ -179,5 +179,4 @@ def test_bees(lite0: Classifier, shared: Path) -> None:
     assert scores.label == "bee"
     best = scores.ranking()[:10]
     assert (scores.numbers["auc"][best] > 0.9).all()
-    assert scores.agreement()["contrast", "attribution"] > 0.2
     assert set(scores.layers) == {f"blocks.{n}.bn2.act" for n in ("5.0", "5.1", "5.2", "5.3", "6.0")} | {"bn2.act"}

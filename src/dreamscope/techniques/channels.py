@@ -83,7 +83,7 @@ class ChannelScores:
         names = list(self.scores)
         for index, first in enumerate(names):
             for second in names[index + 1 :]:
-                # Over all of them: to look only at channels that one of the two likes would set them against each other.
+                # Not only over channels that one of the two likes: that alone would set them against each other.
                 found[first, second] = _spearman(self.scores[first], self.scores[second])
         return found
 
