@@ -56,6 +56,13 @@ def test_controls_of_the_class_are_left_out(planted: Classifier, coloured: Path)
     assert scores.counts == {"targets": 24, "controls": 48}
 
 
+def test_one_labels_file_for_both(planted: Classifier, coloured: Path) -> None:
+    rows = [f"{path.relative_to(coloured)},{path.parent.name}" for path in sorted(coloured.rglob("*.png"))]
+    (coloured / "all.csv").write_text("\n".join(["file,label", *rows]))
+    scores = dissect(planted, coloured / "all.csv", coloured / "all.csv", class_="red", methods=["contrast"])
+    assert scores.counts == {"targets": 24, "controls": 48}
+
+
 def test_unreadable_photos_are_skipped_and_told(planted: Classifier, coloured: Path) -> None:
     (coloured / "red" / "torn.png").write_bytes(b"\x89PNG nothing")
     scores = dissect(planted, coloured / "red", others(coloured), class_="red", methods=["contrast"])

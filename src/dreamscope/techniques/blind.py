@@ -18,7 +18,7 @@ from dreamscope.photos import Photo, Source
 from dreamscope.recipes import Recipe
 from dreamscope.techniques.channels import ChannelScores, ablations, addresses
 from dreamscope.techniques.comparison import Comparison, Dose
-from dreamscope.techniques.dissect import METHODS, Report, chosen_layers, class_of, dissect, others
+from dreamscope.techniques.dissect import METHODS, Report, chosen_layers, class_of, dissect, of_class, others
 from dreamscope.techniques.evaluation import Evaluation
 from dreamscope.techniques.patches import best_patches
 
@@ -187,8 +187,9 @@ def blind(
     found_targets = photos.find(targets)
     given = scores.class_index if scores is not None and class_ is None else class_
     class_index = class_of(model, found_targets, given)
+    found_targets = of_class(model, found_targets, class_index)
     found_controls = others(model, photos.find(controls), found_targets, class_index)
-    measured = None if measure is None else photos.find(measure)
+    measured = None if measure is None else of_class(model, photos.find(measure), class_index)
     turns = _turns(found_targets, measured, seed, searched=scores is None)
     if rest is not None:
         find_on = found_controls

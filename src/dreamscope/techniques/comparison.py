@@ -31,6 +31,9 @@ class Dose:
 
 Told = list[Answer]
 
+_NOTHING = ("nothing", 0)
+"""The name of the choice to take nothing away."""
+
 
 class Comparison:
     """Measures one choice of channels beside others on the same photos; several turns are put together.
@@ -80,12 +83,15 @@ class Comparison:
 
     def add(self, scores: ChannelScores, targets: Sequence[Photo], rest: Sequence[Photo]) -> None:
         """Measure one turn: the channels of `scores` on photos that they were not found on."""
-        choices = {("nothing", 0): list[int](), **self._choices(scores)}
+        choices = {_NOTHING: list[int](), **self._choices(scores)}
         models = [
             self._model.edited(ablations(scores, places, self._how)) if places else self._model
             for places in choices.values()
         ]
-        total = len(models) * (len(targets) + len(rest))
+        # In later turns everything else is the same; only of the choice itself is its mean over turns worth the time.
+        first = not self._turns
+        asked = [place for place, name in enumerate(choices) if first or name in (_NOTHING, (scores.method, self._top))]
+        total = len(models) * len(targets) + len(asked) * len(rest)
         done = 0
 
         def count(more: int) -> None:
@@ -94,15 +100,15 @@ class Comparison:
             self._report("measuring", done, total)
 
         of_targets = answers(models, targets, self._class, batch=_AT_ONCE, report=count)
-        of_rest = answers(models, rest, self._class, batch=_AT_ONCE, report=count)
+        of_rest = answers([models[place] for place in asked], rest, self._class, batch=_AT_ONCE, report=count)
         self._turns += 1
         self._photos += of_targets.photos
         self.unreadable |= {**of_targets.unreadable, **of_rest.unreadable}
         self._sizes |= {name: len(places) for name, places in choices.items()}
-        for name, mine, others in zip(choices, of_targets.answers, of_rest.answers, strict=True):
-            kept = self._told.setdefault(name, ([], []))
-            kept[0].extend(mine)
-            kept[1].extend(others)
+        for name, mine in zip(choices, of_targets.answers, strict=True):
+            self._told.setdefault(name, ([], []))[0].extend(mine)
+        for place, others in zip(asked, of_rest.answers, strict=True):
+            self._told[list(choices)[place]][1].extend(others)
 
     def _choices(self, scores: ChannelScores) -> dict[tuple[str, int], list[int]]:
         found: dict[tuple[str, int], list[int]] = {}
@@ -128,8 +134,8 @@ class Comparison:
 
     def result(self, model: Classifier) -> Evaluation:
         """Return the choice itself, before and after."""
-        method = next(name for name, _ in self._told if name != "nothing")
-        before, after = self._told["nothing", 0], self._told[method, self._top]
+        method = next(name for name, _ in self._told if name != _NOTHING[0])
+        before, after = self._told[_NOTHING], self._told[method, self._top]
         return compare(
             (before[0], after[0]),
             (before[1], after[1]),
@@ -156,6 +162,6 @@ class Comparison:
 
     def _dose(self, name: tuple[str, int]) -> Dose:
         mine, others = self._told[name]
-        return Dose(
-            self._sizes[name], recall(mine, self._class), lost(self._told["nothing", 0][1], others, self._turns)
-        )
+        before = self._told[_NOTHING][1]
+        turns = self._turns * len(others) // len(before)
+        return Dose(self._sizes[name], recall(mine, self._class), lost(before[: len(others)], others, turns))

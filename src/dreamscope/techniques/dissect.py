@@ -160,7 +160,7 @@ def dissect(
         The classifier.
     targets, controls
         Photos of the class and of other things: folders, photos or labels files, see `dreamscope.photos.find`.
-        Controls that are labelled as the class are left out.
+        Controls that are labelled as the class are left out, and so are targets that are labelled otherwise.
     class_
         Its name or index; the targets' label, or else what most targets are taken for, if not given.
     layers
@@ -193,6 +193,7 @@ def dissect(
         raise DreamscopeError(f"no method given; there are {', '.join(METHODS)}")
     found_targets, found_controls = photos.find(targets), photos.find(controls)
     class_index = class_of(model, found_targets, class_)
+    found_targets = of_class(model, found_targets, class_index)
     found_controls = others(model, found_controls, found_targets, class_index)
     names = chosen_layers(model, layers, start)
     fast, _ = prepared(model, names, max(model.input_size), "float32")
@@ -248,6 +249,14 @@ def class_of(model: Classifier, targets: Sequence[Photo], class_: str | int | No
         few = Stream(_some(targets, DROP_TARGETS, 0), model.prepared)
         found = torch.cat([model.logits(pictures).argmax(1) for _, pictures in few])
     return int(found.mode().values)
+
+
+def of_class(model: Classifier, photos_: Sequence[Photo], class_index: int) -> list[Photo]:
+    """Return the photos of the class: where some are labelled as it, those that are not labelled otherwise."""
+    truths = [truth_of(photo, model) for photo in photos_]
+    if class_index not in truths:
+        return list(photos_)
+    return [photo for photo, truth in zip(photos_, truths, strict=True) if truth in (class_index, None)]
 
 
 def others(model: Classifier, photos_: Sequence[Photo], targets: Sequence[Photo], class_index: int) -> list[Photo]:

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from nets import hooks_on
+
+from dreamscope import images
+from dreamscope.models.classifier import Classifier
+from dreamscope.techniques.effects import Channels
+from dreamscope.techniques.joint import joint
+
+RED = 2
+
+
+def read(folder: Path) -> torch.Tensor:
+    return torch.cat([images.read(path) for path in sorted(folder.iterdir())])
+
+
+@pytest.fixture
+def shared_channel(planted: Classifier) -> Classifier:
+    """Red is carried by 8, which is red's own, and more by 0, which answers to green as well."""
+    with torch.no_grad():
+        planted.module.conv.weight[0, :, 0, 0] = torch.tensor([1.0, 1.0, -2.0])
+        planted.module.conv.bias[0] = 0
+        planted.module.head.weight[RED, 8] = 4
+        planted.module.head.weight[RED, 0] = 12
+    return planted
+
+
+def chosen(model: Classifier, coloured: Path, most: int = 4) -> list[int]:
+    channels = Channels.of(model, ["act"])
+    controls = torch.cat([read(coloured / "green"), read(coloured / "blue")])
+    reports: list[tuple[int, int]] = []
+    scores = joint(
+        model,
+        channels,
+        read(coloured / "red"),
+        controls,
+        RED,
+        responses=torch.ones(9),
+        most=most,
+        report=lambda done, total: reports.append((done, total)),
+    )
+    assert not channels.removed.any()
+    assert hooks_on(model.module) == 0
+    assert reports[-1][0] == int((scores > 0).sum())
+    order = scores.argsort(descending=True)
+    return order[scores[order] > 0].tolist()
+
+
+def test_what_is_red_alone_goes_before_what_green_needs_too(
+    shared_channel: Classifier, coloured: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamscope.techniques.joint._FIRST", 1)
+    assert chosen(shared_channel, coloured)[:2] == [8, 0]
+
+
+def test_what_carries_nothing_is_not_chosen(shared_channel: Classifier, coloured: Path) -> None:
+    assert set(chosen(shared_channel, coloured)) == {0, 8}
+
+
+def test_no_more_than_asked_for(shared_channel: Classifier, coloured: Path) -> None:
+    assert chosen(shared_channel, coloured, most=1) == [8]
