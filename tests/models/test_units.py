@@ -44,6 +44,7 @@ def test_around_a_depthwise_convolution_the_later_layer() -> None:
 @pytest.mark.parametrize(
     ("name", "count", "last"),
     [
+        ("mobilenet_v3_small", 15, "classifier.1"),
         ("squeezenet1_1", 17, "features.12.expand3x3_activation"),
         ("googlenet", 38, "inception5b.branch4.1.bn"),
         ("timm:vit_tiny_patch16_224", 8, "blocks.11.mlp.act"),

@@ -129,6 +129,11 @@ def test_refusals(planted: Classifier, coloured: Path, options: dict, message: s
         blind(planted, coloured / "red", others(coloured), class_="red", **options)
 
 
+def test_no_channel_carries_it(planted: Classifier, coloured: Path) -> None:
+    with pytest.raises(DreamscopeError, match="no channel carries 'blue' by joint; do the photos show it"):
+        blind(planted, coloured / "red", coloured / "green", class_="blue")
+
+
 def test_two_photos_are_too_few(planted: Classifier, coloured: Path) -> None:
     few = sorted((coloured / "red").iterdir())[:2]
     with pytest.raises(DreamscopeError, match="at least 3 are needed"):

@@ -13,7 +13,8 @@ from dreamscope.models.classifier import Classifier
 EARLIEST = 1 / 3
 """The share of the layers, from the picture on, that is left alone by default: edges and colours are everybody's."""
 
-_NO_UNITS = (nn.MultiheadAttention, nn.Softmax, nn.LogSoftmax, nn.Softmin, nn.Softmax2d)
+# Attention and what weighs other channels (squeeze and excitation's gates) detect nothing themselves.
+_NO_UNITS = (nn.MultiheadAttention, nn.Softmax, nn.LogSoftmax, nn.Softmin, nn.Softmax2d, nn.Sigmoid, nn.Hardsigmoid)
 
 
 def unit_layers(model: Classifier, start: str | None = None) -> list[str]:

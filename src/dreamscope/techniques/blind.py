@@ -205,7 +205,7 @@ def blind(
 
     def search(found_on: Sequence[Photo], turn: int) -> ChannelScores:
         when = f" (turn {turn} of {len(turns)})" if len(turns) > 1 else ""
-        return dissect(
+        found = scores or dissect(
             model,
             found_on,
             find_on,
@@ -215,13 +215,16 @@ def blind(
             seed=seed,
             report=lambda what, done, total: report(what + when, done, total),
         )
+        if not len(found.ranking()):
+            raise DreamscopeError(f"no channel carries '{found.label}' by {found.method}; do the photos show it?")
+        return found
 
     fast, _ = prepared(model, names, max(model.input_size), "float32")
     comparison = Comparison(fast, class_index, top=top, how=how, draws=draws, seed=seed, report=report)
     for number, (find_targets, measure_targets) in enumerate(turns, 1):
-        found = search(find_targets, number) if scores is None else scores
+        found = search(find_targets, number)
         comparison.add(found, measure_targets, measure_on)
-    if scores is None and len(turns) > 1:
+    if len(turns) > 1:
         # What is taken away in the end is found on all of them; what it does was measured turn by turn.
         found = search(found_targets, len(turns))
     places = found.ranking()[:top].tolist()
