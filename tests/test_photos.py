@@ -113,3 +113,16 @@ def test_a_reference_tells_no_folders(folder: Path) -> None:
     (folder / "a").rename(folder / "elsewhere")
     assert photos.reference(photos.find(folder / "elsewhere")) == kept
     assert photos.reference(photos.find(folder / "b")) != kept
+
+
+def test_turns() -> None:
+    many = [Photo(Path(f"{number}.png")) for number in range(20)]
+    ((find, measure),) = photos.turns(many, 0)
+    assert (len(find), len(measure), {*find} & {*measure}) == (10, 10, set())
+    for count, parts in ((3, 3), (8, 8), (19, 8)):
+        taken = photos.turns(many[:count], 0)
+        assert len(taken) == parts
+        assert sorted(names([photo for _, measure in taken for photo in measure])) == sorted(names(many[:count]))
+        assert all(len(find) + len(measure) == count and not {*find} & {*measure} for find, measure in taken)
+    with pytest.raises(DreamscopeError, match="at least 3 are needed"):
+        photos.turns(many[:2], 0)

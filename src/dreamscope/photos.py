@@ -25,6 +25,10 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 LABELS_FILE = "labels.csv"
 """Read where it lies in a folder of photos or above it."""
 
+FEW = 20
+"""Fewer photos take turns: one part of them is measured on, the others are looked at, until each was measured on."""
+MOST_TURNS = 8
+
 Source = str | Path
 
 
@@ -42,6 +46,10 @@ class Photo:
 
     path: Path
     label: str | None = None
+
+
+Turn = tuple[Sequence[Photo], Sequence[Photo]]
+"""Photos to find something on, and others to measure it on."""
 
 
 def find(sources: Source | Sequence[Source | Photo]) -> list[Photo]:
@@ -134,6 +142,28 @@ def halves(photos: Sequence[Photo], seed: int) -> tuple[list[Photo], list[Photo]
     """Split at random into two sets of the same size (the first may be one smaller)."""
     mixed = shuffled(photos, seed)
     return mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
+
+
+def turns(photos: Sequence[Photo], seed: int) -> list[Turn]:
+    """Split into photos to find something on and others to measure it on.
+
+    Half and half; few photos take turns instead, each being measured on once.
+
+    Raises
+    ------
+    DreamscopeError
+        If there are fewer than three.
+    """
+    if len(photos) < 3:
+        raise DreamscopeError(
+            f"{len(photos)} photos of the class: at least 3 are needed, to find on some and measure on others"
+        )
+    if len(photos) >= FEW:
+        return [halves(photos, seed)]
+    mixed = shuffled(photos, seed)
+    count = min(MOST_TURNS, len(mixed))
+    parts = [mixed[first::count] for first in range(count)]
+    return [([photo for photo in mixed if photo not in part], part) for part in parts]
 
 
 class Stream:

@@ -24,9 +24,6 @@ from dreamscope.techniques.patches import best_patches
 
 DRAWS = 20
 """Random sets of the same layers and number, to stand beside the result."""
-FEW = 20
-"""With fewer photos of the class they take turns: channels are found on all but some, and measured on those."""
-MOST_TURNS = 8
 TOP = 50
 
 
@@ -270,10 +267,9 @@ def blind(
     )
 
 
-Turn = tuple[Sequence[Photo], Sequence[Photo]]
-
-
-def _turns(targets: Sequence[Photo], measured: Sequence[Photo] | None, seed: int, *, searched: bool) -> list[Turn]:
+def _turns(
+    targets: Sequence[Photo], measured: Sequence[Photo] | None, seed: int, *, searched: bool
+) -> Sequence[photos.Turn]:
     """Return what to find channels on and what to measure them on, once or by turns."""
     if measured is not None:
         same = {photo.path.absolute() for photo in targets}
@@ -283,16 +279,7 @@ def _turns(targets: Sequence[Photo], measured: Sequence[Photo] | None, seed: int
         return [(targets, apart)]
     if not searched:
         return [([], targets)]
-    if len(targets) < 3:
-        raise DreamscopeError(
-            f"{len(targets)} photos of the class: at least 3 are needed, to find on some and measure on others"
-        )
-    if len(targets) >= FEW:
-        return [photos.halves(targets, seed)]
-    mixed = photos.shuffled(targets, seed)
-    count = min(MOST_TURNS, len(mixed))
-    parts = [mixed[start::count] for start in range(count)]
-    return [([photo for photo in mixed if photo not in part], part) for part in parts]
+    return photos.turns(targets, seed)
 
 
 def _removed(
