@@ -62,6 +62,7 @@ def made(tmp_path: Path, label: str = NASTY, count: int = 4) -> Blinding:
     patch = torch.rand((1, 3, 20, 20), generator=generator)
     places = scores.ranking()[:4].tolist()
     return Blinding(
+        on_controls=None,
         model=blinded,
         result=evaluate(model, blinded, targets, photos.find(tmp_path / FOLDER / f"{FOLDER}-rest"), class_index=0),
         curve=tuple(dose(channels) for channels in (1, 2, 4, 8)),

@@ -174,3 +174,12 @@ def test_thumbnails_are_small_and_hold_only_pixels(tmp_path: Path) -> None:
     with Image.open(io.BytesIO(b64decode(told))) as picture:
         assert max(picture.size) == 160
         assert not picture.getexif()
+
+
+def test_controls_measured_beside(tmp_path: Path) -> None:
+    blinding = made(tmp_path)
+    controls = replace(blinding.result, photos=())
+    report.write(replace(blinding, on_controls=controls), tmp_path / "report.html")
+    assert "top-1 on the controls" in (tmp_path / "report.html").read_text("utf-8")
+    told = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    assert told["on_controls"]["top1_after"]["value"] == controls.top1_after.value

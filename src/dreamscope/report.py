@@ -15,8 +15,9 @@ from torch import Tensor
 
 from dreamscope import files, images, plots
 from dreamscope.errors import DreamscopeError
-from dreamscope.intervals import Estimate
+from dreamscope.intervals import Estimate, share
 from dreamscope.techniques.blind import Blinding
+from dreamscope.techniques.evaluation import Evaluation
 
 MOST_PHOTOS = 60
 FEW = 30  # with fewer photos of the class the page says how little that is
@@ -79,7 +80,8 @@ def as_dict(blinding: Blinding) -> dict[str, Any]:
         "class_index": scores.class_index,
         "model": blinding.model.name,
         "method": scores.method,
-        "result": {name: value for name, value in vars(r).items() if isinstance(value, Estimate)},
+        "result": _estimates(r),
+        "on_controls": None if blinding.on_controls is None else _estimates(blinding.on_controls),
         "taken_for": [{"label": label, "count": count} for label, count in r.taken_for],
         "worst": r.worst,
         "photos": [{"file": row.path.name, **vars(row)} for row in r.photos],
@@ -92,6 +94,10 @@ def as_dict(blinding: Blinding) -> dict[str, Any]:
         "recipe": recipe,
     }
     return {name: _plain(value) for name, value in content.items()}
+
+
+def _estimates(result: Evaluation) -> dict[str, Estimate]:
+    return {name: value for name, value in vars(result).items() if isinstance(value, Estimate)}
 
 
 def _plain(value: Any) -> Any:
@@ -115,7 +121,9 @@ def _page(blinding: Blinding, told: dict[str, Any]) -> str:
     sections = {
         "Before and after": _summary(blinding),
         "Fewer and more channels": f'<div class="wide">{curve}</div>',
-        f"Other classes that photos of {label} are taken for now": _taken_for(blinding.result.taken_for),
+        f"Other classes that photos of {label} are taken for now": _taken_for(
+            blinding.result.taken_for, len(blinding.result.photos)
+        ),
         "Classes that suffer most": _worst(blinding),
         f"The photos of {label}": _photos(blinding),
         "The channels taken away": _removed(blinding),
@@ -176,26 +184,37 @@ def _summary(blinding: Blinding) -> str:
         row("top-1 lost on everything else (points)", None, r.loss, "loss"),
         row("answers that changed on everything else", None, r.changed),
     ]
+    if (controls := blinding.on_controls) is not None:
+        rows.append(row("top-1 on the controls", controls.top1_before, controls.top1_after))
+        rows.append(row("top-5 on the controls", controls.top5_before, controls.top5_after))
     head = ["", "before", "after", "95 % interval", "as many random channels", "as many by frequency rule"]
     note = "The last two columns have only recall and loss; of the random draws, 95 % lie in the range in brackets."
     return _table(head, rows) + f"<p>{note}</p>"
 
 
-def _taken_for(taken: Sequence[tuple[str, int]]) -> str:
+def _interval(hits: int, count: int) -> str:
+    found = share([True] * hits + [False] * (count - hits))
+    return f"{_percent(found.low)} to {_percent(found.high)}"
+
+
+def _taken_for(taken: Sequence[tuple[str, int]], count: int) -> str:
     bars = [_Html(f'<span class="bar" style="width:{12 * n / taken[0][1]:.2f}rem"></span>') for _, n in taken[:_TAKEN]]
-    rows = [[label, str(count), bar] for (label, count), bar in zip(taken, bars, strict=False)]
+    rows = [[label, str(n), _interval(n, count), bar] for (label, n), bar in zip(taken, bars, strict=False)]
     if len(taken) > _TAKEN:
-        rows.append([f"{len(taken) - _TAKEN} others", str(sum(count for _, count in taken[_TAKEN:])), ""])
-    return _table(["taken for", "photos", ""], rows)
+        rows.append([f"{len(taken) - _TAKEN} others", str(sum(n for _, n in taken[_TAKEN:])), "", ""])
+    return _table(["taken for", "photos", "95 % interval", ""], rows)
 
 
 def _worst(blinding: Blinding) -> str:
     rows = [
-        [e.label, str(e.count), str(e.right_before), str(e.right_after), _percent(e.confidence_lost)]
+        [
+            *(e.label, str(e.count), str(e.right_before), str(e.right_after)),
+            *(_interval(e.right_after, e.count), _percent(e.confidence_lost)),
+        ]
         for e in blinding.result.worst
         if e.right_after < e.right_before or e.confidence_lost > 0
     ]
-    return _table(["class", "photos", "right before", "right after", "confidence lost"], rows)
+    return _table(["class", "photos", "right before", "right after", "95 % interval", "confidence lost"], rows)
 
 
 def _photos(blinding: Blinding) -> str:

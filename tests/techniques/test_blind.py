@@ -75,7 +75,9 @@ def test_photos_given_for_measuring(planted: Classifier, coloured: Path) -> None
         top=1,
         draws=1,
     )
-    assert list(found.counts.values()) == [16, 8, 24, 24]
+    assert list(found.counts.values()) == [16, 8, 12, 24]
+    assert found.on_controls is not None
+    assert (found.on_controls.top1_after.value, found.on_controls.top1_after.count) == (1, 12)
     with pytest.raises(DreamscopeError, match="to measure on are the ones that channels are found on"):
         blind(planted, coloured / "red", coloured / "green", measure=coloured / "red", class_="red")
 

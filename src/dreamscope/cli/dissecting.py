@@ -113,7 +113,7 @@ def blind(
         list[str] | None,
         typer.Option(
             metavar="PHOTOS",
-            help="Labelled photos of everything else to measure on; half of the controls if not given.",
+            help="Labelled photos of everything else to measure on, beside half of the controls.",
         ),
     ] = None,
     class_: Class = None,
@@ -200,6 +200,9 @@ def _tell(blinding: Blinding) -> None:
         ["top-1 of the rest", result.top1_before, result.top1_after],
         ["top-5 of the rest", result.top5_before, result.top5_after],
     ]
+    if (controls := blinding.on_controls) is not None:
+        rows.append(["top-1 of the controls", controls.top1_before, controls.top1_after])
+        rows.append(["top-5 of the controls", controls.top5_before, controls.top5_after])
     show.table(["", "before", "after"], rows)
     print()
     show.table(["channels", "recall", "points lost"], [_dose(str(dose.channels), dose) for dose in blinding.curve])

@@ -19,7 +19,7 @@ from dreamscope.recipes import Recipe
 from dreamscope.techniques.channels import ChannelScores, ablations, addresses
 from dreamscope.techniques.comparison import Comparison, Dose
 from dreamscope.techniques.dissect import METHODS, Report, chosen_layers, class_of, dissect, of_class, others
-from dreamscope.techniques.evaluation import Evaluation
+from dreamscope.techniques.evaluation import Evaluation, evaluate
 from dreamscope.techniques.patches import best_patches
 
 DRAWS = 20
@@ -58,6 +58,8 @@ class Blinding:
         The edited one; with `edits`.
     result : Evaluation
         Before and after, on photos that were not used for finding.
+    on_controls : Evaluation or None
+        The same on controls that were not used for finding, where everything else was another set of photos.
     curve, curve_frequency : tuple of Dose
         Dose and response, for the channels found and for the ``frequency`` rule.
     random : Dose
@@ -78,6 +80,7 @@ class Blinding:
 
     model: Classifier
     result: Evaluation
+    on_controls: Evaluation | None
     curve: tuple[Dose, ...]
     curve_frequency: tuple[Dose, ...]
     random: Dose
@@ -154,7 +157,7 @@ def blind(
     measure
         Photos of the class to measure on; then all targets are for finding.
     rest
-        Labelled photos of everything else to measure on; then all controls are for finding.
+        Labelled photos of everything else to measure on, beside the half of the controls.
     class_
         The class; see `dissect`.
     scores
@@ -188,14 +191,10 @@ def blind(
     found_controls = others(model, photos.find(controls), found_targets, class_index)
     measured = None if measure is None else of_class(model, photos.find(measure), class_index)
     turns = _turns(found_targets, measured, seed, searched=scores is None)
-    if rest is not None:
-        find_on = found_controls
-        # A photo that was looked at while searching proves nothing any more.
-        measure_on = others(model, photos.find(rest), [*found_targets, *found_controls], class_index)
-    elif scores is not None:
-        find_on, measure_on = [], found_controls
-    else:
-        find_on, measure_on = photos.halves(found_controls, seed)
+    find_on, apart = ([], found_controls) if scores is not None else photos.halves(found_controls, seed)
+    # A photo that was looked at while searching proves nothing any more.
+    looked_at = [*found_targets, *found_controls]
+    measure_on = apart if rest is None else others(model, photos.find(rest), looked_at, class_index)
     if scores is not None:
         scores.check(model, "the scores file")
     names = list(scores.layers) if scores is not None else chosen_layers(model, layers, start)
@@ -225,9 +224,11 @@ def blind(
         # What is taken away in the end is found on all of them; what it does was measured turn by turn.
         found = search(found_targets, len(turns))
     places = found.ranking()[:top].tolist()
+    edits = ablations(found, places, how)
     return Blinding(
-        model=model.edited(ablations(found, places, how)),
+        model=model.edited(edits),
         result=comparison.result(model),
+        on_controls=None if rest is None else evaluate(fast, fast.edited(edits), [], apart, class_index=class_index),
         curve=comparison.curve(found.method),
         curve_frequency=comparison.curve("frequency") if "frequency" in found.scores else (),
         random=comparison.random(),

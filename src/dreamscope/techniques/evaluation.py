@@ -122,10 +122,8 @@ def evaluate(
     ----------
     before, after
         The classifier and its edited twin.
-    targets
-        Photos of the class.
-    rest
-        Photos of everything else, labelled or not.
+    targets, rest
+        Photos of the class, and of everything else, labelled or not; one of the two may be none.
     class_index
         The class.
     batch
@@ -160,7 +158,7 @@ def answers(
 ) -> Answers:
     """Ask several classifiers about the same photos; each photo is read once."""
     first = models[0]
-    stream = Stream(photos, first.prepared, batch=batch)
+    stream = Stream(photos, first.prepared, batch=batch, needs=min(1, len(photos)))
     told: list[list[Answer]] = [[] for _ in models]
     seen: list[Photo] = []
     with torch.no_grad():
