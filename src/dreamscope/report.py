@@ -192,8 +192,8 @@ def _summary(blinding: Blinding) -> str:
     return _table(head, rows) + f"<p>{note}</p>"
 
 
-def _interval(hits: int, count: int) -> str:
-    found = share([True] * hits + [False] * (count - hits))
+def _interval(hits: float, count: int) -> str:
+    found = share([place < round(hits) for place in range(count)])
     return f"{_percent(found.low)} to {_percent(found.high)}"
 
 
@@ -208,7 +208,7 @@ def _taken_for(taken: Sequence[tuple[str, int]], count: int) -> str:
 def _worst(blinding: Blinding) -> str:
     rows = [
         [
-            *(e.label, str(e.count), str(e.right_before), str(e.right_after)),
+            *(e.label, str(e.count), str(e.right_before), f"{e.right_after:g}"),
             *(_interval(e.right_after, e.count), _percent(e.confidence_lost)),
         ]
         for e in blinding.result.worst

@@ -62,6 +62,7 @@ def test_few_photos_take_turns(planted: Classifier, coloured: Path) -> None:
     assert found.result.recall_after.count == 5
     assert found.result.recall_after.high > 0.3  # five photos prove little, and the interval says so
     assert found.result.changed.count == 24  # not 5 x 24
+    assert sum(each.count for each in found.result.worst) == 24
 
 
 def test_photos_given_for_measuring(planted: Classifier, coloured: Path) -> None:

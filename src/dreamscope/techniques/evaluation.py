@@ -47,12 +47,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Suffering:
-    """One of the classes that lost most: photos right before and after, and how much confidence they lost."""
+    """One of the classes that lost most: photos right before and after (the mean of turns), and confidence lost."""
 
     label: str
     count: int
     right_before: int
-    right_after: int
+    right_after: float
     confidence_lost: float
 
 
@@ -244,7 +244,7 @@ def compare(
         top5_after=intervals.share([_expected(b) in a.top for b, a in pairs], turns),
         loss=lost(rest_before, rest_after, turns),
         changed=intervals.share([a.top[0] != b.top[0] for b, a in pairs], turns),
-        worst=_worst(pairs, model),
+        worst=_worst(pairs, model, turns),
         taken_for=tuple(others.most_common()),
         photos=rows,
     )
@@ -258,7 +258,7 @@ def _right(answer: Answer, before: Answer) -> bool:
     return answer.top[0] == _expected(before)
 
 
-def _worst(answered: Sequence[tuple[Answer, Answer]], model: Classifier) -> tuple[Suffering, ...]:
+def _worst(answered: Sequence[tuple[Answer, Answer]], model: Classifier, turns: int) -> tuple[Suffering, ...]:
     by_class: dict[int, list[tuple[Answer, Answer]]] = {}
     for b, a in answered:
         by_class.setdefault(_expected(b), []).append((b, a))
@@ -269,9 +269,9 @@ def _worst(answered: Sequence[tuple[Answer, Answer]], model: Classifier) -> tupl
         found.append(
             Suffering(
                 model.label(index),
-                len(pairs),
-                sum(_right(b, b) for b, _ in pairs),
-                sum(_right(a, b) for b, a in pairs),
+                len(pairs) // turns,
+                sum(_right(b, b) for b, _ in pairs) // turns,
+                sum(_right(a, b) for b, a in pairs) / turns,
                 sum(drops) / len(drops),
             )
         )
