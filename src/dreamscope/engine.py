@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dreamscope import files
-from dreamscope.errors import DreamscopeError, did_you_mean
+from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.images import Size
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.folding import folded
@@ -96,10 +96,7 @@ def prepared(
     if "/" in precision:
         choice = Choice(_parse(precision))
     else:
-        if precision not in PRECISIONS:
-            raise DreamscopeError(
-                f"no precision '{precision}'; there are {', '.join(PRECISIONS)}{did_you_mean(precision, PRECISIONS)}"
-            )
+        ensure_one_of(precision, PRECISIONS, "precision")
         choice = _choose(model, light, sorted(layers), longer, precision)
     return _in_form(light, choice.form), choice
 

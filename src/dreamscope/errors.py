@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from typing import Any
 
@@ -43,6 +43,12 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, message: str, *, result: Any = None) -> None:
         super().__init__(message)
         self.result = result
+
+
+def ensure_one_of(name: str, choices: Collection[str], what: str) -> None:
+    """Raise a `DreamscopeError` that lists `choices`, the nearest first in mind, if `name` is not one of them."""
+    if name not in choices:
+        raise DreamscopeError(f"no {what} '{name}'; there are {', '.join(choices)}{did_you_mean(name, choices)}")
 
 
 def did_you_mean(word: str, choices: Iterable[str], *, most: int = 3) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from dreamscope.errors import DreamscopeError, did_you_mean
+from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.models.addresses import Address
 from dreamscope.models.edits import at_position
 
@@ -150,10 +150,7 @@ class Excite(Gathered):
     loss: str = "norm"
 
     def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise DreamscopeError(
-                f"no loss '{self.loss}'; there are {', '.join(LOSSES)}{did_you_mean(self.loss, LOSSES)}"
-            )
+        ensure_one_of(self.loss, LOSSES, "loss")
 
     def _part(self, _index: int, features: Tensor) -> Tensor:
         return LOSSES[self.loss].part(features)

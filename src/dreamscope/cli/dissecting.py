@@ -10,7 +10,7 @@ import typer
 
 from dreamscope.cli import show
 from dreamscope.cli.options import Json, Loader, with_model
-from dreamscope.errors import DreamscopeError, did_you_mean
+from dreamscope.errors import DreamscopeError, ensure_one_of
 
 if TYPE_CHECKING:
     from dreamscope.techniques.blind import Blinding
@@ -150,8 +150,8 @@ def blind(
     weights = _writable(export, ".safetensors")
     if channels is not None and method is not None:
         raise DreamscopeError("--channels and --method exclude each other: the scores say which channels")
-    if method is not None and method not in METHODS:
-        raise DreamscopeError(f"no method '{method}'; there are {', '.join(METHODS)}{did_you_mean(method, METHODS)}")
+    if method is not None:
+        ensure_one_of(method, METHODS, "method")
     if weights is not None and how != "zero" and not how.startswith("scale:"):
         raise DreamscopeError(
             f"'{how}' can't become plain weights: only zero and scale:X can; leave --export or --how out"

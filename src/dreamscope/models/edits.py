@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.models.addresses import Address
 from dreamscope.models.hooks import Hook
-from dreamscope.models.layers import Layer, tensor_of
+from dreamscope.models.layers import Layer, tensor_of, with_tensor
 
 
 def _zero(part: Tensor, _factor: float) -> Tensor:
@@ -159,10 +159,7 @@ def edit_hooks(edits: Sequence[Ablation], layers: Mapping[str, Layer]) -> dict[s
             changed = tensor.movedim(axis, 1)
             for edit in mine:
                 changed = edit(changed)
-            changed = changed.movedim(1, axis)
-            if isinstance(output, Tensor):
-                return changed
-            return type(output)([changed, *output[1:]])
+            return with_tensor(output, changed.movedim(1, axis))
 
         return hook
 

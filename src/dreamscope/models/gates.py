@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.hooks import Hook, attached
-from dreamscope.models.layers import tensor_of
+from dreamscope.models.layers import tensor_of, with_tensor
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def gated(model: Classifier, gates: Mapping[str, Tensor], shifts: Mapping[str, T
             changed = tensor * _along(gates[name], tensor, axis)
             if shifts is not None and name in shifts:
                 changed = changed + _along(shifts[name], tensor, axis)
-            return changed if isinstance(output, Tensor) else type(output)([changed, *output[1:]])
+            return with_tensor(output, changed)
 
         return hook
 

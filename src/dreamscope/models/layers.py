@@ -54,6 +54,11 @@ def tensor_of(output: Any) -> Tensor | None:
     return output if isinstance(output, Tensor) and output.is_floating_point() else None
 
 
+def with_tensor(output: Any, tensor: Tensor) -> Any:
+    """Return a module's output with `tensor` in place of what `tensor_of` finds in it."""
+    return tensor if isinstance(output, Tensor) else type(output)([tensor, *output[1:]])
+
+
 def survey(module: nn.Module, images: Tensor) -> dict[str, Layer]:
     """Run `module` once on a square picture and describe every submodule that ran.
 

@@ -84,13 +84,13 @@ class Comparison:
     def add(self, scores: ChannelScores, targets: Sequence[Photo], rest: Sequence[Photo]) -> None:
         """Measure one turn: the channels of `scores` on photos that they were not found on."""
         choices = {_NOTHING: list[int](), **self._choices(scores)}
-        models = [
-            self._model.edited(ablations(scores, places, self._how)) if places else self._model
-            for places in choices.values()
-        ]
+        models = {
+            name: self._model.edited(ablations(scores, places, self._how)) if places else self._model
+            for name, places in choices.items()
+        }
         # In later turns everything else is the same; only of the choice itself is its mean over turns worth the time.
-        first = not self._turns
-        asked = [place for place, name in enumerate(choices) if first or name in (_NOTHING, (scores.method, self._top))]
+        always = (_NOTHING, (scores.method, self._top))
+        asked = {name: model for name, model in models.items() if not self._turns or name in always}
         total = len(models) * len(targets) + len(asked) * len(rest)
         done = 0
 
@@ -99,20 +99,20 @@ class Comparison:
             done += more
             self._report("measuring", done, total)
 
-        of_targets = answers(models, targets, self._class, batch=_AT_ONCE, report=count)
-        of_rest = answers([models[place] for place in asked], rest, self._class, batch=_AT_ONCE, report=count)
+        of_targets = answers([*models.values()], targets, self._class, batch=_AT_ONCE, report=count)
+        of_rest = answers([*asked.values()], rest, self._class, batch=_AT_ONCE, report=count)
         self._turns += 1
         self._photos += of_targets.photos
         self.unreadable |= {**of_targets.unreadable, **of_rest.unreadable}
         self._sizes |= {name: len(places) for name, places in choices.items()}
-        for name, mine in zip(choices, of_targets.answers, strict=True):
+        for name, mine in zip(models, of_targets.answers, strict=True):
             self._told.setdefault(name, ([], []))[0].extend(mine)
-        for place, others in zip(asked, of_rest.answers, strict=True):
-            self._told[list(choices)[place]][1].extend(others)
+        for name, others in zip(asked, of_rest.answers, strict=True):
+            self._told[name][1].extend(others)
 
     def _choices(self, scores: ChannelScores) -> dict[tuple[str, int], list[int]]:
         found: dict[tuple[str, int], list[int]] = {}
-        for method in dict.fromkeys([scores.method, *(name for name in scores.scores if name == "frequency")]):
+        for method in (name for name in scores.scores if name in (scores.method, "frequency")):
             order = scores.ranking(method).tolist()
             for dose in sorted({*DOSES, self._top}):
                 if dose <= len(order) or dose == self._top:

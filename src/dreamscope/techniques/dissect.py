@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dreamscope import __version__, photos
 from dreamscope.engine import prepared
-from dreamscope.errors import DreamscopeError, did_you_mean
+from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.memory import kept as memory_kept
 from dreamscope.models import labels as class_names
 from dreamscope.models.addresses import resolve
@@ -88,12 +88,11 @@ def attribution(study: Study) -> Tensor:
     First-order effect of the channel on the class (Molchanov et al. 2017; Nanda 2023, "Attribution patching").
     """
     assert study.of_controls is not None
-    channels = replace(study.channels, fill=study.of_controls.mean)
-    total = torch.zeros(len(channels.fill))
+    total = torch.zeros(len(study.channels.removed))
     count = 0
     for pictures in study.passes(study.targets, "attribution"):
-        found = effects(study.model, channels, pictures, lambda answers: answers[:, study.class_index])
-        total -= found.changes.sum(0)
+        found = effects(study.model, study.channels, pictures, lambda answers: answers[:, study.class_index])
+        total -= (found.changes + study.of_controls.mean * found.slopes).sum(0)
         count += len(pictures)
     return total / count
 
@@ -185,10 +184,7 @@ def dissect(
         No photos, fewer than two of a set that can be read, no such class, layer or method.
     """
     for method in methods:
-        if method not in METHODS:
-            raise DreamscopeError(
-                f"no method '{method}'; there are {', '.join(METHODS)}{did_you_mean(method, METHODS)}"
-            )
+        ensure_one_of(method, METHODS, "method")
     if not methods:
         raise DreamscopeError(f"no method given; there are {', '.join(METHODS)}")
     found_targets, found_controls = photos.find(targets), photos.find(controls)

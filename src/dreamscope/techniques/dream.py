@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -17,7 +16,7 @@ from torch import Generator, Tensor
 from dreamscope import __version__, images, objectives
 from dreamscope.ascent import Report, Step, ascend
 from dreamscope.engine import Choice, prepared
-from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, did_you_mean
+from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_one_of
 from dreamscope.gradients import FILTERS, first_at_unit_mean, natural_colors
 from dreamscope.images import Size
 from dreamscope.memory import kept as memory_kept
@@ -149,9 +148,9 @@ def dream(
         "natural": natural,
         "precision": precision,
     }
-    _one_of(preset, PRESETS, "preset")
+    ensure_one_of(preset, PRESETS, "preset")
     settings = replace(PRESETS[preset], **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
-    _one_of(settings.filter, FILTERS, "filter")
+    ensure_one_of(settings.filter, FILTERS, "filter")
     if at is None:
         at = model.default_address
     addresses = tuple(resolve([at] if isinstance(at, str | Address) else at, model))
@@ -233,11 +232,6 @@ def dream(
         detail = picture.cpu() - base
         del picture, start
     return finished(detail)
-
-
-def _one_of(name: str, choices: Any, what: str) -> None:
-    if name not in choices:
-        raise DreamscopeError(f"no {what} '{name}'; there are {', '.join(choices)}{did_you_mean(name, choices)}")
 
 
 def _starting_picture(image: str | Path | Tensor, size: int | str | Size | None, generator: Generator) -> Tensor:

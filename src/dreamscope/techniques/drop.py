@@ -40,7 +40,7 @@ def drop(
     model
         The classifier.
     channels
-        Which channels, and what replaces them.
+        Which channels.
     targets
         (N, 3, H, W), prepared.
     class_index
@@ -53,7 +53,7 @@ def drop(
     Tensor
         (all channels,), logits, the mean over targets.
     """
-    total = len(channels.fill)
+    total = len(channels.removed)
     path = files.cache_folder() / "drop" / f"{_key(model, channels, targets, class_index)}.json"
     done = _recall(path, total)
     classes = torch.full((len(targets),), class_index)
@@ -65,15 +65,11 @@ def drop(
             places = range(len(done), min(len(done) + at_once, total))
             repeated = targets.repeat(len(places), 1, 1, 1)
             keep = torch.ones(len(repeated), total)
-            shift = torch.zeros(len(repeated), total)
             for row, place in enumerate(places):
-                rows = slice(row * len(targets), (row + 1) * len(targets))
-                keep[rows, place] = 0
-                shift[rows, place] = channels.fill[place]
-            gates, shifts = channels.split(keep), channels.split(shift)
+                keep[row * len(targets) : (row + 1) * len(targets), place] = 0
             # Only where something is taken away: the other layers are as they are.
-            touched = {name: gate for name, gate in gates.items() if not bool(gate.all())}
-            with torch.no_grad(), gated(model, touched, {name: shifts[name] for name in touched}):
+            touched = {name: gate for name, gate in channels.split(keep).items() if not bool(gate.all())}
+            with torch.no_grad(), gated(model, touched):
                 left = margin(model.logits(repeated).cpu(), classes.repeat(len(places)))
             done += (whole - left.view(len(places), -1)).mean(1).tolist()
             if report is not None:
@@ -89,7 +85,6 @@ def drop(
 
 def _key(model: Classifier, channels: Channels, targets: Tensor, class_index: int) -> str:
     told = hashlib.sha256(targets.cpu().contiguous().numpy().tobytes())
-    told.update(channels.fill.numpy().tobytes())
     for parameter in model.module.parameters():
         told.update(parameter.detach().float().sum().cpu().numpy().tobytes())
     told.update(json.dumps([model.name, channels.layers, channels.widths, class_index]).encode())

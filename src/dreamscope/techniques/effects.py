@@ -25,23 +25,19 @@ class Channels:
         The layers, in a row.
     widths : tuple of int
         Their channels.
-    fill : Tensor
-        (all channels,): what a channel that is taken away is replaced by; zeros, or its mean over controls.
     removed : Tensor
         (all channels,), bool.
     """
 
     layers: tuple[str, ...]
     widths: tuple[int, ...]
-    fill: Tensor
     removed: Tensor
 
     @classmethod
-    def of(cls, model: Classifier, layers: Sequence[str], fill: Tensor | None = None) -> Channels:
+    def of(cls, model: Classifier, layers: Sequence[str]) -> Channels:
         """Return all channels of `layers`, none of them taken away."""
         widths = tuple(model.layers[name].channels for name in layers)
-        zeros = torch.zeros(sum(widths))
-        return cls(tuple(layers), widths, zeros if fill is None else fill, torch.zeros(sum(widths), dtype=torch.bool))
+        return cls(tuple(layers), widths, torch.zeros(sum(widths), dtype=torch.bool))
 
     def split(self, values: Tensor) -> dict[str, Tensor]:
         """Return (..., all channels) layer by layer."""
@@ -72,11 +68,11 @@ def effects(model: Classifier, channels: Channels, pictures: Tensor, score: Scor
     """Return the first-order effect of taking each channel away, on each photo's score."""
     count = len(pictures)
     keep = (~channels.removed).float().expand(count, -1).clone().requires_grad_()
-    shift = (channels.fill * channels.removed).expand(count, -1).clone().requires_grad_()
+    shift = torch.zeros(keep.shape, requires_grad=True)
     with gated(model, channels.split(keep), channels.split(shift)):
         answers = model.logits(pictures)
     on_gates, slopes = torch.autograd.grad(score(answers).sum(), [keep, shift])
-    return Effects(channels.fill * slopes - on_gates, slopes, answers.detach())
+    return Effects(-on_gates, slopes, answers.detach())
 
 
 def margin(answers: Tensor, classes: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ def joint(
     model
         The classifier.
     channels
-        Which channels to choose from, and what replaces them.
+        Which channels to choose from.
     targets, controls
         (N, 3, H, W), prepared: photos of the class, and of other things.
     class_index
@@ -72,9 +72,9 @@ def joint(
     weight = (1 / (1 + lead / 2)).cpu()
     weight = (weight / weight.mean())[:, None]
     chosen: list[int] = []
-    most = min(most, len(channels.fill))
+    most = min(most, len(channels.removed))
     while len(chosen) < most:
-        carried = torch.zeros(len(channels.fill))
+        carried = torch.zeros(len(channels.removed))
         for batch, wanted in zip(targets.split(_BATCH), classes.split(_BATCH), strict=True):
             seen = effects(model, channels, batch, lambda answers, w=wanted: _hold(answers, w))  # type: ignore[misc]
             carried -= seen.changes.sum(0).cpu()
@@ -97,7 +97,7 @@ def joint(
         channels = replace(channels, removed=removed)
         if report is not None:
             report(len(chosen), most)
-    scores = torch.zeros(len(channels.fill))
+    scores = torch.zeros(len(channels.removed))
     scores[chosen] = torch.linspace(1, 1 / most, most)[: len(chosen)]
     return scores
 

@@ -56,7 +56,7 @@ def best_patches(model: Classifier, addresses: Sequence[Address], photos: Sequen
 
 
 def _loudest(activation: Tensor) -> Tensor:
-    flat = activation.flatten(2) if activation.dim() > 2 else activation.unsqueeze(2)
+    flat = activation.reshape(*activation.shape[:2], -1)
     values, places = flat.float().max(2)
     return torch.stack([values, places.float()], 2)
 

@@ -97,7 +97,7 @@ def respond(
 
 
 def _mean_and_norm(activation: Tensor) -> Tensor:
-    flat = activation.flatten(2) if activation.dim() > 2 else activation.unsqueeze(2)
+    flat = activation.reshape(*activation.shape[:2], -1)
     # PyTorch's own vector_norm takes five times as long on channels_last maps.
     return torch.stack([flat.mean(2), flat.square().sum(2).sqrt()], 2)
 
