@@ -38,6 +38,13 @@ def test_which_class_is_meant(text: str | int, index: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "index"), [("bee", 0), (" Ant", 4), ("4", 4), ("eater", None), ("be", None), ("crane", None), ("5", None)]
+)
+def test_a_label_is_a_whole_name(text: str, index: int | None) -> None:
+    assert labels.known(text, NAMES) == index
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("beee", "no class 'beee' in net; did you mean 'bee'"),

@@ -38,6 +38,18 @@ def read(path: str | Path) -> tuple[str, ...]:
     return tuple(names)
 
 
+def known(text: str, names: Sequence[str]) -> int | None:
+    """Return the class that a photo's label names in full, by index or name; ``None`` if it names none, or several.
+
+    Not as forgiving as `index_of`: a folder called ``val`` does not mean the valley.
+    """
+    wanted = text.strip()
+    if wanted.isdigit():
+        return int(wanted) if not names or int(wanted) < len(names) else None
+    exact = [index for index, name in enumerate(names) if name.casefold() == wanted.casefold()]
+    return exact[0] if len(exact) == 1 else None
+
+
 def index_of(text: str | int, names: Sequence[str], *, model: str) -> int:
     """Return the class that a name or an index means.
 

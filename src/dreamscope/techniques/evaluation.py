@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 
 from dreamscope import intervals
-from dreamscope.errors import DreamscopeError
 from dreamscope.intervals import Estimate
 from dreamscope.models import labels as class_names
 from dreamscope.models.classifier import Classifier
@@ -186,12 +185,7 @@ def answers(
 
 def truth_of(photo: Photo, model: Classifier) -> int | None:
     """Return the class on a photo, if its label is one of the model's."""
-    if photo.label is None:
-        return None
-    try:
-        return class_names.index_of(photo.label, model.labels, model=model.name)
-    except DreamscopeError:
-        return None
+    return None if photo.label is None else class_names.known(photo.label, model.labels)
 
 
 def recall(told: Sequence[Answer], class_index: int) -> Estimate:
