@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
+import colours
 import pytest
 from PIL import Image
 
@@ -19,13 +19,7 @@ from nets import Planted as planted
 @pytest.fixture
 def photos(folder: Path) -> Path:
     """A working folder with photos of three colours and a network in which each is one channel's."""
-    random = np.random.default_rng(0)
-    for name, channel in (("green", 1), ("blue", 2), ("red", 0)):
-        (folder / name).mkdir()
-        for number in range(22):
-            pixels = random.integers(0, 50, (16, 16, 3), dtype=np.uint8)
-            pixels[..., channel] += 120
-            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    colours.draw(folder, 22)
     (folder / "planted.py").write_text(FILE.format(tests=str(Path(__file__).parents[1])))
     (folder / "labels.txt").write_text("green\nblue\nred\n")
     return folder

@@ -140,7 +140,7 @@ def test_too_few_photos(planted: Classifier, coloured: Path, tmp_path: Path) -> 
     empty.mkdir()
     with pytest.raises(DreamscopeError, match="holds no photos"):
         dissect(planted, empty, others(coloured), class_="red")
-    shutil.copy(coloured / "red" / "red0.png", empty)
+    shutil.copy(coloured / "red" / "0.png", empty)
     with pytest.raises(DreamscopeError, match="1 readable photo of the targets; at least 2"):
         dissect(planted, empty, others(coloured), class_="red")
     with pytest.raises(DreamscopeError, match="looked at already, or labelled 'red'"):
