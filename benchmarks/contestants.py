@@ -14,6 +14,7 @@ from dreamscope.engine import prepared
 from dreamscope.gradients import unit_mean
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
+from dreamscope.moves import Climb
 from dreamscope.objectives import Each, Excite, Objective
 from dreamscope.transforms import Shift
 
@@ -94,8 +95,7 @@ def _climb(model: Classifier, pictures: Tensor, objective: Objective, steps: int
         pictures,
         objective,
         steps=steps,
-        rate=1.5 / 255,
-        filter=unit_mean,
+        move=Climb(1.5 / 255, unit_mean),
         transforms=[Shift(8)],
         generator=torch.Generator().manual_seed(0),
     )

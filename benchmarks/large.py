@@ -20,6 +20,7 @@ from dreamscope.images import Size
 from dreamscope.models.addresses import resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
+from dreamscope.moves import Climb
 from dreamscope.objectives import Excite
 from dreamscope.tiles import bytes_of, side_for
 from dreamscope.transforms import Shift
@@ -65,8 +66,7 @@ def step(model: Classifier, side: int) -> tuple[float, int, int]:
             picture,
             Excite(tuple(resolve([LAYER], fast)), "mean_square"),
             steps=1,
-            rate=1.2 / 255,
-            filter=natural_colors(FILTERS["laplacian"], 0.7),
+            move=Climb(1.2 / 255, natural_colors(FILTERS["laplacian"], 0.7)),
             transforms=[Shift(32)],
             generator=torch.Generator().manual_seed(0),
             tile=tile,

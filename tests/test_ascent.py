@@ -11,6 +11,7 @@ from dreamscope.gradients import as_is, unit_mean
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
+from dreamscope.moves import Climb
 from dreamscope.objectives import Each, Excite
 from dreamscope.transforms import Shift
 
@@ -18,7 +19,9 @@ OBJECTIVE = Excite((Address("features.3"),), "mean_square")
 
 
 def climb(model: Classifier, image: Tensor, **changes: object) -> Tensor:
-    options = {"steps": 5, "rate": 0.01, "filter": unit_mean, "generator": torch.Generator().manual_seed(0)}
+    rate, mask = changes.pop("rate", 0.01), changes.pop("mask", None)
+    move = Climb(rate, unit_mean, mask)  # type: ignore[arg-type]
+    options = {"steps": 5, "move": move, "generator": torch.Generator().manual_seed(0)}
     return ascend(model, image, OBJECTIVE, **{**options, **changes})  # type: ignore[arg-type]
 
 
@@ -26,7 +29,7 @@ def test_a_linear_nets_image_moves_along_its_weight() -> None:
     model = wrap(seeded(Linear()), input_size=8)
     image = torch.full((1, 3, 8, 8), 0.5)
     objective = Excite(tuple(resolve(["conv:2"], model)), "mean")
-    end = ascend(model, image, objective, steps=3, rate=10.0, filter=as_is, generator=torch.Generator())
+    end = ascend(model, image, objective, steps=3, move=Climb(10.0, as_is), generator=torch.Generator())
     expected = 0.5 + 3 * 10 * model.module.conv.weight[2].view(1, 3, 1, 1) / 64
     assert torch.allclose(end, expected.expand_as(end), atol=1e-6)
 
@@ -102,14 +105,14 @@ def test_after_a_fault_the_same_call_works(vgg: Classifier, image: Tensor) -> No
 def test_a_position_outside_the_map(vgg: Classifier, image: Tensor) -> None:
     outside = Excite((Address("features.3", None, (99, 0)),))
     with pytest.raises(DreamscopeError, match="20 rows and 24 columns"):
-        ascend(vgg, image, outside, steps=1, rate=1, filter=as_is, generator=torch.Generator())
+        ascend(vgg, image, outside, steps=1, move=Climb(1, as_is), generator=torch.Generator())
     assert hooks_on(vgg.module) == 0
 
 
 def test_a_batch_ends_where_its_items_do_alone(vgg: Classifier, image: Tensor) -> None:
     channels = [Excite((Address("features.3", (channel,)),), "mean_square") for channel in (0, 4, 9)]
     starts = torch.cat([image, 1 - image, image.flip(3)])
-    options = {"steps": 4, "rate": 0.01, "filter": unit_mean, "transforms": [Shift(8)]}
+    options = {"steps": 4, "move": Climb(0.01, unit_mean), "transforms": [Shift(8)]}
 
     def run(start: Tensor, objective: Each | Excite) -> Tensor:
         return ascend(vgg, start, objective, generator=torch.Generator().manual_seed(3), **options)  # type: ignore[arg-type]

@@ -15,13 +15,14 @@ ROOT = Path(dreamscope.__file__).parent
 
 # From the ground up; a folder stands for all that is in it.
 FLOORS = [
-    ["errors", "intervals", "memory"],
-    ["files"],
+    ["errors", "intervals", "memory", "colors"],
+    ["files", "naming"],
     ["images"],
     ["photos", "recipes"],
     ["models"],
     ["probes"],
-    ["objectives", "transforms", "gradients", "starts"],
+    ["objectives", "parameterizations", "transforms", "regularizers", "gradients", "starts"],
+    ["moves"],
     ["engine", "tiles"],
     ["ascent"],
     ["techniques"],

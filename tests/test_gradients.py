@@ -61,10 +61,6 @@ def test_smoothing_lowers_the_finest_detail() -> None:
     assert ratio(gradients.smoothed(mixed)) < 0.5 * ratio(mixed)
 
 
-def test_blur_keeps_a_constant_and_the_mean() -> None:
-    assert torch.allclose(gradients.blur(torch.ones(1, 2, 9, 30), 3.0), torch.ones(1, 2, 9, 30), atol=1e-6)
-
-
 def test_first_at_unit_mean_remembers_the_first() -> None:
     filter = gradients.first_at_unit_mean()
     assert filter(NOISE).abs().mean().item() == pytest.approx(1)

@@ -176,3 +176,7 @@ def test_format_must_be_known() -> None:
         images.ensure_format("a.jpgg")
     with pytest.raises(DreamscopeError, match="ends in"):
         images.ensure_format("picture")
+
+
+def test_blur_keeps_a_constant_and_the_mean() -> None:
+    assert torch.allclose(images.blur(torch.ones(1, 2, 9, 30), 3.0), torch.ones(1, 2, 9, 30), atol=1e-6)

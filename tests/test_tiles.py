@@ -14,6 +14,7 @@ from dreamscope.gradients import unit_mean
 from dreamscope.images import Size
 from dreamscope.models.addresses import resolve
 from dreamscope.models.classifier import Classifier
+from dreamscope.moves import Climb
 from dreamscope.objectives import LOSSES, Excite, Follow, Gathered
 from dreamscope.probes import probe
 from dreamscope.techniques.dream import dream
@@ -83,7 +84,7 @@ def test_an_ascent_in_tiles_ends_where_the_whole_one_does(vgg: Classifier, image
 
     def run(tile: int) -> Tensor:
         generator = torch.Generator().manual_seed(4)
-        options = {"steps": 6, "rate": 0.01, "filter": unit_mean, "transforms": [Shift(8)]}
+        options = {"steps": 6, "move": Climb(0.01, unit_mean), "transforms": [Shift(8)]}
         return ascend(vgg, image, objective, generator=generator, tile=tile, **options)  # type: ignore[arg-type]
 
     assert (run(16) - run(0)).abs().mean() < 1e-4

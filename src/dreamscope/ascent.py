@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Generator, Tensor
 
 from dreamscope import memory, tiles
 from dreamscope.errors import DivergedError, Interrupted
-from dreamscope.gradients import Filter
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.rectifiers import awake
+from dreamscope.moves import Move
 from dreamscope.objectives import Gathered, Objective
+from dreamscope.parameterizations import Parameterization, Pixel
 from dreamscope.probes import Probe, probe
+from dreamscope.regularizers import Regularizer
 from dreamscope.transforms import Transform
 
 
@@ -25,16 +30,30 @@ class Step:
     ----------
     number, total : int
         This step, from 1, of how many in all.
-    value : float
-        The objective before the step, summed over images.
-    image : Tensor
-        The picture after the step, (N, 3, H, W) in [0, 1]; the next step makes a new one.
+    values : tuple of float
+        Each image's objective before the step, penalties taken off.
+    numbers : Tensor
+        What is climbed, after the step; the next step makes new ones.
+    parameterization : Parameterization
+        Makes images of them.
     """
 
     number: int
     total: int
-    value: float
-    image: Tensor
+    values: tuple[float, ...]
+    numbers: Tensor
+    parameterization: Parameterization
+
+    @property
+    def value(self) -> float:
+        """The objective before the step, summed over images."""
+        return sum(self.values)
+
+    @cached_property
+    def image(self) -> Tensor:
+        """The picture after the step, (N, 3, H, W) in [0, 1]."""
+        with torch.no_grad():
+            return self.parameterization.image(self.numbers)
 
 
 Report = Callable[[Step], None]
@@ -42,42 +61,53 @@ Report = Callable[[Step], None]
 
 def ascend(
     model: Classifier,
-    image: Tensor,
+    numbers: Tensor,
     objective: Objective,
     *,
     steps: int,
-    rate: float,
-    filter: Filter,
+    move: Move,
+    parameterization: Parameterization | None = None,
     transforms: Sequence[Transform] = (),
-    mask: Tensor | None = None,
+    views: int = 1,
+    penalties: Sequence[Regularizer] = (),
+    waking: int = 0,
     generator: Generator,
     report: Report | None = None,
+    watch: Callable[[Tensor], None] | None = None,
     tile: int = 0,
     before: int = 0,
     total: int | None = None,
 ) -> Tensor:
-    """Climb: ``image <- clip(image + rate * filter(dL/dimage), 0, 1)``, `steps` times.
+    """Climb: ``numbers <- within(move(numbers, dL/dnumbers))``, `steps` times.
 
     Parameters
     ----------
     model
         Run no further than the objective's layers.
-    image
-        Where to start, (N, 3, H, W) in [0, 1].
+    numbers
+        Where to start: an image (N, 3, H, W) in [0, 1], or what the parameterization makes images of.
     objective
-        What to climb; one number an image, images do not influence each other.
-    steps, rate
-        How often and how far; with a filter of unit mean, `rate` is the mean change a step.
-    filter
-        From gradient to direction, see `dreamscope.gradients`.
+        What to climb; one number an image.
+    steps
+        How often.
+    move
+        One step, see `dreamscope.moves`.
+    parameterization
+        From numbers to images; the numbers are pixels if not given.
     transforms
         Applied in order to the picture that the network sees, drawn anew each step.
-    mask
-        (1, 1, H, W) in [0, 1]: how far each pixel follows.
+    views
+        So many draws of the transforms at each step, over which the objective is averaged.
+    penalties
+        Taken from the objective, see `dreamscope.regularizers`.
+    waking
+        For so many steps gradients pass through units that are silent all over a picture.
     generator
         The source of all randomness.
     report
         Called after each step.
+    watch
+        Called at each step with the gradient of the image, (N, 3, H, W).
     tile
         The side of the parts in which the picture is run, 0 for the whole at once, see `dreamscope.tiles`.
     before, total
@@ -86,86 +116,121 @@ def ascend(
     Returns
     -------
     Tensor
-        The picture, like `image`.
+        The numbers, like `numbers`.
 
     Raises
     ------
     DivergedError
-        At the first step whose numbers are not finite; its ``result`` is the last finite picture.
+        At the first step whose numbers are not finite; its ``result`` is the last finite ones.
     Interrupted
-        On Ctrl-C; its ``result`` is the picture after the last whole step.
+        On Ctrl-C; its ``result`` is the numbers after the last whole step.
     """
     total = before + steps if total is None else total
+    parameterization = parameterization or Pixel()
     # Its own, so that a picture in tiles is shifted as the whole one would be.
     grid = torch.Generator().manual_seed((generator.initial_seed() + 1) % 2**63)
     with memory.kept(), probe(model, objective.layers) as seen:
         for number in range(before + 1, before + steps + 1):
+            progress = (number - 1) / total
             try:
-                moved, value = _step(
-                    seen,
-                    image,
-                    objective,
-                    rate=rate,
-                    filter=filter,
-                    transforms=transforms,
-                    mask=mask,
-                    generator=generator,
-                    tile=tile,
-                    grid=grid,
-                )
-                # A NaN or an infinity anywhere makes the sum one; far cheaper than looking at each pixel.
-                if not torch.isfinite(moved.sum() + value):
-                    raise DivergedError(
-                        f"the numbers were no longer finite at step {number} of {total}; "
-                        f"try a smaller rate than {rate:g}",
-                        step=number,
-                        result=image,
+                with awake() if number - before <= waking else nullcontext():
+                    gradient, values = _gradient(
+                        seen,
+                        numbers,
+                        objective,
+                        parameterization=parameterization,
+                        transforms=transforms,
+                        progress=progress,
+                        views=views,
+                        penalties=penalties,
+                        generator=generator,
+                        watch=watch,
+                        tile=tile,
+                        grid=grid,
                     )
-                image = moved
+                with torch.no_grad():
+                    moved = move(numbers, gradient, progress)
+                    del gradient
+                    # A NaN or an infinity anywhere makes the sum one; far cheaper than looking at each pixel,
+                    # and before clipping, which would turn an infinity into a white one.
+                    if not torch.isfinite(moved.sum() + values.sum()):
+                        raise DivergedError(
+                            f"the numbers were no longer finite at step {number} of {total}; "
+                            f"try a smaller rate{_than(move)}",
+                            step=number,
+                            result=numbers,
+                        )
+                    numbers = parameterization.within(moved)
                 if report is not None:
-                    report(Step(number, total, value.item(), image))
+                    report(Step(number, total, tuple(values.tolist()), numbers, parameterization))
             except KeyboardInterrupt as stop:
-                raise Interrupted(f"stopped at step {number} of {total}", result=image) from stop
-    return image
+                raise Interrupted(f"stopped at step {number} of {total}", result=numbers) from stop
+    return numbers
 
 
-def _step(
+def _than(move: Move) -> str:
+    rate = getattr(move, "rate", None)
+    return "" if rate is None else f" than {rate:g}"
+
+
+def _gradient(
     seen: Probe,
-    image: Tensor,
+    numbers: Tensor,
     objective: Objective,
     *,
-    rate: float,
-    filter: Filter,
+    parameterization: Parameterization,
     transforms: Sequence[Transform],
-    mask: Tensor | None,
+    progress: float,
+    views: int,
+    penalties: Sequence[Regularizer],
     generator: Generator,
+    watch: Callable[[Tensor], None] | None,
     tile: int,
     grid: Generator,
 ) -> tuple[Tensor, Tensor]:
-    leaf = image.detach().requires_grad_()
-    view = leaf
-    for transform in transforms:
-        view = transform(view, generator)
+    """Return the gradient of the numbers, and the value of each image."""
+    leaf = numbers.detach().requires_grad_()
+    image = parameterization.image(leaf)
+    drawn = []
+    for _ in range(views):
+        view = image
+        for transform in transforms:
+            view = transform(view, generator, progress)
+        drawn.append(view)
+    view = torch.cat(drawn) if views > 1 else drawn[0]
+    # Pictures may be large: no copy is kept longer, or made, than needed.
+    del drawn
+    outputs, slopes = [], []
     if tile and isinstance(objective, Gathered):
         slope, values = tiles.gradient(seen, view.detach(), objective, tile, grid)
-        value = values.sum()
         memory.release()
-        (gradient,) = torch.autograd.grad(view, leaf, slope) if transforms else (slope,)
+        outputs.append(view)
+        slopes.append(slope)
         del slope
     else:
-        value = objective(seen(view)).sum()
-        (gradient,) = torch.autograd.grad(value, leaf)
-    # Pictures may be large: no copy is kept longer, or made, than needed.
+        activations = seen(view)
+        each = [objective(_drawn(activations, index, views)) for index in range(views)]
+        values = torch.stack(each).mean(0)
+        outputs.append(values)
+        slopes.append(torch.ones_like(values))
+        del activations, each
     del view
-    with torch.no_grad():
-        # A gradient comes back in the network's memory format; resampling is far slower in channels_last.
-        gradient = gradient.contiguous()
-        change = filter(gradient)
-        del gradient
-        change.mul_(rate)
-        if mask is not None:
-            change.mul_(mask)
-        # Clipping would turn an infinity into a white pixel, so look before.
-        if not torch.isfinite(change.sum()):
-            return change, value.detach()
-        return change.add_(image).clamp_(0, 1), value.detach()
+    for penalty in penalties:
+        cost = penalty(image)
+        outputs.append(cost)
+        slopes.append(-torch.ones_like(cost))
+        values = values - cost
+    (gradient,) = torch.autograd.grad(outputs, image, slopes)
+    outputs.clear()
+    slopes.clear()
+    if watch is not None:
+        watch(gradient)
+    if image is not leaf:
+        (gradient,) = torch.autograd.grad(image, leaf, gradient)
+    # A gradient comes back in the network's memory format; resampling is far slower in channels_last.
+    return gradient.contiguous(), values.detach()
+
+
+def _drawn(activations: Mapping[str, Tensor], index: int, views: int) -> Mapping[str, Tensor]:
+    """Return the activations of one draw of the transforms, of several that ran together."""
+    return activations if views == 1 else {name: each.chunk(views)[index] for name, each in activations.items()}

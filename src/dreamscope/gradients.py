@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dreamscope.colors import COLOR_ROOT
+from dreamscope.images import blur
+
 Filter = Callable[[Tensor], Tensor]
 
 _TINY = 1e-30
@@ -83,11 +86,6 @@ FILTERS: Mapping[str, Filter] = {
 """The filters by name."""
 
 
-# How the colours of ImageNet photos vary together: the square root of their covariance, measured by lucid
-# (Olah, Mordvintsev and Schubert, "Feature Visualization", Distill 2017).
-_COLOR_ROOT = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
-
-
 def natural_colors(filter: Filter, share: float) -> Filter:
     """Follow `filter` by a mixing of colours: R, G and B move together as in photos.
 
@@ -98,7 +96,7 @@ def natural_colors(filter: Filter, share: float) -> Filter:
         return filter
 
     def mixed(gradient: Tensor) -> Tensor:
-        root = gradient.new_tensor(_COLOR_ROOT)
+        root = gradient.new_tensor(COLOR_ROOT)
         covariance = root @ root.T
         covariance = covariance / covariance.diagonal().mean()
         mixing = torch.lerp(torch.eye(3).to(covariance), covariance, share)
@@ -106,17 +104,6 @@ def natural_colors(filter: Filter, share: float) -> Filter:
         return mixture.div_(_mean_size(mixture))
 
     return mixed
-
-
-def blur(images: Tensor, width: float) -> Tensor:
-    """Blur (N, C, H, W) with a Gaussian of standard deviation `width` pixels, edges reflected."""
-    radius = min(max(1, round(3 * width)), min(images.shape[-2:]) - 1)
-    offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
-    kernel = torch.exp(-0.5 * (offsets / width) ** 2)
-    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
-    # Channels as images of their own: grouped convolutions pad few channels to many.
-    padded = F.pad(images.flatten(0, 1).unsqueeze(1), (radius,) * 4, mode="reflect")
-    return F.conv2d(F.conv2d(padded, kernel), kernel.transpose(2, 3)).view_as(images)
 
 
 def _mean_size(images: Tensor) -> Tensor:

@@ -126,6 +126,17 @@ def gray(image: Tensor) -> Tensor:
     return (image * weights).sum(1, keepdim=True)
 
 
+def blur(images: Tensor, width: float) -> Tensor:
+    """Blur (N, C, H, W) with a Gaussian of standard deviation `width` pixels, edges reflected."""
+    radius = min(max(1, round(3 * width)), min(images.shape[-2:]) - 1)
+    offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
+    kernel = torch.exp(-0.5 * (offsets / width) ** 2)
+    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
+    # Channels as images of their own: grouped convolutions pad few channels to many.
+    padded = F.pad(images.flatten(0, 1).unsqueeze(1), (radius,) * 4, mode="reflect")
+    return F.conv2d(F.conv2d(padded, kernel), kernel.transpose(2, 3)).view_as(images)
+
+
 def to_pil(image: Tensor) -> Image.Image:
     """Round one image (1, 3, H, W) to 8 bits."""
     pixels = image.detach().squeeze(0).clamp(0, 1).mul(255).round().to(torch.uint8)

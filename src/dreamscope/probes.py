@@ -16,6 +16,9 @@ from dreamscope.models.edits import Ablation
 from dreamscope.models.hooks import Hook, attached
 from dreamscope.models.layers import tensor_of
 
+LOGITS = ""
+"""What a probe calls the class scores, (N, classes) before softmax, among layers: no layer has an empty name."""
+
 
 class _EverythingSeen(BaseException):
     """Ends a forward pass when nothing asked for is left to come.
@@ -43,10 +46,13 @@ class Probe(Mapping[str, Tensor]):
         to_the_end: bool = False,
         keep: Callable[[Tensor], Tensor] = torch.clone,
     ) -> None:
-        self._names = list(dict.fromkeys(address.layer for address in resolve(layers, model)))
+        wanted = list(layers)
+        self._logits = LOGITS in wanted
+        wanted = [each for each in wanted if each != LOGITS]
+        self._names = list(dict.fromkeys(address.layer for address in resolve(wanted, model)))
         edits = list(edits)
         self.model = model.edited(edits) if edits else model
-        self._to_the_end = to_the_end
+        self._to_the_end = to_the_end or self._logits
         self._keep = keep
         self._seen: dict[str, Tensor] = {}
         self._calls: dict[str, int] = {}
@@ -86,6 +92,8 @@ class Probe(Mapping[str, Tensor]):
             pass
         finally:
             self._running = False
+        if self._logits:
+            self._seen[LOGITS] = self.model.scores(self.output)
         absent = [name for name in self._names if name not in self._seen]
         if absent:
             raise DreamscopeError(f"layer '{absent[0]}' of {self.model.name} did not run, or put out no tensor")
@@ -142,7 +150,8 @@ def probe(
     model
         The classifier; its hooks, flags and weights are afterwards as they were, whatever happens.
     layers
-        Layer names, globs (``features.*``) or addresses (of which only the layer counts).
+        Layer names, globs (``features.*``) or addresses (of which only the layer counts); `LOGITS` for the
+        class scores.
     edits
         Changes inside the network that hold in this probe only.
     to_the_end

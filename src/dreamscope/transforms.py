@@ -1,14 +1,23 @@
-"""Transforms: image -> image, drawn anew each step, differentiable."""
+"""Transforms: image -> image, drawn anew each step, differentiable.
+
+One draw holds for a whole batch, so that a picture becomes the same alone and among others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
+from torch.nn import functional as F
 
-Transform = Callable[[Tensor, Generator], Tensor]
+from dreamscope import images as pictures
+from dreamscope.errors import DreamscopeError
+
+Transform = Callable[[Tensor, Generator, float], Tensor]
+"""Images (N, 3, H, W), the source of randomness, and the share of the ascent that is over -> images."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +30,131 @@ class Shift:
 
     pixels: int
 
-    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+    def __post_init__(self) -> None:
+        if self.pixels < 0 or self.pixels != int(self.pixels):
+            raise DreamscopeError(f"a shift is a whole number of pixels, 0 or more, not {self.pixels}")
+
+    def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
         """Shift (N, 3, H, W)."""
         down, right = torch.randint(-self.pixels, self.pixels + 1, (2,), generator=generator).tolist()
         return images.roll((down, right), dims=(2, 3))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Zoom about the middle by a factor between `least` and `most`; what is missing at the edges is mirrored."""
+
+    least: float = 0.9
+    most: float = 1.1
+
+    def __post_init__(self) -> None:
+        _check_range(self.least, self.most, "a scale")
+
+    def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
+        """Zoom (N, 3, H, W)."""
+        # Even in the logarithm: as much larger as smaller.
+        factor = math.exp(_between(math.log(self.least), math.log(self.most), generator))
+        return _turned(images, 1 / factor, 0.0)
+
+
+@dataclass(frozen=True)
+class Rotate:
+    """Turn about the middle by up to `degrees` either way; what is missing at the corners is mirrored."""
+
+    degrees: float = 5.0
+
+    def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
+        """Turn (N, 3, H, W)."""
+        return _turned(images, 1.0, math.radians(_between(-self.degrees, self.degrees, generator)))
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Mirror the picture, left for right, every other time."""
+
+    def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
+        """Mirror (N, 3, H, W), or not."""
+        return images.flip(3) if _between(0, 1, generator) < 0.5 else images
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Cut a part out, with sides between `least` and `most` of the picture's, and show it `pixels` wide.
+
+    The shape stays that of the picture; `pixels` 0 is the picture's own size.
+    """
+
+    least: float = 0.5
+    most: float = 1.0
+    pixels: int = 0
+
+    def __post_init__(self) -> None:
+        _check_range(self.least, self.most, "a crop")
+        if self.most > 1 or self.pixels < 0 or self.pixels != int(self.pixels):
+            raise DreamscopeError(f"a crop is a share up to 1, shown as a whole number of pixels, not {self}")
+
+    def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
+        """Crop (N, 3, H, W)."""
+        height, width = images.shape[-2:]
+        share = _between(self.least, self.most, generator)
+        rows, columns = max(1, round(height * share)), max(1, round(width * share))
+        top = int(_between(0, height - rows + 1, generator))
+        left = int(_between(0, width - columns + 1, generator))
+        part = images[..., top : top + rows, left : left + columns]
+        size = (max(1, round(self.pixels * height / width)), self.pixels) if self.pixels else (height, width)
+        return F.interpolate(part, size, mode="bilinear", align_corners=False, antialias=size[0] < rows)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Add Gaussian noise of standard deviation `width`, fading to none at the end of the ascent."""
+
+    width: float = 0.1
+
+    def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:
+        """Add noise to (N, 3, H, W), the same to each."""
+        noise = torch.randn(images.shape[1:], generator=generator).to(images)
+        return images + self.width * (1 - progress) * noise
+
+
+@dataclass(frozen=True)
+class Blur:
+    """Blur with a Gaussian of standard deviation `width` pixels, fading to none at the end of the ascent."""
+
+    width: float = 2.0
+
+    def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
+        """Blur (N, 3, H, W)."""
+        width = self.width * (1 - progress)
+        # Narrower than that changes nothing.
+        return pictures.blur(images, width) if width > 0.2 else images
+
+
+TRANSFORMS: Mapping[str, Callable[..., Transform]] = {
+    "shift": Shift,
+    "scale": Scale,
+    "rotate": Rotate,
+    "flip": Flip,
+    "crop": Crop,
+    "noise": Noise,
+    "blur": Blur,
+}
+"""The transforms by name."""
+
+
+def _check_range(least: float, most: float, what: str) -> None:
+    if not 0 < least <= most:
+        raise DreamscopeError(f"{what} lies between two factors above 0, the smaller first, not {least:g} and {most:g}")
+
+
+def _between(least: float, most: float, generator: Generator) -> float:
+    return least + (most - least) * torch.rand((), generator=generator, dtype=torch.float64).item()
+
+
+def _turned(images: Tensor, zoom: float, angle: float) -> Tensor:
+    height, width = images.shape[-2:]
+    cosine, sine = zoom * math.cos(angle), zoom * math.sin(angle)
+    # In coordinates that run from -1 to 1 in both directions, so the sides' ratio comes in.
+    turn = images.new_tensor([[cosine, -sine * height / width, 0.0], [sine * width / height, cosine, 0.0]])
+    grid = F.affine_grid(turn.expand(len(images), 2, 3), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)

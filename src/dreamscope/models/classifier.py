@@ -122,7 +122,10 @@ class Classifier(nn.Module):
         DreamscopeError
             If the network puts out something else: it has no classes.
         """
-        output = self(images)
+        return self.scores(self(images))
+
+    def scores(self, output: Any) -> Tensor:
+        """Return the class scores in what the network put out, see `logits`."""
         if isinstance(output, dict):
             output = output.get("logits", output.get("out"))
         if isinstance(output, tuple | list):

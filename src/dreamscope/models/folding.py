@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.overrides import has_torch_function
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -145,6 +146,9 @@ class _Clamp(nn.Module):
         self.owns_gradient = owns_gradient
 
     def forward(self, x: Tensor) -> Tensor:
+        if has_torch_function((x,)):
+            # Somebody watches PyTorch's own functions.
+            return F.hardtanh(x, *self.limits)
         clamped: Tensor = _ClampFunction.apply(x, *self.limits, self.inplace, self.owns_gradient)
         return clamped
 

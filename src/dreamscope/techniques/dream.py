@@ -22,6 +22,7 @@ from dreamscope.images import Size
 from dreamscope.memory import kept as memory_kept
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
+from dreamscope.moves import Climb
 from dreamscope.probes import probe
 from dreamscope.recipes import Recipe, reference
 from dreamscope.starts import STARTS
@@ -213,10 +214,12 @@ def dream(
                 start.to(model.device),
                 objective,
                 steps=settings.steps,
-                rate=FIRST_STEP if settings.rate is None else settings.rate,
-                filter=direction,
+                move=Climb(
+                    FIRST_STEP if settings.rate is None else settings.rate,
+                    direction,
+                    None if coverage is None else images.resize(coverage, octave).clamp(0, 1).to(model.device),
+                ),
                 transforms=[Shift(settings.jitter)] if settings.jitter else [],
-                mask=None if coverage is None else images.resize(coverage, octave).clamp(0, 1).to(model.device),
                 generator=generator,
                 report=note,
                 tile=tile if max(octave.width, octave.height) > tile else 0,

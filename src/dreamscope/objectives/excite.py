@@ -1,11 +1,11 @@
-"""Objectives: activations -> one number an image, to climb."""
+"""Excite: how strongly layers, channels or neurons answer, added up over positions."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,22 +13,10 @@ from torch import Tensor
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.models.addresses import Address
 from dreamscope.models.edits import at_position
+from dreamscope.objectives.base import Objective
 
 Parts = list[tuple[Tensor, int]]
 """For each address a sum over positions, (N,), and how many numbers went into it."""
-
-
-class Objective(Protocol):
-    """Anything with the `layers` that it needs and a call from activations to (N,)."""
-
-    @property
-    def layers(self) -> Sequence[str]:
-        """Names of the layers to record."""
-        ...
-
-    def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
-        """Return one number for each image, (N,)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -99,7 +87,7 @@ def select(activations: Mapping[str, Tensor], address: Address) -> Tensor:
     return activation.reshape(activation.shape[0], activation.shape[1], -1)
 
 
-class Gathered(ABC):
+class Gathered(Objective):
     """An objective that is a weighted sum over addresses, each gathered over positions."""
 
     addresses: tuple[Address, ...]
@@ -157,59 +145,3 @@ class Excite(Gathered):
 
     def _whole(self, _index: int, total: Tensor, count: int) -> Tensor:
         return LOSSES[self.loss].whole(total, count)
-
-
-@dataclass(frozen=True)
-class Follow(Gathered):
-    """The likeness to a guide picture: at each position, the dot product with the guide's best match.
-
-    From the DeepDream post and notebook of 2015 ("controlling dreams").
-
-    Attributes
-    ----------
-    addresses : tuple of Address
-        Resolved ones.
-    guides : tuple of Tensor
-        For each address the guide's features there, (1, C, Q), see `select`.
-    """
-
-    addresses: tuple[Address, ...]
-    guides: tuple[Tensor, ...]
-
-    def _part(self, index: int, features: Tensor) -> Tensor:
-        wanted = self.guides[index][0].to(features)
-        # In blocks of positions: the whole table of products would be P x Q.
-        blocks = features.detach().split(4096, dim=2)
-        best = torch.cat([(wanted.T @ block).argmax(1) for block in blocks], dim=1)
-        matched = wanted[:, best].movedim(1, 0)
-        return (features * matched).sum((1, 2))
-
-    def _whole(self, _index: int, total: Tensor, _count: int) -> Tensor:
-        return total
-
-
-@dataclass(frozen=True)
-class Each:
-    """One objective for each image of a batch: image i climbs objective i.
-
-    Images do not influence each other, so a batch ends where its items would alone, in less time.
-    """
-
-    objectives: tuple[Objective, ...]
-
-    @property
-    def layers(self) -> Sequence[str]:
-        """Names of the layers to record."""
-        return [layer for objective in self.objectives for layer in objective.layers]
-
-    def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
-        """Return one number for each image, (N,)."""
-        count = len(next(iter(activations.values())))
-        if count != len(self.objectives):
-            raise DreamscopeError(f"{len(self.objectives)} objectives need as many images, not {count}")
-        return torch.cat(
-            [
-                objective({layer: activations[layer][index : index + 1] for layer in objective.layers})
-                for index, objective in enumerate(self.objectives)
-            ]
-        )

@@ -1,0 +1,168 @@
+"""Likeness: how near a picture's activations come to another's, to a direction, or to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dreamscope.models.addresses import Address
+from dreamscope.objectives.base import Objective
+from dreamscope.objectives.excite import Gathered, select
+
+
+# Tensors have no single answer to ==; each such objective equals itself alone.
+@dataclass(frozen=True, eq=False)
+class Follow(Gathered):
+    """The likeness to a guide picture: at each position, the dot product with the guide's best match.
+
+    From the DeepDream post and notebook of 2015 ("controlling dreams").
+
+    Attributes
+    ----------
+    addresses : tuple of Address
+        Resolved ones.
+    guides : tuple of Tensor
+        For each address the guide's features there, (1, C, Q), see `select`.
+    """
+
+    addresses: tuple[Address, ...]
+    guides: tuple[Tensor, ...]
+
+    def _part(self, index: int, features: Tensor) -> Tensor:
+        wanted = self.guides[index][0].to(features)
+        # In blocks of positions: the whole table of products would be P x Q.
+        blocks = features.detach().split(4096, dim=2)
+        best = torch.cat([(wanted.T @ block).argmax(1) for block in blocks], dim=1)
+        matched = wanted[:, best].movedim(1, 0)
+        return (features * matched).sum((1, 2))
+
+    def _whole(self, _index: int, total: Tensor, _count: int) -> Tensor:
+        return total
+
+
+@dataclass(frozen=True, eq=False)
+class Direction(Objective):
+    """How far activations point in a direction of channel space, averaged over positions.
+
+    Attributes
+    ----------
+    address : Address
+        A resolved one.
+    vector : Tensor
+        (C,), one number for each channel that the address names.
+    """
+
+    address: Address
+    vector: Tensor
+
+    @property
+    def layers(self) -> Sequence[str]:
+        """Names of the layers to record."""
+        return [self.address.layer]
+
+    def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
+        """Return one number for each image, (N,)."""
+        features = select(activations, self.address)
+        return torch.einsum("ncp,c->n", features, F.normalize(self.vector.to(features), dim=0)) / features.shape[2]
+
+
+@dataclass(frozen=True, eq=False)
+class Similar(Objective):
+    """The likeness to another picture's activations, place by place: what a caricature exaggerates.
+
+    The dot product times a power of the cosine, so that growing in the wrong direction does not pay
+    (Olah, "Caricatures", in lucid's notebooks, 2018).
+
+    Attributes
+    ----------
+    address : Address
+        A resolved one.
+    features : Tensor
+        The other picture's features there, (1, C, P), see `select`.
+    power : float
+        Of the cosine.
+    """
+
+    address: Address
+    features: Tensor
+    power: float = 2.0
+
+    @property
+    def layers(self) -> Sequence[str]:
+        """Names of the layers to record."""
+        return [self.address.layer]
+
+    def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
+        """Return one number for each image, (N,)."""
+        ours = select(activations, self.address)
+        theirs = _fitted(self.features.to(ours), ours)
+        product = (ours * theirs).sum(1)
+        cosine = F.cosine_similarity(ours, theirs, dim=1).clamp_min(0.1)
+        return (product * cosine**self.power).mean(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Match(Objective):
+    """Minus the squared distance from given activations, in units of their own squared norm.
+
+    The error of Mahendran and Vedaldi, "Understanding deep image representations by inverting them" (2014).
+
+    Attributes
+    ----------
+    address : Address
+        A resolved one.
+    features : Tensor
+        (1, C, P), see `select`.
+    """
+
+    address: Address
+    features: Tensor
+
+    @property
+    def layers(self) -> Sequence[str]:
+        """Names of the layers to record."""
+        return [self.address.layer]
+
+    def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
+        """Return one number for each image, (N,): 0 at best."""
+        wanted = self.features.to(activations[self.address.layer]).float()
+        missing = select(activations, self.address) - wanted
+        return -missing.square().sum((1, 2)) / wanted.square().sum().clamp_min(1e-30)
+
+
+@dataclass(frozen=True)
+class Diversity(Objective):
+    """How little the images of a batch resemble each other: minus the mean cosine of their Gram matrices.
+
+    After Olah, Mordvintsev and Schubert, "Feature Visualization" (Distill 2017).
+
+    Attributes
+    ----------
+    layer : str
+        Where they are compared.
+    """
+
+    layer: str
+
+    @property
+    def layers(self) -> Sequence[str]:
+        """Names of the layers to record."""
+        return [self.layer]
+
+    def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
+        """Return one number for each image, (N,), between -1 and 1; 0 for an image alone."""
+        features = activations[self.layer].float().flatten(2)
+        grams = F.normalize(torch.einsum("ncp,ndp->ncd", features, features).flatten(1), dim=1)
+        others = len(grams) - 1
+        return -(grams @ grams.T - torch.eye(len(grams)).to(grams)).sum(1) / max(others, 1)
+
+
+def _fitted(features: Tensor, like: Tensor) -> Tensor:
+    """Return features (1, C, P) of a map of another size as if they had been seen at the size of `like`."""
+    if features.shape[2] == like.shape[2]:
+        return features
+    return F.interpolate(features, like.shape[2], mode="linear", align_corners=False)
