@@ -8,11 +8,15 @@ from torch import Tensor
 from dreamscope.ascent import Step, ascend
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 from dreamscope.gradients import as_is, unit_mean
+from dreamscope.images import Size
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
-from dreamscope.moves import Climb
+from dreamscope.moves import Adam, Climb
 from dreamscope.objectives import Each, Excite
+from dreamscope.parameterizations import PARAMETERIZATIONS
+from dreamscope.probes import probe
+from dreamscope.regularizers import L2
 from dreamscope.transforms import Shift
 
 OBJECTIVE = Excite((Address("features.3"),), "mean_square")
@@ -120,3 +124,48 @@ def test_a_batch_ends_where_its_items_do_alone(vgg: Classifier, image: Tensor) -
     together = run(starts, Each(tuple(channels)))
     for index, objective in enumerate(channels):
         assert torch.allclose(together[index : index + 1], run(starts[index : index + 1], objective), atol=1e-5)
+
+
+def test_any_parameterization_is_climbed(vgg: Classifier) -> None:
+    size = Size(32, 24)
+    for name, make in PARAMETERIZATIONS.items():
+        kind = make(size)
+        start = kind.start(2, size, torch.Generator().manual_seed(0))
+        steps: list[Step] = []
+        climb(vgg, start, parameterization=kind, move=Adam(0.05), steps=8, report=steps.append)
+        assert steps[-1].value > steps[0].value, name
+        assert steps[-1].image.shape == (2, 3, 24, 32)
+        assert torch.equal(steps[-1].image, kind.image(steps[-1].numbers))
+
+
+def test_views_are_averaged(vgg: Classifier, image: Tensor) -> None:
+    seen: list[Tensor] = []
+    climb(vgg, image, steps=1, transforms=[Shift(8)], views=3, watch=seen.append)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        climb(vgg, image, steps=1, transforms=[Shift(8)], generator=generator, watch=seen.append)
+    assert torch.allclose(seen[0], torch.stack(seen[1:]).mean(0), atol=1e-7)
+
+
+def test_penalties_are_taken_off(vgg: Classifier, image: Tensor) -> None:
+    plain: list[Step] = []
+    costly: list[Step] = []
+    gradients: list[Tensor] = []
+    climb(vgg, image, steps=1, report=plain.append, watch=gradients.append)
+    climb(vgg, image, steps=1, report=costly.append, watch=gradients.append, penalties=[L2(3.0)])
+    assert costly[0].value == pytest.approx(plain[0].value - L2(3.0)(image).item(), rel=1e-5)
+    by_hand = gradients[0] - 3 * 2 * (image - 0.5) / image[0].numel()
+    assert torch.allclose(gradients[1], by_hand, atol=1e-7)
+
+
+def test_a_silent_unit_wakes(vgg: Classifier, image: Tensor) -> None:
+    vgg.module.features[3].bias.data[4] -= 100 * vgg.module.features[3].weight[4].abs().sum()
+    with probe(vgg, "features.4") as seen:
+        lowest = seen(image)["features.4"][:, 4].max()
+    assert lowest == 0
+    silent = Excite((Address("features.4", (4,)),), "mean")
+    asleep = ascend(vgg, image, silent, steps=3, move=Climb(0.01, unit_mean), generator=torch.Generator())
+    assert torch.equal(asleep, image)
+    woken = ascend(vgg, image, silent, steps=3, move=Climb(0.01, unit_mean), generator=torch.Generator(), waking=3)
+    assert not torch.equal(woken, image)
+    assert hooks_on(vgg.module) == 0

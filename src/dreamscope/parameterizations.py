@@ -117,7 +117,9 @@ class Maco(Parameterization):
 
     def start(self, count: int, size: Size, generator: Generator) -> Tensor:  # noqa: ARG002
         """Return phases (N, 3, H, W // 2 + 1) in radians, all equally likely."""
-        return 2 * torch.pi * torch.rand((count, *self._magnitude.shape), generator=generator)
+        # Of real noise: where a wave stands twice in the table, the two agree.
+        noise = torch.randn((count, 3, self.size.height, self.size.width), generator=generator)
+        return _phases(noise)
 
     def image(self, numbers: Tensor) -> Tensor:
         """Return the waves' sum, made colours, squeezed into [0, 1]."""
@@ -128,15 +130,19 @@ class Maco(Parameterization):
     def numbers(self, images: Tensor) -> Tensor:
         """Return the phases of images."""
         waves = independent(images.clamp(_EDGE, 1 - _EDGE).logit())
-        spectrum: Tensor = torch.fft.rfft2(waves, norm="ortho")
-        return torch.angle(spectrum)
+        return _phases(waves)
+
+
+def _phases(waves: Tensor) -> Tensor:
+    phases: Tensor = torch.fft.rfft2(waves).angle()
+    return phases
 
 
 def frequencies(size: Size) -> Tensor:
     """Return the frequency of each wave of a real picture, in cycles a pixel, (H, W // 2 + 1)."""
     down = torch.fft.fftfreq(size.height)[:, None]
     across = torch.fft.rfftfreq(size.width)[None]
-    return (down.square() + across.square()).sqrt()
+    return torch.hypot(down, across)
 
 
 PARAMETERIZATIONS: Mapping[str, Callable[[Size], Parameterization]] = {

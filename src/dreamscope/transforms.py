@@ -54,7 +54,7 @@ class Scale:
         """Zoom (N, 3, H, W)."""
         # Even in the logarithm: as much larger as smaller.
         factor = math.exp(_between(math.log(self.least), math.log(self.most), generator))
-        return _turned(images, 1 / factor, 0.0)
+        return turned(images, 1 / factor, 0.0)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Rotate:
 
     def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
         """Turn (N, 3, H, W)."""
-        return _turned(images, 1.0, math.radians(_between(-self.degrees, self.degrees, generator)))
+        return turned(images, 1.0, math.radians(_between(-self.degrees, self.degrees, generator)))
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,8 @@ def _between(least: float, most: float, generator: Generator) -> float:
     return least + (most - least) * torch.rand((), generator=generator, dtype=torch.float64).item()
 
 
-def _turned(images: Tensor, zoom: float, angle: float) -> Tensor:
+def turned(images: Tensor, zoom: float, angle: float) -> Tensor:
+    """Show images zoomed out `zoom` times and turned by `angle` radians about the middle, edges mirrored."""
     height, width = images.shape[-2:]
     cosine, sine = zoom * math.cos(angle), zoom * math.sin(angle)
     # In coordinates that run from -1 to 1 in both directions, so the sides' ratio comes in.

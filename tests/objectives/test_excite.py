@@ -9,7 +9,7 @@ from dreamscope import objectives
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.addresses import Address
 from dreamscope.models.wrapping import wrap
-from dreamscope.objectives import Each, Excite, Follow
+from dreamscope.objectives import Excite
 from dreamscope.probes import probe
 
 MAPS = {"a": torch.randn((2, 5, 3, 4), generator=torch.Generator().manual_seed(0)), "v": torch.ones(2, 5)}
@@ -70,24 +70,3 @@ def test_unknown_loss() -> None:
         Excite((Address("a"),), "meen")
     with pytest.raises(DreamscopeError, match="at least one address"):
         Excite(())(MAPS)
-
-
-def test_following_takes_the_best_match_at_each_position() -> None:
-    guide = torch.randn((1, 5, 7), generator=torch.Generator().manual_seed(1))
-    features = MAPS["a"].flatten(2).clone().requires_grad_()
-    value = Follow((Address("a", weight=2),), (guide,))({"a": features})
-    by_hand = 2 * torch.einsum("ncp,cq->npq", features, guide[0]).amax(2).sum(1)
-    assert torch.allclose(value, by_hand, atol=1e-5)
-    (gradient,) = torch.autograd.grad(value.sum(), features)
-    best = torch.einsum("cp,cq->pq", features[0], guide[0]).argmax(1)
-    assert torch.allclose(gradient[0], 2 * guide[0][:, best])
-
-
-def test_each_image_has_its_own() -> None:
-    objectives_ = (Excite((Address("a", (1,)),), "mean"), Excite((Address("a", (2,)), Address("v")), "norm"))
-    both = Each(objectives_)
-    assert both.layers == ["a", "a", "v"]
-    for index, objective in enumerate(objectives_):
-        assert both(MAPS)[index] == objective({name: value[index : index + 1] for name, value in MAPS.items()})
-    with pytest.raises(DreamscopeError, match="2 objectives need as many images, not 1"):
-        both({name: value[:1] for name, value in MAPS.items()})
