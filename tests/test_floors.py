@@ -26,7 +26,7 @@ FLOORS = [
     ["engine", "tiles"],
     ["ascent"],
     ["techniques"],
-    ["plots"],
+    ["plots", "sheets"],
     ["report"],
     ["cli"],
 ]

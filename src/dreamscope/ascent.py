@@ -73,6 +73,7 @@ def ascend(
     waking: int = 0,
     generator: Generator,
     report: Report | None = None,
+    until: Callable[[Step], bool] | None = None,
     watch: Callable[[Tensor], None] | None = None,
     tile: int = 0,
     before: int = 0,
@@ -106,6 +107,8 @@ def ascend(
         The source of all randomness.
     report
         Called after each step.
+    until
+        Called after each step; the ascent ends where it is true.
     watch
         Called at each step with the gradient of the image, (N, 3, H, W).
     tile
@@ -131,7 +134,7 @@ def ascend(
     grid = torch.Generator().manual_seed((generator.initial_seed() + 1) % 2**63)
     with memory.kept(), probe(model, objective.layers) as seen:
         for number in range(before + 1, before + steps + 1):
-            progress = (number - 1) / total
+            progress = (number - before - 1) / steps
             try:
                 with awake() if number - before <= waking else nullcontext():
                     gradient, values = _gradient(
@@ -149,7 +152,7 @@ def ascend(
                         grid=grid,
                     )
                 with torch.no_grad():
-                    moved = move(numbers, gradient, progress)
+                    moved = move(numbers, gradient, values, progress)
                     del gradient
                     # A NaN or an infinity anywhere makes the sum one; far cheaper than looking at each pixel,
                     # and before clipping, which would turn an infinity into a white one.
@@ -161,8 +164,11 @@ def ascend(
                             result=numbers,
                         )
                     numbers = parameterization.within(moved)
+                step = Step(number, total, tuple(values.tolist()), numbers, parameterization)
                 if report is not None:
-                    report(Step(number, total, tuple(values.tolist()), numbers, parameterization))
+                    report(step)
+                if until is not None and until(step):
+                    break
             except KeyboardInterrupt as stop:
                 raise Interrupted(f"stopped at step {number} of {total}", result=numbers) from stop
     return numbers

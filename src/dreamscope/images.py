@@ -153,10 +153,11 @@ def ensure_format(path: str | Path) -> str:
     return _FORMATS[suffix]
 
 
-def write(image: Tensor, path: str | Path, *, note: str | None = None) -> Path:
+def write(image: Tensor, path: str | Path, *, note: str | None = None, alpha: Tensor | None = None) -> Path:
     """Write one image (1, 3, H, W) as PNG, JPEG or WebP (by suffix), whole or not at all.
 
-    `note` (a recipe's JSON) goes into the file: a PNG text chunk, or the EXIF description.
+    `note` (a recipe's JSON) goes into the file: a PNG text chunk, or the EXIF description. `alpha` (1, 1, H, W) in
+    [0, 1] makes it transparent where it is below 1; JPEG knows no such thing.
     """
     format_ = ensure_format(path)
     options: dict[str, Any] = {}
@@ -172,8 +173,13 @@ def write(image: Tensor, path: str | Path, *, note: str | None = None) -> Path:
             exif = Image.Exif()
             exif[_EXIF_DESCRIPTION] = note
             options["exif"] = exif
+    picture = to_pil(image)
+    if alpha is not None:
+        if format_ == "JPEG":
+            raise DreamscopeError(f"can't write '{path}': JPEG has no transparency; use .png or .webp")
+        picture.putalpha(to_pil(alpha.expand(1, 3, -1, -1)).convert("L"))
     with written_whole(path) as temporary:
-        to_pil(image).save(temporary, format=format_, **options)
+        picture.save(temporary, format=format_, **options)
     return Path(path)
 
 

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from dreamscope.gradients import Filter
 
-Move = Callable[[Tensor, Tensor, float], Tensor]
-"""Numbers, their gradient (which it may overwrite), and the share of the ascent that is over -> the next numbers."""
+Move = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+"""Numbers, their gradient (which it may overwrite), each image's value, and the share of the ascent that is over
+-> the next numbers."""
 
 
 class Climb:
@@ -23,7 +24,7 @@ class Climb:
     def __init__(self, rate: float, filter: Filter, mask: Tensor | None = None) -> None:
         self.rate, self.filter, self.mask = rate, filter, mask
 
-    def __call__(self, numbers: Tensor, gradient: Tensor, progress: float) -> Tensor:  # noqa: ARG002
+    def __call__(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
         """Return the next numbers."""
         # In place: pictures may be large.
         change = self.filter(gradient).mul_(self.rate)
@@ -45,7 +46,7 @@ class Adam:
         self.rate, self.betas, self.fade = rate, betas, fade
         self._optimizer: torch.optim.Adam | None = None
 
-    def __call__(self, numbers: Tensor, gradient: Tensor, progress: float) -> Tensor:
+    def __call__(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
         """Return the next numbers."""
         if self._optimizer is None:
             self._leaf = torch.nn.Parameter(numbers.clone())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -116,7 +115,7 @@ def dream(
         given = {**_arguments(kept, recipe, given), **given}
     if "image" not in given:
         raise DreamscopeError("give a picture to dream on, such as sample:china, or --recipe OUT")
-    target = Path(out) if out is not None else _free_name(given["image"])
+    target = Path(out) if out is not None else show.free_name(f"{show.stem_of(given['image'])}-dream", ".png")
     images.ensure_format(target)
     files.ensure_writable(target)
     read = {
@@ -170,13 +169,6 @@ def _arguments(recipe: Recipe, near: str, given: dict[str, Any]) -> dict[str, An
         # The recipe's tiles were for its own size and memory.
         parameters.pop("tile", None)
     return {**parameters, **found}
-
-
-def _free_name(image: str) -> Path:
-    """Return NAME-dream.png in this folder, or NAME-dream-2.png and so on: nothing is overwritten unasked."""
-    stem = Path(image.removeprefix("sample:")).stem
-    candidates = (Path(f"{stem}-dream{'' if n == 1 else f'-{n}'}.png") for n in count(1))
-    return next(path for path in candidates if not path.exists())
 
 
 def _check_input(source: str, target: Path) -> Tensor:

@@ -6,6 +6,8 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,6 +32,17 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
             for cell, width, number in zip(line, widths, numeric, strict=True)
         ]
         print("  ".join(cells).rstrip())
+
+
+def stem_of(source: str) -> str:
+    """Return the name of a picture without folder and suffix."""
+    return Path(source.removeprefix("sample:")).stem
+
+
+def free_name(stem: str, suffix: str) -> Path:
+    """Return STEM.png in this folder, or STEM-2.png and so on: nothing is overwritten unasked."""
+    candidates = (Path(f"{stem}{'' if n == 1 else f'-{n}'}{suffix}") for n in count(1))
+    return next(path for path in candidates if not path.exists())
 
 
 def note(text: str) -> None:

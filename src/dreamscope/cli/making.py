@@ -1,0 +1,206 @@
+"""``visualize``: pictures from nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamscope.cli import show
+from dreamscope.cli.exits import INTERRUPTED
+from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
+from dreamscope.techniques.looks import DEFAULT_LOOK, LOOKS
+
+if TYPE_CHECKING:
+    from dreamscope.techniques.visualize import Visualization
+
+
+@with_model()
+def visualize(
+    of: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ADDRESS ...]",
+            help="LAYER[:CHANNELS][@ROW,COL], a picture for each channel; sums as 'A + 0.5*B - C' are one picture.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    loader: Loader,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", metavar="LABEL", help="A class, by name or index; may be repeated.")
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="OUT",
+            help="One picture: .png, .jpg or .webp. Several: a folder, for them and a contact sheet.",
+        ),
+    ] = None,
+    look: Annotated[
+        str | None, typer.Option(metavar="L", help=f"{', '.join(LOOKS)}; {DEFAULT_LOOK} if not given.")
+    ] = None,
+    param: Annotated[str | None, typer.Option(metavar="P", help="fourier, pixel or maco.")] = None,
+    move: Annotated[str | None, typer.Option(metavar="M", help="adam or climb.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="How often.")] = None,
+    rate: Annotated[float | None, typer.Option(metavar="R", help="How far each step goes.")] = None,
+    transform: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="T",
+            help="shift:PX, scale:A,B, rotate:DEG, flip, crop:A,B,PX, noise:SD, blur:PX, or none; may be repeated, "
+            "in order.",
+        ),
+    ] = None,
+    views: Annotated[int | None, typer.Option(metavar="N", help="Draws of the transforms at each step.")] = None,
+    penalty: Annotated[
+        list[str] | None, typer.Option(metavar="R", help="l1:W, l2:W, tv:W, blur:W, or none; may be repeated.")
+    ] = None,
+    loss: Annotated[
+        str, typer.Option(metavar="L", help="How an address is excited: mean, mean_square, norm.")
+    ] = "mean",
+    negative: Annotated[bool, typer.Option("--negative", help="What is least wanted.")] = False,
+    diversity: Annotated[int, typer.Option(metavar="N", min=1, help="Pictures of each, unlike each other.")] = 1,
+    between: Annotated[
+        int, typer.Option(metavar="N", help="With two things: pictures on the way from the one to the other.")
+    ] = 0,
+    like: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="A caricature: exaggerate what the layers see in a photo.")
+    ] = None,
+    alpha: Annotated[bool, typer.Option("--alpha", help="Transparent where nothing mattered.")] = False,
+    size: Annotated[
+        str | None, typer.Option(metavar="PX", help="PX or WIDTHxHEIGHT; the network's input size if not given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of all randomness.")] = 0,
+    precision: Annotated[
+        str, typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16.")
+    ] = "float32",
+    json: Json = False,
+) -> None:
+    """Show, from noise, what a layer, channel, neuron, direction or class looks like."""
+    texts = [*(of or []), *(f"class:{label}" for label in class_ or [])]
+    if not texts:
+        raise DreamscopeError("give something to visualize: an address such as features.28:40, or --class LABEL")
+    model = loader()
+    from dreamscope.techniques import visualize as technique
+    from dreamscope.techniques.subjects import subjects
+
+    several = max(len(subjects(model, texts)), between) * diversity > 1
+    target = _target(out, texts[0], several=several, alpha=alpha)
+    try:
+        with show.progress("visualizing") as report:
+            found = technique.visualize(
+                model,
+                texts,
+                look=look,
+                param=param,
+                move=move,
+                steps=steps,
+                rate=rate,
+                transforms=_unless_none(transform),
+                views=views,
+                penalties=_unless_none(penalty),
+                loss=loss,
+                negative=negative,
+                diversity=diversity,
+                between=between,
+                like=like,
+                size=size,
+                precision=precision,
+                seed=seed,
+                report=report,
+            )
+    except DivergedError as error:
+        raise DreamscopeError(f"{error}; {_kept(error.result, target, several=several, alpha=alpha)}") from error
+    except Interrupted as stop:
+        show.note(f"dreamscope: {stop}; {_kept(stop.result, target, several=several, alpha=alpha)}")
+        raise typer.Exit(INTERRUPTED) from stop
+    written = _save(found, target, several=several, alpha=alpha)
+    rows = [_facts(each, path) for each, path in zip(found, written, strict=True)]
+    if json:
+        show.as_json(rows)
+        return
+    show.table(
+        ["file", "shows", "reached", "seconds"],
+        [
+            [row["file"], row["shows"], "silent" if row["silent"] else f"{row['reached']:.3g}", row["seconds"]]
+            for row in rows
+        ],
+    )
+    silent = [row["shows"] for row in rows if row["silent"]]
+    if silent:
+        show.note(f"silent, whatever was tried, so without a picture: {', '.join(silent)}")
+    if several:
+        print(target / "sheet.png")
+
+
+def _unless_none(given: Sequence[str] | None) -> Sequence[str] | None:
+    """Return what was given; the word ``none`` alone for an empty list."""
+    return [] if given == ["none"] else given or None
+
+
+def _target(out: str | None, first: str, *, several: bool, alpha: bool) -> Path:
+    """Return where to write, found to be writable before anything long begins."""
+    from dreamscope import files, images
+
+    suffix = "" if several else ".png"
+    target = Path(out) if out is not None else show.free_name(f"{_slug(first)}-visualized", suffix)
+    if several:
+        if target.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
+            raise DreamscopeError(f"several pictures go into a folder; '{target}' names one file")
+        files.ensure_writable(target / "sheet.png" if target.is_dir() else target)
+        return target
+    if images.ensure_format(target) == "JPEG" and alpha:
+        raise DreamscopeError(f"can't write '{target}': JPEG has no transparency; use .png or .webp")
+    return files.ensure_writable(target)
+
+
+def _save(found: Sequence[Visualization], target: Path, *, several: bool, alpha: bool) -> list[Path | None]:
+    """Write the pictures that show something, and of several a sheet; return where each went."""
+    from dreamscope import images
+    from dreamscope.sheets import Cell, sheet
+
+    if not several:
+        if found and found[0].silent:
+            raise DreamscopeError(f"'{found[0].name}' is silent: nothing that was tried excites it, so no picture")
+        return [each.save(target, alpha=alpha) for each in found]
+    if not found:
+        return []
+    target.mkdir(exist_ok=True)
+    written: list[Path | None] = []
+    for each in found:
+        path = target / f"{_slug(each.name)}.png"
+        written.append(None if each.silent else each.save(path, alpha=alpha))
+    cells = [Cell(None if each.silent else each.image, each.name, "silent" if each.silent else "") for each in found]
+    recipe = found[0].recipe
+    images.write(
+        sheet(cells, title=f"{recipe.model.get('name', '')}, {recipe.parameters['param']}"), target / "sheet.png"
+    )
+    return written
+
+
+def _kept(found: Sequence[Visualization], target: Path, *, several: bool, alpha: bool) -> str:
+    """Save what there is of an ascent that ended early, and say where."""
+    kept = [path for path in _save(found, target, several=several, alpha=alpha) if path is not None]
+    return f"kept the last good picture{'s' if several else ''}: {target}" if kept else "nothing to keep yet"
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^\w.@,-]+", "-", name).strip("-") or "picture"
+
+
+def _facts(found: Visualization, path: Path | None) -> dict[str, Any]:
+    return {
+        "file": None if path is None else str(path),
+        "shows": found.name,
+        "reached": found.reached,
+        "silent": found.silent,
+        "steps": len(found.values),
+        "seconds": round(found.seconds, 3),
+    }

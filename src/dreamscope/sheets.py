@@ -1,0 +1,119 @@
+"""Contact sheets: many pictures on one, each with a label under it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from dreamscope import images
+from dreamscope.errors import DreamscopeError
+
+PAPER, INK, FAINT = (255, 255, 255), (27, 31, 36), (128, 134, 142)
+
+_GAP = 10
+_TEXT = 13
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One picture of a sheet.
+
+    Attributes
+    ----------
+    image : Tensor or None
+        (1, 3, H, W) in [0, 1]; ``None`` leaves an outlined place.
+    label : str
+        Under it; cut short if it is too wide.
+    note : str
+        A second, fainter line.
+    """
+
+    image: Tensor | None
+    label: str
+    note: str = ""
+
+
+def sheet(cells: Sequence[Cell], *, columns: int | None = None, title: str = "", most: int = 320) -> Tensor:
+    """Lay pictures out in rows.
+
+    Parameters
+    ----------
+    cells
+        In reading order.
+    columns
+        How many stand side by side; about as many as rows if not given.
+    title
+        Above them.
+    most
+        Pixels: wider or higher pictures are made smaller.
+
+    Returns
+    -------
+    Tensor
+        (1, 3, H, W) in [0, 1].
+
+    Raises
+    ------
+    DreamscopeError
+        If there are none.
+    """
+    if not cells:
+        raise DreamscopeError("a sheet of no pictures")
+    columns = columns or min(len(cells), max(1, math.ceil(math.sqrt(len(cells) * 1.3))))
+    pictures = [None if cell.image is None else _fitted(cell.image, most) for cell in cells]
+    there = [picture for picture in pictures if picture is not None]
+    width = max((picture.width for picture in there), default=96)
+    height = max((picture.height for picture in there), default=96)
+    lines = 1 + any(cell.note for cell in cells)
+    below = lines * (_TEXT + 4) + 4
+    rows = math.ceil(len(cells) / columns)
+    head = _TEXT + 16 if title else 0
+    page = Image.new("RGB", (columns * (width + _GAP) + _GAP, head + rows * (height + below + _GAP) + _GAP), PAPER)
+    draw = ImageDraw.Draw(page)
+    if title:
+        draw.text((_GAP, _GAP), shortened(title, page.width - 2 * _GAP, bold=True), INK, font=_font(bold=True))
+    for place, (cell, picture) in enumerate(zip(cells, pictures, strict=True)):
+        left = _GAP + place % columns * (width + _GAP)
+        top = head + _GAP + place // columns * (height + below + _GAP)
+        if picture is None:
+            draw.rectangle((left, top, left + width - 1, top + height - 1), outline=FAINT)
+        else:
+            page.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
+        draw.text((left, top + height + 3), shortened(cell.label, width), INK, font=_font())
+        if cell.note:
+            draw.text((left, top + height + 7 + _TEXT), shortened(cell.note, width), FAINT, font=_font())
+    return images.read(page)
+
+
+def shortened(text: str, width: int, *, bold: bool = False) -> str:
+    """Cut the middle out of a text until it is no wider than so many pixels; its end often tells most."""
+    font = _font(bold=bold)
+    if font.getlength(text) <= width:
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        cut = text[: kept - kept // 2] + "…" + text[len(text) - kept // 2 :]
+        if font.getlength(cut) <= width:
+            return cut
+    return "…"
+
+
+def _fitted(image: Tensor, most: int) -> Image.Image:
+    size = images.size_of(image)
+    if max(size.width, size.height) > most:
+        image = images.resize(image, images.fit_to(image, most)).clamp(0, 1)
+    return images.to_pil(image)
+
+
+@cache
+def _font(*, bold: bool = False) -> ImageFont.FreeTypeFont:
+    # matplotlib brings fonts along, whatever the machine has.
+    from matplotlib import get_data_path
+
+    name = f"DejaVuSans{'-Bold' if bold else ''}.ttf"
+    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / name), _TEXT)

@@ -1,0 +1,401 @@
+"""Visualize: from nothing, the picture that a layer, a channel, a neuron, a direction or a class asks for.
+
+After Erhan et al. (2009), Simonyan et al. (2013) and Olah, Mordvintsev and Schubert, "Feature Visualization"
+(Distill 2017).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dreamscope import __version__, images
+from dreamscope.ascent import Report, Step, ascend
+from dreamscope.engine import Choice, prepared
+from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_one_of
+from dreamscope.gradients import unit_mean
+from dreamscope.images import Size
+from dreamscope.memory import kept as memory_kept
+from dreamscope.models.addresses import Address, resolve
+from dreamscope.models.classifier import Classifier
+from dreamscope.moves import Adam, Climb, Move
+from dreamscope.naming import named
+from dreamscope.objectives import Diversity, Each, Objective, Similar, select
+from dreamscope.parameterizations import PARAMETERIZATIONS
+from dreamscope.probes import LOGITS, probe
+from dreamscope.recipes import Recipe, reference
+from dreamscope.regularizers import REGULARIZERS
+from dreamscope.techniques.looks import LOOKS, Look
+from dreamscope.techniques.subjects import Class, Subject
+from dreamscope.techniques.subjects import between as on_the_way
+from dreamscope.techniques.subjects import subjects as read_subjects
+from dreamscope.transforms import TRANSFORMS
+
+DIVERSITY = 1.0
+"""How much the unlikeness of several pictures of one thing counts, in units of what the thing itself reaches."""
+
+BATCH_PIXELS = 16 * 224**2
+"""Pixels that run through the network together: more gain no time and need memory."""
+
+Pair = tuple[Subject, Objective]
+
+_QUIET = 0.25
+"""The last share of the steps, in which a channel that had no gradient is taken to be silent."""
+
+
+@dataclass(frozen=True)
+class Visualization:
+    """What one thing looks like.
+
+    Attributes
+    ----------
+    name : str
+        What is shown: an address, a sum of them, or a class.
+    image : Tensor
+        (1, 3, H, W) in [0, 1].
+    values : tuple of float
+        The objective before each step.
+    reached : float
+        The objective of the picture itself, untransformed.
+    silent : bool
+        Nothing that was tried excites it: the picture shows nothing.
+    importance : Tensor
+        (1, 1, H, W) in [0, 1]: where the gradient was, all steps together - what matters of the picture.
+    seconds : float
+        How long it took, its share of the batch.
+    recipe : Recipe
+        Enough to make it again.
+    choice : Choice
+        In which precision and memory format the network ran, and why.
+    """
+
+    name: str
+    image: Tensor
+    values: tuple[float, ...]
+    reached: float
+    silent: bool
+    importance: Tensor
+    seconds: float
+    recipe: Recipe
+    choice: Choice
+
+    def save(self, path: str | Path, *, alpha: bool = False) -> Path:
+        """Write the picture (PNG, JPEG or WebP) with the recipe inside; with `alpha`, importance makes it opaque."""
+        return images.write(self.image, path, note=self.recipe.to_json(), alpha=self.importance if alpha else None)
+
+
+@memory_kept()
+def visualize(
+    model: Classifier,
+    of: str | Sequence[str],
+    *,
+    look: str | None = None,
+    param: str | None = None,
+    move: str | None = None,
+    steps: int | None = None,
+    rate: float | None = None,
+    transforms: Sequence[str] | None = None,
+    views: int | None = None,
+    penalties: Sequence[str] | None = None,
+    waking: int | None = None,
+    loss: str = "mean",
+    negative: bool = False,
+    diversity: int = 1,
+    between: int = 0,
+    like: str | Path | Tensor | None = None,
+    size: int | str | Size | None = None,
+    precision: str = "float32",
+    seed: int = 0,
+    report: Report | None = None,
+) -> list[Visualization]:
+    """Make pictures from noise that excite what is named.
+
+    Parameters
+    ----------
+    model
+        The classifier.
+    of
+        What to show, one picture each: addresses (each channel of ``features.28:0-63`` is one picture), classes
+        (``class:bee``: the score before softmax), or sums such as ``features.28:3 + 0.5*features.28:7``; see
+        `dreamscope.techniques.subjects`.
+    look
+        A name in `LOOKS`; the one of the same name as `param`, or else the first, if not given.
+    param, move, steps, rate, transforms, views, penalties, waking
+        Instead of the look's, see `Look`.
+    loss
+        How an address is excited, see `dreamscope.objectives.LOSSES`.
+    negative
+        What is least wanted instead.
+    diversity
+        So many pictures of each thing, pushed to differ from each other.
+    between
+        With two things: so many pictures on the way from the one to the other.
+    like
+        A photo: exaggerate what the layers in `of` see in it (a caricature), instead of their own wish.
+    size
+        The longer side in pixels, or ``WIDTHxHEIGHT``; the network's input size if not given.
+    precision
+        See `dreamscope.engine.prepared`.
+    seed
+        Of all randomness.
+    report
+        Called after each step with a `Step`, numbered through all batches.
+
+    Returns
+    -------
+    list of Visualization
+        In the order given.
+
+    Raises
+    ------
+    DreamscopeError
+        Nothing named, no such address, class or look, a position outside the map, a network without classes.
+    DivergedError
+        If numbers became infinite; its ``result`` is the list so far.
+    Interrupted
+        On Ctrl-C; its ``result`` is the list so far, the batch under way as it was.
+    """
+    ensure_one_of(loss, ("mean", "mean_square", "norm"), "loss")
+    settings = settings_of(
+        look,
+        param=param,
+        move=move,
+        steps=steps,
+        rate=rate,
+        transforms=None if transforms is None else tuple(transforms),
+        views=views,
+        penalties=None if penalties is None else tuple(penalties),
+        waking=waking,
+    )
+    drawn = [named(text, TRANSFORMS, "transform") for text in settings.transforms]
+    costs = [named(text, REGULARIZERS, "regularizer") for text in settings.penalties]
+    if not 0 <= seed < 2**63:
+        raise DreamscopeError(f"seed lies between 0 and 2**63 - 1, not at {seed}")
+    if diversity < 1 or between < 0:
+        raise DreamscopeError("diversity is 1 or more pictures, and between 0 or more")
+    full = _size(size, model)
+    subjects = read_subjects(model, [of] if isinstance(of, str) else of)
+    if between:
+        if len(subjects) != 2 or between < 2:
+            raise DreamscopeError(f"between takes 2 things and 2 pictures or more, not {len(subjects)} and {between}")
+        subjects = on_the_way(subjects[0], subjects[1], between)
+    wanted = [subject.objective(loss) for subject in subjects]
+    if like is not None:
+        wanted = [_caricature(model, subject, like, full) for subject in subjects]
+    layers = {layer for objective in wanted for layer in objective.layers}
+    compared = _compared(model, wanted[0]) if diversity > 1 else None
+    keep = layers | ({compared} if compared else set())
+    fast, choice = prepared(model, keep, max(full.width, full.height), precision)
+    _check(fast, subjects, wanted, full)
+    recipe = Recipe(
+        version=__version__,
+        command="visualize",
+        model=model.source,
+        inputs={} if like is None else {"like": reference(like)},
+        parameters={
+            **asdict(settings),
+            "loss": loss,
+            "negative": negative,
+            "diversity": diversity,
+            "size": str(full),
+            "precision": str(choice.form),
+            "seed": seed,
+        },
+    )
+    run = _Run(fast, choice, settings, drawn, costs, full, seed, negative, compared, report)
+    batches = _batches(list(zip(subjects, wanted, strict=True)), settings, full, diversity)
+    run.total = len(batches) * settings.steps
+    done: list[Visualization] = []
+    for batch in batches:
+        try:
+            done += run(batch, recipe)
+        except (DivergedError, Interrupted) as stop:
+            stop.result = done + run.made(stop.result, batch, recipe)
+            raise
+    return done
+
+
+def settings_of(look: str | None, **given: Any) -> Look:
+    """Return a look with the values that are given in place of its own."""
+    changes = {key: value for key, value in given.items() if value is not None}
+    param = changes.get("param")
+    if param is not None:
+        ensure_one_of(param, PARAMETERIZATIONS, "parameterization")
+    name = look or param or next(iter(LOOKS))
+    ensure_one_of(name, LOOKS, "look")
+    return replace(LOOKS[name], **changes)
+
+
+@dataclass
+class _Run:
+    """One ascent for each batch of subjects, all alike."""
+
+    model: Classifier
+    choice: Choice
+    settings: Look
+    transforms: list[Any]
+    penalties: list[Any]
+    size: Size
+    seed: int
+    negative: bool
+    compared: str | None
+    report: Report | None
+    total: int = 0
+    done: int = 0
+
+    def __call__(self, batch: Sequence[Pair], recipe: Recipe) -> list[Visualization]:
+        self._values: list[tuple[float, ...]] = []
+        self._weight = torch.zeros(len(batch), 1, self.size.height, self.size.width)
+        self._quiet = torch.ones(len(batch), dtype=torch.bool)
+        self._started = time.perf_counter()
+        self._kind = PARAMETERIZATIONS[self.settings.param](self.size)
+        generator = torch.Generator().manual_seed(self.seed)
+        # The same noise for all subjects, so that a picture does not depend on its neighbours.
+        apart = len(batch) if self.compared else 1
+        start = self._kind.start(apart, self.size, generator)
+        start = start.repeat(len(batch) // apart, *[1] * (start.dim() - 1))
+        numbers = ascend(
+            self.model,
+            start.to(self.model.device),
+            self._objective(batch),
+            steps=self.settings.steps,
+            move=self._move(),
+            parameterization=self._kind,
+            transforms=self.transforms,
+            views=self.settings.views,
+            penalties=self.penalties,
+            waking=self.settings.waking,
+            generator=generator,
+            report=self._note,
+            watch=self._watch,
+            before=self.done,
+            total=self.total,
+        )
+        self.done += self.settings.steps
+        return self.made(numbers, batch, recipe)
+
+    def _objective(self, batch: Sequence[Pair]) -> Objective:
+        sign = -1 if self.negative else 1
+        each = Each(tuple(sign * wanted for _, wanted in batch))
+        return each if self.compared is None else _Apart(each, Diversity(self.compared))
+
+    def _move(self) -> Move:
+        rate = self.settings.rate
+        return Adam(rate) if self.settings.move == "adam" else Climb(rate, unit_mean)
+
+    def _note(self, step: Step) -> None:
+        self._values.append(step.values)
+        if self.report is not None:
+            self.report(step)
+
+    def _watch(self, gradient: Tensor) -> None:
+        size = gradient.detach().abs().float().mean(1, keepdim=True).cpu()
+        self._weight += size / size.amax((1, 2, 3), keepdim=True).clamp_min(1e-30)
+        if len(self._values) >= (1 - _QUIET) * self.settings.steps:
+            self._quiet &= size.amax((1, 2, 3)) == 0
+
+    def made(self, numbers: Tensor, batch: Sequence[Pair], recipe: Recipe) -> list[Visualization]:
+        """Return the pictures of a batch as far as they got."""
+        with torch.no_grad():
+            pictures = self._kind.image(numbers)
+            with probe(self.model, {layer for _, wanted in batch for layer in wanted.layers}) as seen:
+                reached = Each(tuple(wanted for _, wanted in batch))(seen(pictures)).tolist()
+        seconds = (time.perf_counter() - self._started) / len(batch)
+        columns = list(zip(*self._values, strict=True)) or [()] * len(batch)
+        importance = _evened(self._weight)
+        return [
+            Visualization(
+                name=subject.name,
+                image=pictures[index : index + 1].cpu(),
+                values=columns[index],
+                reached=reached[index],
+                # Negative pictures are to end in silence.
+                silent=bool(self._quiet[index]) and not self.negative and bool(columns[index]) and reached[index] <= 0,
+                importance=importance[index : index + 1],
+                seconds=seconds,
+                recipe=replace(recipe, parameters={**recipe.parameters, "of": str(subject)}),
+                choice=self.choice,
+            )
+            for index, (subject, _) in enumerate(batch)
+        ]
+
+
+@dataclass(frozen=True)
+class _Apart(Objective):
+    """Several pictures of one thing, each as strong as it can be and unlike the others."""
+
+    each: Objective
+    diversity: Diversity
+
+    @property
+    def layers(self) -> Sequence[str]:
+        return [*self.each.layers, *self.diversity.layers]
+
+    def __call__(self, activations: Any) -> Tensor:
+        strength = self.each(activations)
+        # In units of what is reached by now, or the one would drown the other.
+        unit = strength.detach().abs().mean()
+        return strength + DIVERSITY * unit * self.diversity(activations)
+
+
+def _evened(weight: Tensor) -> Tensor:
+    """Return gradients' sizes as importance in [0, 1]: smooth, the upper hundredth of the pixels being 1."""
+    smooth = images.blur(weight, max(1.0, min(weight.shape[-2:]) / 64))
+    top = torch.quantile(smooth.flatten(1), 0.99, dim=1).clamp_min(1e-30).view(-1, 1, 1, 1)
+    return (smooth / top).clamp(0, 1)
+
+
+def _size(size: int | str | Size | None, model: Classifier) -> Size:
+    if size is None:
+        return Size(model.input_size[1], model.input_size[0])
+    wanted = size if isinstance(size, Size) else Size.parse(size)
+    return wanted if isinstance(wanted, Size) else Size(wanted, wanted)
+
+
+def _caricature(model: Classifier, subject: Subject, like: str | Path | Tensor, size: Size) -> Objective:
+    addresses = [term for term in subject.terms if isinstance(term, Address)]
+    if len(addresses) < len(subject.terms):
+        raise DreamscopeError("a caricature is of layers; give addresses, not classes")
+    picture = images.resize(images.read(like), size).clamp(0, 1)
+    with torch.no_grad(), probe(model, addresses) as seen:
+        seen(picture)
+        each = [address.weight * Similar(address, select(seen, address)) for address in addresses]
+    return sum(each[1:], start=each[0])
+
+
+def _compared(model: Classifier, objective: Objective) -> str:
+    """Return where pictures of one thing are to differ: at its own layer, or where a network dreams, for a class."""
+    layer = objective.layers[0]
+    return resolve([model.default_address], model)[0].layer if layer == LOGITS else layer
+
+
+def _check(model: Classifier, subjects: Sequence[Subject], wanted: Sequence[Objective], size: Size) -> None:
+    """Run each objective once, so that what can't be is told before anything long begins."""
+    blank = torch.full((1, 3, size.height, size.width), 0.5, device=model.device)
+    with torch.no_grad(), probe(model, {layer for each in wanted for layer in each.layers}) as seen:
+        seen(blank)
+        classes = seen[LOGITS].shape[1] if LOGITS in seen else 0
+        for subject, objective in zip(subjects, wanted, strict=True):
+            for term in subject.terms:
+                if isinstance(term, Class) and term.index >= classes:
+                    raise DreamscopeError(
+                        f"class {term.index} is out of range: {model.name} has {classes} classes, 0-{classes - 1}"
+                    )
+            objective(seen)
+
+
+def _batches(pairs: Sequence[Pair], settings: Look, size: Size, diversity: int) -> list[list[Pair]]:
+    if diversity > 1:
+        return [
+            [(replace(subject, name=f"{subject.name} ({number})"), wanted) for number in range(1, diversity + 1)]
+            for subject, wanted in pairs
+        ]
+    each = size.width * size.height * settings.views
+    count = max(1, BATCH_PIXELS // each)
+    return [list(pairs[start : start + count]) for start in range(0, len(pairs), count)]
