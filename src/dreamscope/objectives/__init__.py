@@ -1,6 +1,6 @@
 """Objectives: activations -> one number an image, to climb. Values that add, subtract and scale."""
 
-from dreamscope.objectives.answers import Lead, Logit, LogProbability
+from dreamscope.objectives.answers import Lead, Logit, LogProbability, Lost, Taken
 from dreamscope.objectives.base import Each, Objective, Sum
 from dreamscope.objectives.excite import LOSSES, Excite, Gathered, Loss, Parts, select
 from dreamscope.objectives.likeness import Direction, Diversity, Follow, Match, Similar
@@ -17,10 +17,12 @@ __all__ = [
     "LogProbability",
     "Logit",
     "Loss",
+    "Lost",
     "Match",
     "Objective",
     "Parts",
     "Similar",
     "Sum",
+    "Taken",
     "select",
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from dreamscope.objectives.base import Objective
@@ -51,6 +53,50 @@ class Lead(_Answer):
     def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
         """Return one number for each image, (N,)."""
         logits = activations[LOGITS]
-        others = logits.clone()
-        others[:, self.index] = float("-inf")
-        return logits[:, self.index] - others.amax(1)
+        return logits[:, self.index] - _without(logits, self.index).amax(1)
+
+
+@dataclass(frozen=True)
+class Taken(_Answer):
+    """0 or more where the picture is taken for the class, with so much confidence at least.
+
+    Attributes
+    ----------
+    confidence : float
+        A probability; 0 for any.
+    """
+
+    confidence: float = 0.0
+
+    def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
+        """Return one number for each image, (N,)."""
+        lead = Lead(self.index)(activations)
+        return _with(lead, LogProbability(self.index)(activations), self.confidence)
+
+
+@dataclass(frozen=True)
+class Lost(_Answer):
+    """0 or more where the picture is taken for any other class, with so much confidence at least.
+
+    Attributes
+    ----------
+    confidence : float
+        A probability; 0 for any.
+    """
+
+    confidence: float = 0.0
+
+    def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
+        """Return one number for each image, (N,)."""
+        other = _without(activations[LOGITS].log_softmax(1), self.index).amax(1)
+        return _with(-Lead(self.index)(activations), other, self.confidence)
+
+
+def _without(scores: Tensor, index: int) -> Tensor:
+    others = scores.clone()
+    others[:, index] = float("-inf")
+    return others
+
+
+def _with(lead: Tensor, log_probability: Tensor, confidence: float) -> Tensor:
+    return torch.minimum(lead, log_probability - math.log(confidence)) if confidence else lead
