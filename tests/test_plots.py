@@ -67,6 +67,7 @@ def made(tmp_path: Path, label: str = NASTY, count: int = 4) -> Blinding:
         result=evaluate(model, blinded, targets, photos.find(tmp_path / FOLDER / f"{FOLDER}-rest"), class_index=0),
         curve=tuple(dose(channels) for channels in (1, 2, 4, 8)),
         curve_frequency=tuple(dose(channels) for channels in (1, 2, 4)),
+        frequency=dose(4),
         random=Dose(4, intervals.spread([1.0, 0.9]), intervals.spread([0.0, 1.0])),
         removed=tuple(Removed(scores.address(p), 1.0, float("nan"), 0.5, patch if p % 2 else None) for p in places),
         scores=scores,

@@ -9,7 +9,7 @@ from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 from dreamscope.models.wrapping import wrap
-from dreamscope.probes import probe
+from dreamscope.probes import LOGITS, probe
 
 
 @pytest.mark.parametrize(
@@ -209,3 +209,9 @@ def test_batch_norm_statistics_are_never_touched(image: Tensor) -> None:
     with probe(model, "fc") as seen:
         seen(image)
     assert torch.equal(model.module.bn1.running_mean, before)
+
+
+def test_class_scores_alone(vgg: Classifier, image: torch.Tensor) -> None:
+    with probe(vgg, [LOGITS]) as seen:
+        assert torch.equal(seen(image)[LOGITS], vgg.logits(image))
+        assert list(seen) == [LOGITS]

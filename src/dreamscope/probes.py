@@ -49,7 +49,8 @@ class Probe(Mapping[str, Tensor]):
         wanted = list(layers)
         self._logits = LOGITS in wanted
         wanted = [each for each in wanted if each != LOGITS]
-        self._names = list(dict.fromkeys(address.layer for address in resolve(wanted, model)))
+        found = [] if self._logits and not wanted else resolve(wanted, model)
+        self._names = list(dict.fromkeys(address.layer for address in found))
         edits = list(edits)
         self.model = model.edited(edits) if edits else model
         self._to_the_end = to_the_end or self._logits

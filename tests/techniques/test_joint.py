@@ -9,7 +9,7 @@ from nets import hooks_on
 from dreamscope import images
 from dreamscope.models.classifier import Classifier
 from dreamscope.techniques.effects import Channels
-from dreamscope.techniques.joint import joint
+from dreamscope.techniques.joint import Chosen, joint
 
 RED = 2
 
@@ -29,11 +29,11 @@ def shared_channel(planted: Classifier) -> Classifier:
     return planted
 
 
-def chosen(model: Classifier, coloured: Path, most: int = 4) -> list[int]:
+def choose(model: Classifier, coloured: Path, most: int = 4) -> Chosen:
     channels = Channels.of(model, ["act"])
     controls = torch.cat([read(coloured / "green"), read(coloured / "blue")])
     reports: list[tuple[int, int]] = []
-    scores = joint(
+    found = joint(
         model,
         channels,
         read(coloured / "red"),
@@ -45,7 +45,12 @@ def chosen(model: Classifier, coloured: Path, most: int = 4) -> list[int]:
     )
     assert not channels.removed.any()
     assert hooks_on(model.module) == 0
-    assert reports[-1][0] == int((scores > 0).sum())
+    assert reports[-1][0] == int((found.scores > 0).sum())
+    return found
+
+
+def chosen(model: Classifier, coloured: Path, most: int = 4) -> list[int]:
+    scores = choose(model, coloured, most).scores
     order = scores.argsort(descending=True)
     return order[scores[order] > 0].tolist()
 
@@ -63,3 +68,14 @@ def test_what_carries_nothing_is_not_chosen(shared_channel: Classifier, coloured
 
 def test_no_more_than_asked_for(shared_channel: Classifier, coloured: Path) -> None:
     assert chosen(shared_channel, coloured, most=1) == [8]
+
+
+def test_it_says_how_many_were_enough(
+    shared_channel: Classifier, coloured: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamscope.techniques.joint._FIRST", 1)
+    # Of three classes at 0 none trails, so half a logit of trailing can't be asked for here.
+    monkeypatch.setattr("dreamscope.techniques.joint.SLACK", -0.1)
+    # Without 8 red is still red by 0; without both it is nothing.
+    assert choose(shared_channel, coloured).enough == 2
+    assert choose(shared_channel, coloured, most=1).enough is None

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dreamscope import __version__
-from dreamscope.cli import dissecting, dreaming, looking, making, telling
+from dreamscope.cli import changing, dissecting, dreaming, looking, making, telling
 
 app = typer.Typer(
     name="dreamscope",
@@ -37,6 +37,8 @@ def _main(
 
 app.command("dream")(dreaming.dream)
 app.command("visualize")(making.visualize)
+app.command("invert")(changing.invert)
+app.command("fool")(changing.fool)
 app.command("dissect")(dissecting.dissect)
 app.command("blind")(dissecting.blind)
 app.command("models")(looking.models)

@@ -125,7 +125,14 @@ def blind(
     method: Annotated[
         str | None, typer.Option(metavar="M", help="joint if not given, contrast, attribution, frequency or drop.")
     ] = None,
-    top: Annotated[int, typer.Option(metavar="K", min=1, help="How many channels to take away.")] = 50,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            min=1,
+            help="How many channels to take away; until the class is gone, at most 50, if not given.",
+        ),
+    ] = None,
     how: Annotated[str, typer.Option(metavar="H", help="zero, mean, noise or scale:X.")] = "zero",
     draws: Annotated[int, typer.Option(metavar="N", min=1, help="Random sets to compare with.")] = 20,
     out: Annotated[

@@ -15,8 +15,6 @@ from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 from dreamscope.techniques.presets import DEFAULT_PRESET, PRESETS
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from dreamscope.recipes import Recipe
     from dreamscope.techniques.dream import Dream
 
@@ -119,7 +117,7 @@ def dream(
     images.ensure_format(target)
     files.ensure_writable(target)
     read = {
-        role: _check_input(given[role], target)
+        role: show.input_picture(given[role], target)
         for role in ("image", "guide", "mask")
         if given.get(role, "noise") not in STARTS
     }
@@ -169,15 +167,6 @@ def _arguments(recipe: Recipe, near: str, given: dict[str, Any]) -> dict[str, An
         # The recipe's tiles were for its own size and memory.
         parameters.pop("tile", None)
     return {**parameters, **found}
-
-
-def _check_input(source: str, target: Path) -> Tensor:
-    """Read an input before anything long begins, and see that the result won't replace it."""
-    from dreamscope import images
-
-    if target.exists() and Path(source).exists() and target.samefile(source):
-        raise DreamscopeError(f"'{target}' is an input; write the result somewhere else")
-    return images.read(source)
 
 
 def _facts(result: Dream, target: Path) -> dict[str, Any]:

@@ -10,8 +10,11 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dreamscope.errors import DreamscopeError
+
 if TYPE_CHECKING:
     from rich.progress import Progress
+    from torch import Tensor
 
     from dreamscope.ascent import Report, Step
 
@@ -43,6 +46,15 @@ def free_name(stem: str, suffix: str) -> Path:
     """Return STEM.png in this folder, or STEM-2.png and so on: nothing is overwritten unasked."""
     candidates = (Path(f"{stem}{'' if n == 1 else f'-{n}'}{suffix}") for n in count(1))
     return next(path for path in candidates if not path.exists())
+
+
+def input_picture(source: str, target: Path) -> Tensor:
+    """Read an input before anything long begins, and see that the result won't replace it."""
+    from dreamscope import images
+
+    if target.exists() and Path(source).exists() and target.samefile(source):
+        raise DreamscopeError(f"'{target}' is an input; write the result somewhere else")
+    return images.read(source)
 
 
 def note(text: str) -> None:

@@ -25,6 +25,7 @@ from dreamscope.techniques.patches import best_patches
 DRAWS = 20
 """Random sets of the same layers and number, to stand beside the result."""
 TOP = 50
+"""The most channels that are taken away unasked."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Blinding:
         The same on controls that were not used for finding, where everything else was another set of photos.
     curve, curve_frequency : tuple of Dose
         Dose and response, for the channels found and for the ``frequency`` rule.
+    frequency : Dose or None
+        The ``frequency`` rule with as many channels.
     random : Dose
         Random channels of the same layers and number: the mean, and where 95 % of the draws lie.
     removed : tuple of Removed
@@ -83,6 +86,7 @@ class Blinding:
     on_controls: Evaluation | None
     curve: tuple[Dose, ...]
     curve_frequency: tuple[Dose, ...]
+    frequency: Dose | None
     random: Dose
     removed: tuple[Removed, ...]
     scores: ChannelScores
@@ -95,11 +99,6 @@ class Blinding:
     def label(self) -> str:
         """The class."""
         return self.scores.label
-
-    @property
-    def frequency(self) -> Dose | None:
-        """The ``frequency`` rule with as many channels."""
-        return next((dose for dose in self.curve_frequency if dose.channels == len(self.removed)), None)
 
     def verdict(self) -> str:
         """Return the result in one sentence."""
@@ -136,7 +135,7 @@ def blind(
     layers: Sequence[str] | None = None,
     start: str | None = None,
     method: str = next(iter(METHODS)),
-    top: int = TOP,
+    top: int | None = None,
     how: str = "zero",
     draws: int = DRAWS,
     seed: int = 0,
@@ -165,7 +164,8 @@ def blind(
     layers, start, method
         See `dissect`.
     top
-        How many channels.
+        How many channels; if not given, as many as it took until the class was gone on the photos they were found
+        on, where the method knows (``joint`` does), and no more than `TOP`.
     how
         ``zero``, ``mean``, ``noise`` or ``scale:X``, see `Ablation`; channels are looked for with ``zero``.
     draws
@@ -181,7 +181,7 @@ def blind(
         See `dissect`; also if nothing is left to measure on.
     """
     report = report or (lambda *_: None)
-    if top < 1 or draws < 1:
+    if draws < 1 or (top is not None and top < 1):
         raise DreamscopeError(f"top and draws are 1 or more, not {top} and {draws}")
     Ablation("any", how)
     found_targets = photos.find(targets)
@@ -216,21 +216,23 @@ def blind(
         return found
 
     fast, _ = prepared(model, names, max(model.input_size), "float32")
-    comparison = Comparison(fast, class_index, top=top, how=how, draws=draws, seed=seed, report=report)
+    comparison = Comparison(fast, class_index, how=how, draws=draws, seed=seed, report=report)
     for number, (find_targets, measure_targets) in enumerate(turns, 1):
         found = search(find_targets, number)
-        comparison.add(found, measure_targets, measure_on)
+        comparison.add(found, _count(found, top), measure_targets, measure_on)
     if len(turns) > 1:
         # What is taken away in the end is found on all of them; what it does was measured turn by turn.
         found = search(found_targets, len(turns))
-    places = found.ranking()[:top].tolist()
+    places = found.ranking()[: _count(found, top)].tolist()
+    curve, curve_frequency = comparison.curves(found.method)
     edits = ablations(found, places, how)
     return Blinding(
         model=model.edited(edits),
         result=comparison.result(model),
         on_controls=None if rest is None else evaluate(fast, fast.edited(edits), [], apart, class_index=class_index),
-        curve=comparison.curve(found.method),
-        curve_frequency=comparison.curve("frequency") if "frequency" in found.scores else (),
+        curve=curve,
+        curve_frequency=curve_frequency,
+        frequency=comparison.as_many(),
         random=comparison.random(),
         removed=_removed(found, places, fast, found_targets),
         scores=found,
@@ -266,6 +268,10 @@ def blind(
             },
         ),
     )
+
+
+def _count(found: ChannelScores, top: int | None) -> int:
+    return min(found.enough or TOP, TOP) if top is None else top
 
 
 def _turns(

@@ -38,6 +38,8 @@ class ChannelScores:
         Method -> (channels,), higher carries more; the first is the one that ranks.
     numbers : Mapping of str to Tensor
         What was measured beside: ``target_mean``, ``control_mean``, ``difference``, ``auc``.
+    enough : int or None
+        With how many channels the class was gone on the photos they were found on; ``None`` if that is not known.
     counts : Mapping of str to int
         How many ``targets`` and ``controls`` were looked at.
     unreadable : Mapping of str to str
@@ -54,6 +56,7 @@ class ChannelScores:
     counts: Mapping[str, int]
     unreadable: Mapping[str, str]
     recipe: Recipe
+    enough: int | None = None
 
     @property
     def method(self) -> str:
@@ -96,6 +99,7 @@ class ChannelScores:
             "scores": {name: _plain(values) for name, values in self.scores.items()},
             "numbers": {name: _plain(values) for name, values in self.numbers.items()},
             "counts": dict(self.counts),
+            "enough": self.enough,
             "unreadable": dict(self.unreadable),
             "recipe": json.loads(self.recipe.to_json()),
         }
@@ -129,6 +133,7 @@ class ChannelScores:
                 class_index=int(kept["class"]["index"]),
                 label=str(kept["class"]["label"]),
                 counts=kept["counts"],
+                enough=kept.get("enough"),
                 unreadable=kept["unreadable"],
                 recipe=Recipe.from_json(json.dumps(kept["recipe"])),
                 **tensors,

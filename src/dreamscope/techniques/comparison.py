@@ -33,6 +33,8 @@ Told = list[Answer]
 
 _NOTHING = ("nothing", 0)
 """The name of the choice to take nothing away."""
+_CHOSEN = ("chosen", 0)
+_AS_MANY = ("as many by frequency", 0)
 
 
 class Comparison:
@@ -44,8 +46,6 @@ class Comparison:
         The classifier, unedited.
     class_index
         The class.
-    top
-        How many channels are taken away.
     how
         See `Ablation`.
     draws
@@ -61,7 +61,6 @@ class Comparison:
         model: Classifier,
         class_index: int,
         *,
-        top: int,
         how: str,
         draws: int,
         seed: int,
@@ -70,26 +69,26 @@ class Comparison:
         self.unreadable: dict[str, str] = {}
         self._model = model
         self._class = class_index
-        self._top = top
         self._how = how
         self._draws = draws
         self._generator = torch.Generator().manual_seed(seed)
         self._report = report
         self._photos: list[Photo] = []
         self._turns = 0
+        self._varied = False
         # Name of a choice -> the answers to the class's photos and to everything else, all turns in a row.
         self._told: dict[tuple[str, int], tuple[Told, Told]] = {}
         self._sizes: dict[tuple[str, int], int] = {}
 
-    def add(self, scores: ChannelScores, targets: Sequence[Photo], rest: Sequence[Photo]) -> None:
-        """Measure one turn: the channels of `scores` on photos that they were not found on."""
-        choices = {_NOTHING: list[int](), **self._choices(scores)}
+    def add(self, scores: ChannelScores, top: int, targets: Sequence[Photo], rest: Sequence[Photo]) -> None:
+        """Measure one turn: the `top` channels of `scores` on photos that they were not found on."""
+        choices = {_NOTHING: list[int](), **self._choices(scores, top)}
         models = {
             name: self._model.edited(ablations(scores, places, self._how)) if places else self._model
             for name, places in choices.items()
         }
         # In later turns everything else is the same; only of the choice itself is its mean over turns worth the time.
-        always = (_NOTHING, (scores.method, self._top))
+        always = (_NOTHING, _CHOSEN)
         asked = {name: model for name, model in models.items() if not self._turns or name in always}
         total = len(models) * len(targets) + len(asked) * len(rest)
         done = 0
@@ -104,20 +103,22 @@ class Comparison:
         self._turns += 1
         self._photos += of_targets.photos
         self.unreadable |= {**of_targets.unreadable, **of_rest.unreadable}
+        # Turns that chose different numbers have no one dose in common.
+        self._varied |= self._sizes.get(_CHOSEN, len(choices[_CHOSEN])) != len(choices[_CHOSEN])
         self._sizes |= {name: len(places) for name, places in choices.items()}
         for name, mine in zip(models, of_targets.answers, strict=True):
             self._told.setdefault(name, ([], []))[0].extend(mine)
         for name, others in zip(asked, of_rest.answers, strict=True):
             self._told[name][1].extend(others)
 
-    def _choices(self, scores: ChannelScores) -> dict[tuple[str, int], list[int]]:
-        found: dict[tuple[str, int], list[int]] = {}
+    def _choices(self, scores: ChannelScores, top: int) -> dict[tuple[str, int], list[int]]:
+        chosen = scores.ranking()[:top]
+        found = {_CHOSEN: chosen.tolist()}
+        if "frequency" in scores.scores:
+            found[_AS_MANY] = scores.ranking("frequency").tolist()[:top]
         for method in (name for name in scores.scores if name in (scores.method, "frequency")):
             order = scores.ranking(method).tolist()
-            for dose in sorted({*DOSES, self._top}):
-                if dose <= len(order) or dose == self._top:
-                    found[method, dose] = order[:dose]
-        chosen = scores.ranking()[: self._top]
+            found |= {(method, dose): order[:dose] for dose in DOSES if dose <= len(order)}
         for draw in range(self._draws):
             found["random", draw] = self._like(scores, chosen)
         return found
@@ -134,8 +135,7 @@ class Comparison:
 
     def result(self, model: Classifier) -> Evaluation:
         """Return the choice itself, before and after."""
-        method = next(name for name, _ in self._told if name != _NOTHING[0])
-        before, after = self._told[_NOTHING], self._told[method, self._top]
+        before, after = self._told[_NOTHING], self._told[_CHOSEN]
         return compare(
             (before[0], after[0]),
             (before[1], after[1]),
@@ -145,11 +145,20 @@ class Comparison:
             turns=self._turns,
         )
 
-    def curve(self, method: str) -> tuple[Dose, ...]:
-        """Return dose and response by one method."""
-        # Where there are fewer channels to take away than asked for, two doses are the same.
-        doses = {self._sizes[name]: self._dose(name) for name in self._told if name[0] == method}
+    def curve(self, method: str, chosen: tuple[str, int]) -> tuple[Dose, ...]:
+        """Return dose and response by one method; `chosen` is the choice that stands among its doses."""
+        names = [*([] if self._varied else [chosen]), *(name for name in self._told if name[0] == method)]
+        doses = {self._sizes[name]: self._dose(name) for name in names if name in self._told}
         return tuple(doses[size] for size in sorted(doses))
+
+    def curves(self, method: str) -> tuple[tuple[Dose, ...], tuple[Dose, ...]]:
+        """Return dose and response by the method of the choice, and by the ``frequency`` rule, if it was scored."""
+        mine = self.curve(method, _CHOSEN)
+        return mine, self.curve("frequency", _AS_MANY) if _AS_MANY in self._told else ()
+
+    def as_many(self) -> Dose | None:
+        """Return the ``frequency`` rule with as many channels as were chosen, if it was scored."""
+        return self._dose(_AS_MANY) if _AS_MANY in self._told else None
 
     def random(self) -> Dose:
         """Return the random sets: means, and where 95 % of the draws lie."""

@@ -46,6 +46,7 @@ class Study:
     unreadable: dict[Path, str] = field(default_factory=dict)
     of_targets: Responses | None = None
     of_controls: Responses | None = None
+    enough: int | None = None
 
     def passes(self, photos_: Sequence[Photo], what: str) -> Iterator[Tensor]:
         """Yield batches of images, reporting and noting what can't be read."""
@@ -100,15 +101,18 @@ def attribution(study: Study) -> Tensor:
 def jointly(study: Study) -> Tensor:
     """Choose a set together, for the most of the class at the least harm to the controls; see `joint`."""
     assert study.of_controls is not None
-    return joint(
+    chosen = joint(
         study.model,
         study.channels,
         study.pictures(study.targets, MOST_TARGETS, "targets"),
         study.pictures(study.controls, MOST_CONTROLS, "controls"),
         study.class_index,
         responses=(study.of_controls.mean.square() + study.of_controls.deviation.square()).sqrt(),
+        seed=study.seed,
         report=lambda done, total: study.report("choosing channels together", done, total),
     )
+    study.enough = chosen.enough
+    return chosen.scores
 
 
 def dropped(study: Study) -> Tensor:
@@ -217,6 +221,7 @@ def dissect(
             "difference": standardized_difference(study.of_targets, study.of_controls),
             "auc": rank_auc(study.of_targets, study.of_controls),
         },
+        enough=study.enough if methods[0] == "joint" else None,
         counts={"targets": study.of_targets.count, "controls": study.of_controls.count},
         unreadable={path.name: reason for path, reason in study.unreadable.items()},
         recipe=Recipe(

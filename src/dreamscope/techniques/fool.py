@@ -285,9 +285,7 @@ def _measured(fooling: Fooling, model: Classifier, image: Tensor) -> Fooling:
     with torch.no_grad():
         shares = model.logits(model.prepared(pictures)).softmax(1)
     first, parameters = before[0].index, fooling.recipe.parameters
-    wanted = [
-        float(share[fooling.wanted]) if fooling.wanted is not None else 1 - float(share[first]) for share in shares
-    ]
+    wanted = [float(1 - share[first] if fooling.wanted is None else share[fooling.wanted]) for share in shares]
     answer = after[0]
     success = answer.index != first if fooling.wanted is None else answer.index == fooling.wanted
     success = success and answer.probability >= (parameters["stop_at"] or 0.0)

@@ -97,7 +97,7 @@ class Steepest(Seeking):
 
     def step(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
         """Return the next change."""
-        moved = numbers + self.rate * gradient / gradient.norm().clamp_min(1e-30)
+        moved: Tensor = numbers + self.rate * gradient / gradient.norm().clamp_min(1e-30)
         if self.budget is None or moved.round().norm() <= self.budget:
             return moved
         return shortened(moved, self.budget)
@@ -134,7 +134,7 @@ class Nearest(Seeking):
         self._length, self._quickness = length, quickness
         self._aim: Tensor | None = None
 
-    def step(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:
+    def step(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
         """Return the next change."""
         fade = 0.5 * (1 + math.cos(math.pi * progress))
         change = self._quickness * max(fade, 0.05)

@@ -1,0 +1,201 @@
+"""``invert`` and ``fool``: a picture from what a layer kept of it; a picture that is taken for something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamscope.cli import show
+from dreamscope.cli.exits import INTERRUPTED
+from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
+
+if TYPE_CHECKING:
+    from dreamscope.techniques.fool import Fooling
+    from dreamscope.techniques.invert import Inversion
+
+Image = Annotated[str, typer.Argument(metavar="IMAGE", help="A photo, sample:china or sample:flower.")]
+
+
+@with_model()
+def invert(
+    image: Image,
+    *,
+    loader: Loader,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYER", help="Where; several give a strip, in the order given. May be repeated."),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option("-o", "--out", metavar="OUT", help=".png, .jpg or .webp; NAME-inverted.png if not given."),
+    ] = None,
+    steps: Annotated[int, typer.Option(metavar="N", help="How often, for each layer.")] = 400,
+    start: Annotated[str, typer.Option(metavar="S", help="noise or gray.")] = "noise",
+    param: Annotated[str, typer.Option(metavar="P", help="fourier, pixel or maco.")] = "fourier",
+    rate: Annotated[float | None, typer.Option(metavar="R", help="How far each step goes.")] = None,
+    smooth: Annotated[float, typer.Option(metavar="W", help="Weight of the total variation.")] = 0.002,
+    size: Annotated[
+        str | None, typer.Option(metavar="PX", help="The longer side, or WIDTHxHEIGHT; as the network was tested.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of all randomness.")] = 0,
+    precision: Annotated[
+        str, typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16.")
+    ] = "float32",
+    json: Json = False,
+) -> None:
+    """Make a picture again from its activations: what is left of it at a layer."""
+    from dreamscope import files, images
+
+    target = Path(out) if out is not None else show.free_name(f"{show.stem_of(image)}-inverted", ".png")
+    images.ensure_format(target)
+    files.ensure_writable(target)
+    show.input_picture(image, target)
+    model = loader()
+    from dreamscope.techniques import invert as technique
+
+    try:
+        with show.progress("inverting") as report:
+            found = technique.invert(
+                model,
+                image,
+                at or model.default_address,
+                steps=steps,
+                start=start,
+                param=param,
+                rate=rate,
+                smooth=smooth,
+                size=size,
+                seed=seed,
+                precision=precision,
+                report=report,
+            )
+    except DivergedError as error:
+        raise DreamscopeError(f"{error}; kept the last finite picture: {_strip(error.result, target)}") from error
+    except Interrupted as stop:
+        show.note(f"dreamscope: {stop}; kept the last good picture: {_strip(stop.result, target)}")
+        raise typer.Exit(INTERRUPTED) from stop
+    _strip(found, target)
+    if json:
+        rows = [
+            {"at": str(each.address), "error": each.error, "steps": len(each.values), "seconds": round(each.seconds, 3)}
+            for each in found
+        ]
+        show.as_json({"file": str(target), "layers": rows})
+        return
+    show.table(["layer", "error", "seconds"], [[str(e.address), f"{e.error:.4f}", f"{e.seconds:.1f}"] for e in found])
+    print(target)
+
+
+@with_model()
+def fool(
+    image: Image,
+    *,
+    loader: Loader,
+    to: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="What it is to be taken for; anything else if not given.")
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("-o", "--out", metavar="OUT", help="A .png; NAME-fooled.png if not given.")
+    ] = None,
+    method: Annotated[str, typer.Option(metavar="M", help="minimal, pgd, fgsm or ascent.")] = "minimal",
+    norm: Annotated[
+        str, typer.Option(metavar="N", help="What is to be small: l2 (the whole change) or linf (each colour's).")
+    ] = "l2",
+    budget: Annotated[
+        str | None, typer.Option(metavar="X", help="The most it may be, colours in 0 to 1: 0.5, or 2/255.")
+    ] = None,
+    stop_at: Annotated[
+        float | None, typer.Option(metavar="CONFIDENCE", help="Be taken for it with so much confidence, 0 to 1.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="At most; each method has its own number.")] = None,
+    json: Json = False,
+) -> None:
+    """Change a picture as little as can be until it is taken for something else."""
+    from dreamscope import files, images
+
+    target = Path(out) if out is not None else show.free_name(f"{show.stem_of(image)}-fooled", ".png")
+    if target.suffix.lower() != ".png":
+        raise DreamscopeError(f"can't write '{target}': only .png keeps every level of a picture that is to fool")
+    files.ensure_writable(target)
+    beside = target.with_name(f"{target.stem}-difference.png")
+    for written in (target, beside):
+        show.input_picture(image, written)
+    model = loader()
+    from dreamscope.techniques import fool as technique
+
+    try:
+        with show.progress("fooling") as report:
+            found = technique.fool(
+                model,
+                image,
+                to,
+                method=method,
+                norm=norm,
+                budget=budget,
+                stop_at=stop_at,
+                steps=steps,
+                report=report,
+            )
+    except Interrupted as stop:
+        show.note(f"dreamscope: {stop}; nothing was written")
+        raise typer.Exit(INTERRUPTED) from stop
+    if not found.success:
+        raise DreamscopeError(_why_not(found, model.label(found.wanted) if found.wanted is not None else ""))
+    found.save(target)
+    images.write(found.difference(), beside)
+    # What counts is what is in the file.
+    found = found.reread(model, target)
+    if not found.success:
+        target.unlink()
+        beside.unlink()
+        raise DreamscopeError(_why_not(found, model.label(found.wanted) if found.wanted is not None else ""))
+    if json:
+        show.as_json(_facts(found, target, beside))
+        return
+    rows = [
+        ["before", found.before[0].label, f"{found.before[0].probability:.3f}", f"{found.wanted_before:.3g}"],
+        ["after", found.after[0].label, f"{found.after[0].probability:.3f}", f"{found.wanted_after:.3g}"],
+    ]
+    show.table(["", "taken for", "confidence", "wanted"], rows)
+    print(f"L2 {found.l2:.3f}  Linf {found.linf * 255:.0f}/255  {found.steps} steps  {found.seconds:.1f} s")
+    print(f"{target}  {beside}")
+
+
+def _strip(found: list[Inversion], target: Path) -> Path:
+    """Write the picture of one layer, or the original and those of several side by side."""
+    from dreamscope import images
+    from dreamscope.sheets import Cell, sheet
+
+    if len(found) == 1:
+        return found[0].save(target)
+    cells = [Cell(found[0].original, "original")]
+    cells += [Cell(each.image, str(each.address), f"error {each.error:.4f}") for each in found]
+    return images.write(sheet(cells, columns=len(cells)), target, note=found[0].recipe.to_json())
+
+
+def _why_not(found: Fooling, wanted: str) -> str:
+    answer = found.after[0]
+    budget, norm = found.recipe.parameters["budget"], found.recipe.parameters["norm"]
+    within = f" within {norm} {budget:.4g}" if budget is not None else ""
+    reached = f", {wanted} at {found.wanted_after:.3f}" if wanted else ""
+    return (
+        f"not fooled{within} in {found.steps} steps: still taken for {answer.label} at {answer.probability:.3f}"
+        f"{reached} (change: L2 {found.l2:.3f}, Linf {found.linf * 255:.0f}/255); try a larger --budget or more --steps"
+    )
+
+
+def _facts(found: Fooling, target: Path, beside: Path) -> dict[str, Any]:
+    return {
+        "file": str(target),
+        "difference": str(beside),
+        "before": {"label": found.before[0].label, "confidence": found.before[0].probability},
+        "after": {"label": found.after[0].label, "confidence": found.after[0].probability},
+        "wanted": {"index": found.wanted, "before": found.wanted_before, "after": found.wanted_after},
+        "l2": found.l2,
+        "linf": found.linf,
+        "steps": found.steps,
+        "seconds": round(found.seconds, 3),
+    }
