@@ -16,7 +16,7 @@ ALL: list[Transform] = [
     Rotate(15),
     Flip(),
     Crop(0.4, 0.9),
-    Crop(0.3, 1, 20),
+    Crop(0.3, 1, 0.6),
     Noise(),
     Blur(2),
 ]
@@ -101,7 +101,7 @@ def test_flip_half_of_the_time() -> None:
 
 def test_crops_keep_the_shape_or_take_the_size() -> None:
     assert Crop(0.3, 0.6)(picture(), seeded()).shape == (1, 3, 24, 32)
-    assert Crop(0.3, 0.6, 16)(picture(), seeded()).shape == (1, 3, 12, 16)
+    assert Crop(0.3, 0.6, 0.5)(picture(), seeded()).shape == (1, 3, 12, 16)
     ramp = torch.linspace(0, 1, 32).expand(1, 3, 24, 32)
     widths = [
         float(Crop(0.5, 0.75)(ramp, seeded(seed)).amax() - Crop(0.5, 0.75)(ramp, seeded(seed)).amin())

@@ -126,6 +126,9 @@ class Probe(Mapping[str, Tensor]):
                 f"nothing recorded at '{name}'; recorded: {', '.join(self._seen) or 'nothing yet'}"
             ) from None
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._seen
+
     def __iter__(self) -> Any:
         return iter(self._seen)
 

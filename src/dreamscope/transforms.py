@@ -79,19 +79,19 @@ class Flip:
 
 @dataclass(frozen=True)
 class Crop:
-    """Cut a part out, with sides between `least` and `most` of the picture's, and show it `pixels` wide.
+    """Cut a part out, with sides between `least` and `most` of the picture's, and show it with sides `shown` of them.
 
-    The shape stays that of the picture; `pixels` 0 is the picture's own size.
+    The shape stays that of the picture. Smaller views cost less, and several of them see more than a large one.
     """
 
     least: float = 0.5
     most: float = 1.0
-    pixels: int = 0
+    shown: float = 1.0
 
     def __post_init__(self) -> None:
         _check_range(self.least, self.most, "a crop")
-        if self.most > 1 or self.pixels < 0 or self.pixels != int(self.pixels):
-            raise DreamscopeError(f"a crop is a share up to 1, shown as a whole number of pixels, not {self}")
+        if self.most > 1 or not 0 < self.shown <= 4:
+            raise DreamscopeError(f"a crop is a share up to 1, shown at more than 0 and up to 4, not {self}")
 
     def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
         """Crop (N, 3, H, W)."""
@@ -101,7 +101,7 @@ class Crop:
         top = int(_between(0, height - rows + 1, generator))
         left = int(_between(0, width - columns + 1, generator))
         part = images[..., top : top + rows, left : left + columns]
-        size = (max(1, round(self.pixels * height / width)), self.pixels) if self.pixels else (height, width)
+        size = (max(1, round(self.shown * height)), max(1, round(self.shown * width)))
         return F.interpolate(part, size, mode="bilinear", align_corners=False, antialias=size[0] < rows)
 
 

@@ -54,7 +54,7 @@ def visualize(
         list[str] | None,
         typer.Option(
             metavar="T",
-            help="shift:PX, scale:A,B, rotate:DEG, flip, crop:A,B,PX, noise:SD, blur:PX, or none; may be repeated, "
+            help="shift:PX, scale:A,B, rotate:DEG, flip, crop:A,B,SHOWN, noise:SD, blur:PX, or none; may be repeated, "
             "in order.",
         ),
     ] = None,

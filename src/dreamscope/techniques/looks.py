@@ -24,7 +24,7 @@ class Look:
     rate : float
         How far: of Adam in the parameterization's own numbers, else the mean change of a colour in [0, 1].
     transforms : tuple of str
-        See `dreamscope.transforms.TRANSFORMS`; ``shift:8``, ``crop:0.3,1,128``.
+        See `dreamscope.transforms.TRANSFORMS`; ``shift:8``, ``crop:0.3,1,0.7``.
     views : int
         Draws of the transforms at each step.
     penalties : tuple of str
@@ -56,8 +56,8 @@ class Look:
 
 
 LOOKS = {
-    "fourier": Look(transforms=("crop:0.3,1,160", "noise:0.1"), views=2),
-    "maco": Look(param="maco", transforms=("crop:0.3,1,160", "noise:0.1"), views=2, rate=0.1),
+    "fourier": Look(transforms=("crop:0.3,1,0.7", "noise:0.1"), views=2),
+    "maco": Look(param="maco", transforms=("crop:0.3,1,0.7", "noise:0.1"), views=2, rate=0.1),
     "pixel": Look(param="pixel", transforms=("shift:8", "scale:0.9,1.1", "rotate:5"), penalties=("tv:1",), rate=0.01),
     "classic": Look(param="pixel", move="climb", transforms=("shift:8",), penalties=("l2:10",), rate=1 / 255),
 }

@@ -43,7 +43,7 @@ class Subject:
     name: str
 
     def __str__(self) -> str:
-        return " + ".join(map(str, self.terms)).replace("+ -", "- ")
+        return " + ".join(map(str, self.terms)).replace("+ -1*", "- ").replace("+ -", "- ")
 
     def objective(self, loss: str) -> Objective:
         """Return what is climbed: scores of classes, and one of `dreamscope.objectives.LOSSES` of places."""

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dreamscope import images
+from dreamscope.recipes import Recipe
+
+TINY = ("--model", "net.py:tiny", "--input-size", "32")
+FEW = (*TINY, "--steps", 3)
+
+
+def test_one_picture(run: Callable, folder: Path) -> None:
+    ran = run("visualize", "2:1", *FEW)
+    assert ran.code == 0
+    assert ran.err == ""
+    assert "2-1-visualized.png" in ran.out
+    assert images.read(folder / "2-1-visualized.png").shape == (1, 3, 32, 32)
+    assert Recipe.read(folder / "2-1-visualized.png").parameters["of"] == "2:1"
+    assert run("visualize", "2:1", *FEW).code == 0
+    assert (folder / "2-1-visualized-2.png").exists()
+
+
+def test_several_go_into_a_folder_with_a_sheet(run: Callable, folder: Path) -> None:
+    ran = run("visualize", "2:0-2", "--class", "1", *FEW, "-o", "out")
+    assert ran.code == 0, ran.err
+    assert sorted(path.name for path in (folder / "out").iterdir()) == [
+        "2-0.png",
+        "2-1.png",
+        "2-2.png",
+        "class-1.png",
+        "sheet.png",
+    ]
+    assert ran.out.splitlines()[-1] == "out/sheet.png"
+
+
+def test_json(run: Callable, folder: Path) -> None:
+    rows = json.loads(run("visualize", "2:0-1", *FEW, "--json").out)
+    assert [row["shows"] for row in rows] == ["2:0", "2:1"]
+    assert all(Path(row["file"]).exists() and row["steps"] == 3 and not row["silent"] for row in rows)
+
+
+@pytest.mark.parametrize("look", ["fourier", "maco", "pixel", "classic"])
+def test_every_look(run: Callable, folder: Path, look: str) -> None:
+    assert run("visualize", "2:1", *FEW, "--look", look, "-o", "a.png").code == 0
+
+
+def test_ingredients_by_name(run: Callable, folder: Path) -> None:
+    words = ("--transform", "shift:4", "--transform", "rotate:10", "--penalty", "tv:0.1", "--views", 2, "--rate", 0.1)
+    assert run("visualize", "2:1", *FEW, *words, "-o", "a.png").code == 0
+    kept = Recipe.read(folder / "a.png").parameters
+    assert kept["transforms"] == ["shift:4", "rotate:10"]
+    assert kept["penalties"] == ["tv:0.1"]
+    assert run("visualize", "2:1", *FEW, "--transform", "none", "--penalty", "none", "-o", "b.png").code == 0
+    assert Recipe.read(folder / "b.png").parameters["transforms"] == []
+
+
+def test_diversity_between_negative_alpha(run: Callable, folder: Path) -> None:
+    assert run("visualize", "2:1", *FEW, "--diversity", 2, "-o", "many").code == 0
+    assert len(list((folder / "many").iterdir())) == 3
+    assert run("visualize", "2:1", "2:3", *FEW, "--between", 3, "-o", "way").code == 0
+    assert len(list((folder / "way").iterdir())) == 4
+    assert run("visualize", "2:1", *FEW, "--negative", "--alpha", "-o", "a.png").code == 0
+    assert run("visualize", "2", *FEW, "--like", "sample:china", "-o", "b.png").code == 0
+
+
+SILENT = """
+import torch
+from torch import nn
+
+def half():
+    torch.manual_seed(0)
+    conv = nn.Conv2d(3, 2, 3)
+    conv.weight.data[1] = 0
+    conv.bias.data[1] = -1
+    return nn.Sequential(conv, nn.ReLU())
+"""
+
+
+def test_silent_channels_are_told_not_shown(run: Callable, folder: Path) -> None:
+    (folder / "net.py").write_text(SILENT)
+    half = ("--model", "net.py:half", "--input-size", 32, "--steps", 4)
+    ran = run("visualize", "1:0-1", *half, "-o", "out")
+    assert ran.code == 0
+    assert "silent, whatever was tried, so without a picture: 1:1" in ran.err
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["1-0.png", "sheet.png"]
+    ran = run("visualize", "1:1", *half, "-o", "a.png")
+    assert ran.code == 2
+    assert "'1:1' is silent" in ran.err
+    assert not (folder / "a.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "give something to visualize"),
+        (("9:1",), "no layer '9'"),
+        (("2:99",), "99"),
+        (("2:1@99,99",), "outside '2'"),
+        (("--class", "zebra"), "no class 'zebra'"),
+        (("--class", "99"), "class 99 is out of range"),
+        (("2:1", "--look", "nice"), "no look 'nice'"),
+        (("2:1", "--transform", "spin:3"), "no transform 'spin'"),
+        (("2:1", "--penalty", "tv:much"), "no regularizer such as tv:WEIGHT"),
+        (("2:1", "-o", "no/such/a.png"), "no folder"),
+        (("2:1", "-o", "a.gif"), "a picture ends in"),
+        (("2:0-1", "-o", "a.png"), "several pictures go into a folder"),
+        (("2:1", "--alpha", "-o", "a.jpg"), "JPEG has no transparency"),
+        (("2:1", "--size", "2"), "size '2'"),
+        (("2", "--like", "nowhere.png"), "no such picture"),
+        (("2:1", "--between", "3"), "between takes 2 things"),
+    ],
+)
+def test_bad_command_lines(run: Callable, folder: Path, words: tuple[str, ...], message: str) -> None:
+    before = sorted(folder.iterdir())
+    ran = run("visualize", *words, *FEW)
+    assert ran.code == 2
+    assert message in ran.err
+    assert ran.err.count("\n") == 1
+    assert sorted(path for path in folder.iterdir() if path.name not in ("cache", "__pycache__")) == before
