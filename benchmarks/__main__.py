@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import contestants, streams
+from benchmarks import classes, contestants, fooling, streams
 from benchmarks.clock import Times, interleaved
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
@@ -126,6 +127,43 @@ def many_photos() -> list[Row]:
     ]
 
 
+def class_images(count: int, who: Callable[..., tuple[torch.Tensor, float]], file: str) -> list[Row]:
+    """Pictures of drawn classes, judged by other networks, and the seconds an image."""
+    model, indices = load("efficientnet_lite0"), classes.drawn(count)
+    pictures, seconds = who(model, indices)
+    print(f"  {classes.shown(pictures, indices, model, Path(file))}")
+    goals = {"resnet50": 0.95, "inception_v3": 0.8, "googlenet": 0.6}
+    rows = [_plain(f"seconds an image of a class, {who.__name__}, {count} classes", seconds, "<= 5")]
+    for name, judge in classes.judges().items():
+        first, five = classes.judged(pictures, indices, judge)
+        goal = f">= {goals[name]}" if name in goals else "none"
+        rows.append(_plain(f"taken for the right class by {name}, {who.__name__}", first, goal, top_5=round(five, 3)))
+    return rows
+
+
+def least_changes(count: int = 20) -> list[Row]:
+    """Success and median length of the changes that fool, beside foolbox's shortest."""
+    model = load("efficientnet_lite0")
+    wanted = fooling.pairs(model, count)
+    made = fooling.ours(model, wanted)
+    rows = [_plain(f"fooled, read back from PNG, {count} photos", sum(did for did, _ in made) / count, ">= 1")]
+    ours = statistics.median(length for _, length in made)
+    try:
+        peers = fooling.foolboxes(model, wanted)
+    except ImportError:
+        print("  foolbox is not installed: pip install -e '.[bench]'")
+        return [*rows, _plain("median L2 of the change", ours, "none")]
+    best = [min(lengths) for lengths in zip(*peers.values(), strict=True)]
+    medians = {name: round(statistics.median(lengths), 4) for name, lengths in peers.items()}
+    work = "median L2, dreamscope on 8 bits / foolbox's best on floats"
+    return [*rows, _plain(work, ours / statistics.median(best), "<= 1", dreamscope=round(ours, 4), **medians)]
+
+
+def _plain(work: str, value: float, goal: str, **beside: float) -> Row:
+    value = round(value, 3)
+    return {"work": work, "goal": goal, "ratio": value, "spread": [value, value], "milliseconds": beside}
+
+
 def _row(work: str, over: Times, under: Times, goal: str, times: dict[str, Times]) -> Row:
     ratio, low, high = over.ratio(under)
     return {
@@ -148,6 +186,9 @@ CASES: dict[str, Callable[[], list[Row]]] = {
     ],
     "large": large_pictures,
     "photos": many_photos,
+    "classes": lambda: class_images(40, classes.ours, "classes.png"),
+    "classes-lucent": lambda: class_images(20, classes.lucents, "classes-lucent.png"),
+    "fooling": least_changes,
     "peers": lambda: beside_peers(steps=20, rounds=3),
 }
 

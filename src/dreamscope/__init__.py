@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from dreamscope.techniques.dissect import dissect
     from dreamscope.techniques.dream import Dream, dream
     from dreamscope.techniques.evaluation import Evaluation, evaluate
+    from dreamscope.techniques.fool import Fooling, fool
+    from dreamscope.techniques.invert import Inversion, invert
+    from dreamscope.techniques.visualize import Visualization, visualize
 
 _HOMES = {
     "Ablation": "dreamscope.models.edits",
@@ -44,21 +47,27 @@ _HOMES = {
     "Dream": "dreamscope.techniques.dream",
     "DreamscopeError": "dreamscope.errors",
     "Evaluation": "dreamscope.techniques.evaluation",
+    "Fooling": "dreamscope.techniques.fool",
     "Interrupted": "dreamscope.errors",
+    "Inversion": "dreamscope.techniques.invert",
     "Layer": "dreamscope.models.layers",
     "Prediction": "dreamscope.models.classifier",
     "Probe": "dreamscope.probes",
     "Recipe": "dreamscope.recipes",
     "Size": "dreamscope.images",
     "Step": "dreamscope.ascent",
+    "Visualization": "dreamscope.techniques.visualize",
     "blind": "dreamscope.techniques.blind",
     "dissect": "dreamscope.techniques.dissect",
     "dream": "dreamscope.techniques.dream",
     "evaluate": "dreamscope.techniques.evaluation",
+    "fool": "dreamscope.techniques.fool",
+    "invert": "dreamscope.techniques.invert",
     "load": "dreamscope.models.registry",
     "probe": "dreamscope.probes",
     "read_image": "dreamscope.images:read",
     "resolve": "dreamscope.models.addresses",
+    "visualize": "dreamscope.techniques.visualize",
     "wrap": "dreamscope.models.wrapping",
     "write_image": "dreamscope.images:write",
 }
@@ -73,22 +82,28 @@ __all__ = [
     "Dream",
     "DreamscopeError",
     "Evaluation",
+    "Fooling",
     "Interrupted",
+    "Inversion",
     "Layer",
     "Prediction",
     "Probe",
     "Recipe",
     "Size",
     "Step",
+    "Visualization",
     "__version__",
     "blind",
     "dissect",
     "dream",
     "evaluate",
+    "fool",
+    "invert",
     "load",
     "probe",
     "read_image",
     "resolve",
+    "visualize",
     "wrap",
     "write_image",
 ]
