@@ -72,3 +72,18 @@ def test_cache_folder_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_digest_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     assert files.digest(tmp_path / "abc").startswith("ba7816bf8f01cfea")
+
+
+def test_the_cache_remembers_and_forgives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DREAMSCOPE_CACHE", str(tmp_path / "cache"))
+    assert files.recall("a/b.json") is None
+    files.remember("a/b.json", [1, 2])
+    assert files.recall("a/b.json") == [1, 2]
+    (tmp_path / "cache" / "a" / "b.json").write_text("{")
+    assert files.recall("a/b.json") is None
+    files.forget("a/b.json")
+    files.forget("a/b.json")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DREAMSCOPE_CACHE", str(tmp_path / "file" / "no folder"))
+    files.remember("a.json", 1)
+    assert files.recall("a.json") is None

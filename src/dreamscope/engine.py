@@ -34,6 +34,7 @@ WORTH_MEASURING = 500_000
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+_FILE = "calibration.json"
 PRECISIONS = ("auto", *_DTYPES)
 
 
@@ -201,10 +202,7 @@ def _key(model: Classifier, layers: list[str], side: int, precision: str) -> str
 
 
 def _store() -> Mapping[str, dict[str, object]]:
-    try:
-        found = json.loads((files.cache_folder() / "calibration.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
+    found = files.recall(_FILE)
     return found if isinstance(found, dict) else {}
 
 
@@ -219,12 +217,5 @@ def _recall(key: str) -> Choice | None:
 
 
 def _remember(key: str, choice: Choice) -> None:
-    folder = files.cache_folder()
-    store = {**_store(), key: {"form": str(choice.form), "measured": [asdict(row) for row in choice.measured]}}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with files.written_whole(folder / "calibration.json") as temporary:
-            temporary.write_text(json.dumps(store, indent=1), "utf-8")
-    except (OSError, DreamscopeError):
-        # A cache that can't be written only costs the next call its seconds.
-        return
+    kept = {"form": str(choice.form), "measured": [asdict(row) for row in choice.measured]}
+    files.remember(_FILE, {**_store(), key: kept})

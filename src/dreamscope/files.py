@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from dreamscope.errors import DreamscopeError
 
@@ -77,6 +79,30 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         raise DreamscopeError(f"can't write '{path}': {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def recall(name: str) -> Any:
+    """Return what `remember` kept in the cache folder under that name, or ``None``."""
+    try:
+        return json.loads((cache_folder() / name).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def remember(name: str, value: Any) -> None:
+    """Keep a value as JSON in the cache folder; one that can't be written only costs a later call its time."""
+    path = cache_folder() / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as temporary:
+            temporary.write_text(json.dumps(value, indent=1), "utf-8")
+    except (OSError, DreamscopeError):
+        return
+
+
+def forget(name: str) -> None:
+    """Take what `remember` kept out of the cache folder."""
+    (cache_folder() / name).unlink(missing_ok=True)
 
 
 def digest(path: str | Path) -> str:

@@ -43,8 +43,6 @@ def unit_layers(model: Classifier, start: str | None = None) -> list[str]:
     weighted = [name for name in leaves if isinstance(parts[name], nn.Conv2d | nn.Linear)]
     before = set(names[: names.index(weighted[-1])]) if weighted else set(names)
     once = [name for name in names if name in before and model.layers[name].calls == 1]
-    if model.edits:
-        once = [name for name in once if name not in {edit.address.layer for edit in model.edits}] or once
     shared = any(_is_activation(parts[name]) and model.layers[name].calls > 1 for name in leaves)
     active = [] if shared else [name for name in once if _is_activation(parts[name])]
     norms = [name for name in once if "BatchNorm" in type(parts[name]).__name__]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -54,8 +53,8 @@ def drop(
         (all channels,), logits, the mean over targets.
     """
     total = len(channels.removed)
-    path = files.cache_folder() / "drop" / f"{_key(model, channels, targets, class_index)}.json"
-    done = _recall(path, total)
+    name = f"drop/{_key(model, channels, targets, class_index)}.json"
+    done = _recalled(name, total)
     classes = torch.full((len(targets),), class_index)
     with torch.no_grad():
         whole = margin(model.logits(targets).cpu(), classes)
@@ -75,11 +74,11 @@ def drop(
             if report is not None:
                 report(len(done), total)
             if len(done) % SAVE_EVERY < at_once:
-                _remember(path, done)
+                files.remember(name, done)
     except KeyboardInterrupt:
-        _remember(path, done)
+        files.remember(name, done)
         raise
-    path.unlink(missing_ok=True)
+    files.forget(name)
     return torch.tensor(done)
 
 
@@ -91,15 +90,9 @@ def _key(model: Classifier, channels: Channels, targets: Tensor, class_index: in
     return told.hexdigest()[:32]
 
 
-def _recall(path: Path, total: int) -> list[float]:
+def _recalled(name: str, total: int) -> list[float]:
     try:
-        kept = [float(value) for value in json.loads(path.read_text("utf-8"))]
-    except (OSError, ValueError, TypeError):
+        kept = [float(value) for value in files.recall(name) or []]
+    except (ValueError, TypeError):
         return []
     return kept if len(kept) <= total else []
-
-
-def _remember(path: Path, done: list[float]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with files.written_whole(path) as temporary:
-        temporary.write_text(json.dumps(done), "utf-8")
