@@ -60,6 +60,8 @@ class Lead(_Answer):
 class Taken(_Answer):
     """0 or more where the picture is taken for the class, with so much confidence at least.
 
+    Its slope is that of the class's log-odds, in which all rivals count: the best one alone changes from step to step.
+
     Attributes
     ----------
     confidence : float
@@ -70,8 +72,10 @@ class Taken(_Answer):
 
     def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
         """Return one number for each image, (N,)."""
-        lead = Lead(self.index)(activations)
-        return _with(lead, LogProbability(self.index)(activations), self.confidence)
+        logits = activations[LOGITS]
+        odds = logits[:, self.index] - _without(logits, self.index).logsumexp(1)
+        reached = _with(Lead(self.index)(activations), LogProbability(self.index)(activations), self.confidence)
+        return reached.detach() + odds - odds.detach()
 
 
 @dataclass(frozen=True)

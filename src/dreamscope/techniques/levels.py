@@ -129,7 +129,7 @@ class Nearest(Seeking):
         By which share the length changes, at first; it settles with the ascent.
     """
 
-    def __init__(self, length: float = 64.0, quickness: float = 0.1) -> None:
+    def __init__(self, length: float = 128.0, quickness: float = 0.05) -> None:
         super().__init__()
         self._length, self._quickness = length, quickness
         self._aim: Tensor | None = None
