@@ -61,6 +61,12 @@ def test_a_neuron_fills_its_place(vgg: Classifier) -> None:
     assert changed[12:24, 12:24].mean() > 3 * changed[40:, 40:].mean()
 
 
+def test_a_neurons_place_is_not_cropped_away(vgg: Classifier) -> None:
+    (found,) = show(vgg, "features.3:4@15,15")
+    assert found.recipe.parameters["transforms"] == ("shift:4", "noise:0.05")
+    assert found.image[..., 24:, 24:].std() > 1.5 * found.image[..., :8, :8].std()
+
+
 def test_a_class_is_its_score_before_softmax(vgg: Classifier) -> None:
     (found,) = show(vgg, "class:c", steps=40)
     assert found.name == "c"

@@ -80,7 +80,7 @@ def visualize(
     seed: Annotated[int, typer.Option(metavar="N", help="Of all randomness.")] = 0,
     precision: Annotated[
         str, typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16.")
-    ] = "float32",
+    ] = "auto",
     json: Json = False,
 ) -> None:
     """Show, from noise, what a layer, channel, neuron, direction or class looks like."""

@@ -29,7 +29,7 @@ from dreamscope.recipes import Recipe, reference
 from dreamscope.regularizers import TotalVariation
 
 STARTS = ("noise", "gray")
-RATES = {"fourier": 0.1, "pixel": 0.02, "maco": 0.1}
+RATES = {"fourier": 0.25, "pixel": 0.02, "maco": 0.3}
 """Of Adam, in each parameterization's own numbers."""
 
 

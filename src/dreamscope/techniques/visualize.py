@@ -40,6 +40,9 @@ from dreamscope.transforms import TRANSFORMS
 DIVERSITY = 1.0
 """How much the unlikeness of several pictures of one thing counts, in units of what the thing itself reaches."""
 
+AT_A_PLACE = ("shift:4", "noise:0.05")
+"""The transforms for neurons, if none are given: a crop would show another place."""
+
 BATCH_PIXELS = 16 * 224**2
 """Pixels that run through the network together: more gain no time and need memory."""
 
@@ -110,7 +113,7 @@ def visualize(
     between: int = 0,
     like: str | Path | Tensor | None = None,
     size: int | str | Size | None = None,
-    precision: str = "float32",
+    precision: str = "auto",
     seed: int = 0,
     report: Report | None = None,
 ) -> list[Visualization]:
@@ -173,7 +176,6 @@ def visualize(
         penalties=None if penalties is None else tuple(penalties),
         waking=waking,
     )
-    drawn = [named(text, TRANSFORMS, "transform") for text in settings.transforms]
     costs = [named(text, REGULARIZERS, "regularizer") for text in settings.penalties]
     if not 0 <= seed < 2**63:
         raise DreamscopeError(f"seed lies between 0 and 2**63 - 1, not at {seed}")
@@ -185,6 +187,9 @@ def visualize(
         if len(subjects) != 2 or between < 2:
             raise DreamscopeError(f"between takes 2 things and 2 pictures or more, not {len(subjects)} and {between}")
         subjects = on_the_way(subjects[0], subjects[1], between)
+    if transforms is None and any(isinstance(term, Address) and term.position for s in subjects for term in s.terms):
+        settings = replace(settings, transforms=AT_A_PLACE, views=1)
+    drawn = [named(text, TRANSFORMS, "transform") for text in settings.transforms]
     wanted = [subject.objective(loss) for subject in subjects]
     if like is not None:
         wanted = [_caricature(model, subject, like, full) for subject in subjects]
@@ -252,7 +257,7 @@ class _Run:
     def __call__(self, batch: Sequence[Pair], recipe: Recipe) -> list[Visualization]:
         self._values: list[tuple[float, ...]] = []
         self._weight = torch.zeros(len(batch), 1, self.size.height, self.size.width)
-        self._quiet = torch.ones(len(batch), dtype=torch.bool)
+        self._quiet = torch.zeros(len(batch), dtype=torch.bool)
         self._started = time.perf_counter()
         self._kind = PARAMETERIZATIONS[self.settings.param](self.size)
         generator = torch.Generator().manual_seed(self.seed)
@@ -297,8 +302,9 @@ class _Run:
     def _watch(self, gradient: Tensor) -> None:
         size = gradient.detach().abs().float().mean(1, keepdim=True).cpu()
         self._weight += size / size.amax((1, 2, 3), keepdim=True).clamp_min(1e-30)
-        if len(self._values) >= (1 - _QUIET) * self.settings.steps:
-            self._quiet &= size.amax((1, 2, 3)) == 0
+        nothing = size.amax((1, 2, 3)) == 0
+        late = len(self._values) > (1 - _QUIET) * self.settings.steps
+        self._quiet = self._quiet & nothing if late else nothing
 
     def made(self, numbers: Tensor, batch: Sequence[Pair], recipe: Recipe) -> list[Visualization]:
         """Return the pictures of a batch as far as they got."""
