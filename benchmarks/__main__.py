@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import classes, contestants, fooling, streams
+from benchmarks import classes, contestants, exemplars, fooling, streams
 from benchmarks.clock import Times, interleaved
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
@@ -159,6 +159,14 @@ def least_changes(count: int = 20) -> list[Row]:
     return [*rows, _plain(work, ours / statistics.median(best), "<= 1", dreamscope=round(ours, 4), **medians)]
 
 
+def patches() -> list[Row]:
+    """Exemplars of all channels of a stage over plain inference of as many photos."""
+    model = load("efficientnet_lite0")
+    times = exemplars.measure(model)
+    work = f"exemplars / plain inference, {model.name} {exemplars.STAGE}, {exemplars.COUNT} photos"
+    return [_row(work, times["exemplars"], times["plain"], "<= 1.2", times)]
+
+
 def _plain(work: str, value: float, goal: str, **beside: float) -> Row:
     value = round(value, 3)
     return {"work": work, "goal": goal, "ratio": value, "spread": [value, value], "milliseconds": beside}
@@ -189,6 +197,7 @@ CASES: dict[str, Callable[[], list[Row]]] = {
     "classes": lambda: class_images(40, classes.ours, "classes.png"),
     "classes-lucent": lambda: class_images(20, classes.lucents, "classes-lucent.png"),
     "fooling": least_changes,
+    "exemplars": patches,
     "peers": lambda: beside_peers(steps=20, rounds=3),
 }
 

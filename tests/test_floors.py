@@ -26,8 +26,8 @@ FLOORS = [
     ["engine", "tiles"],
     ["ascent"],
     ["techniques"],
-    ["plots", "sheets"],
-    ["report"],
+    ["plots", "sheets", "scatter"],
+    ["report", "patchwork", "overlays"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -32,7 +32,13 @@ if TYPE_CHECKING:
     from dreamscope.techniques.channels import ChannelScores
     from dreamscope.techniques.dissect import dissect
     from dreamscope.techniques.dream import Dream, dream
+    from dreamscope.techniques.embedding import Embedding, embed
     from dreamscope.techniques.evaluation import Evaluation, evaluate
+    from dreamscope.techniques.exemplar_index import Exemplars
+    from dreamscope.techniques.exemplars import exemplars
+    from dreamscope.techniques.explain import explain
+    from dreamscope.techniques.explanations import Explanation
+    from dreamscope.techniques.filters import Filters, filters
     from dreamscope.techniques.fool import Fooling, fool
     from dreamscope.techniques.invert import Inversion, invert
     from dreamscope.techniques.visualize import Visualization, visualize
@@ -46,7 +52,11 @@ _HOMES = {
     "DivergedError": "dreamscope.errors",
     "Dream": "dreamscope.techniques.dream",
     "DreamscopeError": "dreamscope.errors",
+    "Embedding": "dreamscope.techniques.embedding",
     "Evaluation": "dreamscope.techniques.evaluation",
+    "Exemplars": "dreamscope.techniques.exemplar_index",
+    "Explanation": "dreamscope.techniques.explanations",
+    "Filters": "dreamscope.techniques.filters",
     "Fooling": "dreamscope.techniques.fool",
     "Interrupted": "dreamscope.errors",
     "Inversion": "dreamscope.techniques.invert",
@@ -60,7 +70,11 @@ _HOMES = {
     "blind": "dreamscope.techniques.blind",
     "dissect": "dreamscope.techniques.dissect",
     "dream": "dreamscope.techniques.dream",
+    "embed": "dreamscope.techniques.embedding",
     "evaluate": "dreamscope.techniques.evaluation",
+    "exemplars": "dreamscope.techniques.exemplars",
+    "explain": "dreamscope.techniques.explain",
+    "filters": "dreamscope.techniques.filters",
     "fool": "dreamscope.techniques.fool",
     "invert": "dreamscope.techniques.invert",
     "load": "dreamscope.models.registry",
@@ -81,7 +95,11 @@ __all__ = [
     "DivergedError",
     "Dream",
     "DreamscopeError",
+    "Embedding",
     "Evaluation",
+    "Exemplars",
+    "Explanation",
+    "Filters",
     "Fooling",
     "Interrupted",
     "Inversion",
@@ -96,7 +114,11 @@ __all__ = [
     "blind",
     "dissect",
     "dream",
+    "embed",
     "evaluate",
+    "exemplars",
+    "explain",
+    "filters",
     "fool",
     "invert",
     "load",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dreamscope import __version__
-from dreamscope.cli import changing, dissecting, dreaming, looking, making, telling
+from dreamscope.cli import changing, dissecting, dreaming, explaining, looking, making, surveying, telling
 
 app = typer.Typer(
     name="dreamscope",
@@ -41,6 +41,10 @@ app.command("invert")(changing.invert)
 app.command("fool")(changing.fool)
 app.command("dissect")(dissecting.dissect)
 app.command("blind")(dissecting.blind)
+app.command("explain")(explaining.explain)
+app.command("exemplars")(surveying.exemplars)
+app.command("filters")(surveying.filters)
+app.command("map")(surveying.map_)
 app.command("models")(looking.models)
 app.command("layers")(looking.layers)
 app.command("classify")(looking.classify)

@@ -84,7 +84,7 @@ def dissect(
         scores.save(target)
     if picture is not None:
         plots.ranking(scores, picture)
-    _tell_unreadable(scores.unreadable)
+    show.unreadable(scores.unreadable)
     if json:
         show.as_json(_ranking(scores, top))
         return
@@ -187,7 +187,7 @@ def blind(
         reports.write(blinding, page)
     if weights is not None:
         baking.export(blinding.model, weights)
-    _tell_unreadable(blinding.unreadable)
+    show.unreadable(blinding.unreadable)
     if json:
         show.as_json(reports.as_dict(blinding))
         return
@@ -260,10 +260,3 @@ def _writable(text: str | None, suffix: str) -> Path | None:
     if Path(text).suffix.lower() != suffix:
         raise DreamscopeError(f"can't write '{text}': this is a {suffix} file")
     return files.ensure_writable(text)
-
-
-def _tell_unreadable(unreadable: Any) -> None:
-    if unreadable:
-        show.note(f"{len(unreadable)} photos could not be read and were left out:")
-        for name, reason in unreadable.items():
-            show.note(f"  {name}: {reason}")

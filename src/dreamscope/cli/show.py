@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -60,6 +60,14 @@ def input_picture(source: str, target: Path) -> Tensor:
 def note(text: str) -> None:
     """Say something beside the result, on stderr."""
     print(text, file=sys.stderr)
+
+
+def unreadable(photos: Mapping[str, str]) -> None:
+    """Say which photos were left out, and why, if any were."""
+    if photos:
+        note(f"{len(photos)} photos could not be read and were left out:")
+        for name, reason in photos.items():
+            note(f"  {name}: {reason}")
 
 
 @contextmanager

@@ -20,12 +20,14 @@ from dreamscope.techniques.channels import ChannelScores, ablations, addresses
 from dreamscope.techniques.comparison import Comparison, Dose
 from dreamscope.techniques.dissect import METHODS, Report, chosen_layers, class_of, dissect, of_class, others
 from dreamscope.techniques.evaluation import Evaluation, evaluate
-from dreamscope.techniques.patches import best_patches
+from dreamscope.techniques.exemplars import exemplars
 
 DRAWS = 20
 """Random sets of the same layers and number, to stand beside the result."""
 TOP = 50
 """The most channels that are taken away unasked."""
+PATCH = 48
+"""Pixels: a smaller patch of a photo shows nothing in a report."""
 
 
 @dataclass(frozen=True)
@@ -234,7 +236,7 @@ def blind(
         curve_frequency=curve_frequency,
         frequency=comparison.as_many(),
         random=comparison.random(),
-        removed=_removed(found, places, fast, found_targets),
+        removed=_removed(found, places, model, found_targets),
         scores=found,
         turns=len(turns),
         counts={
@@ -292,7 +294,9 @@ def _turns(
 def _removed(
     found: ChannelScores, places: Sequence[int], model: Classifier, targets: Sequence[Photo]
 ) -> tuple[Removed, ...]:
-    patches = best_patches(model, [found.address(place) for place in places], targets)
+    channels = [found.address(place) for place in places]
+    loudest = exemplars(model, targets, list(found.layers), top=1)
+    patches = [row[0] if row else None for row in loudest.patches(model, channels, smallest=PATCH)]
     ranked = found.scores[found.method]
     return tuple(
         Removed(

@@ -57,9 +57,7 @@ class Look:
 
 LOOKS = {
     "fourier": Look(transforms=("crop:0.25,1,0.71", "flip", "rotate:15", "noise:0.05"), views=2),
-    "maco": Look(
-        param="maco", transforms=("crop:0.25,1,0.71", "flip", "rotate:15", "noise:0.05"), views=2, rate=0.3
-    ),
+    "maco": Look(param="maco", transforms=("crop:0.25,1,0.71", "flip", "rotate:15", "noise:0.05"), views=2, rate=0.3),
     "pixel": Look(param="pixel", transforms=("shift:8", "scale:0.9,1.1", "rotate:5"), penalties=("tv:1",), rate=0.01),
     "classic": Look(param="pixel", move="climb", transforms=("shift:8",), penalties=("l2:10",), rate=1 / 255),
 }

@@ -1,75 +1,111 @@
-"""The patches of real photos that excite channels most."""
+"""What a position of a map can see of a picture, cut out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from dreamscope.images import read
-from dreamscope.models.addresses import Address
+from dreamscope.errors import DreamscopeError
+from dreamscope.images import SMALLEST_SIDE
+from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
-from dreamscope.models.layers import Layer
-from dreamscope.photos import Photo, Stream
+from dreamscope.models.receptive import FieldTracer
 from dreamscope.probes import probe
 
-SMALLEST = 48
-"""Pixels: a smaller patch shows nothing."""
 
+@dataclass(frozen=True)
+class Window:
+    """Where the positions of a layer look, in the pixels of a prepared picture (of `Classifier.input_size`).
 
-def best_patches(model: Classifier, addresses: Sequence[Address], photos: Sequence[Photo]) -> list[Tensor | None]:
-    """Return, for each channel, the patch (1, 3, h, w) of the photos that excites it most.
-
-    The patch is as much of the prepared picture as the channel can see from where it was most excited, or
-    ``None`` where it was excited by nothing.
-
-    Parameters
+    Attributes
     ----------
-    model
-        The classifier.
-    addresses
-        One channel each.
-    photos
-        Looked through in one pass.
+    grid : tuple of int
+        Positions: (rows, columns) of a map, (tokens,) of a sequence, () of a vector.
+    size : (rows, columns) or None
+        What one position can depend on; ``None`` is the whole picture.
+    start : (row, column)
+        The first pixel that position (0, 0) depends on, negative inside the padding.
+    stride : (rows, columns)
+        From one position to the next.
     """
-    names = list(dict.fromkeys(address.layer for address in addresses))
-    best = {name: torch.full((model.layers[name].channels, 3), -torch.inf) for name in names}
-    stream = Stream(photos, model.prepared)
-    seen: list[Photo] = []
-    with torch.no_grad(), probe(model, names, keep=_loudest) as recorded:
-        for named, pictures in stream:
-            kept = recorded(pictures)
-            for name in names:
-                values, places = kept[name][..., 0].cpu(), kept[name][..., 1].cpu()
-                top, rows = values.max(0)
-                new = top > best[name][:, 0]
-                found = torch.stack([top, rows + len(seen), places.gather(0, rows[None])[0]], 1)
-                best[name][new] = found[new]
-            seen += named
-    patches: list[Tensor | None] = []
-    for address in addresses:
-        value, photo, place = best[address.layer][(address.channels or (0,))[0]].tolist()
-        picture = model.prepared(read(seen[int(photo)].path)) if value > 0 else None
-        patches.append(None if picture is None else _crop(picture, model.layers[address.layer], int(place)))
-    return patches
+
+    grid: tuple[int, ...]
+    size: tuple[int, int] | None
+    start: tuple[int, int]
+    stride: tuple[int, int]
+
+    def position(self, place: int) -> tuple[int, ...]:
+        """Return the position of a place that was counted row by row: (row, column), (token,) or ()."""
+        if len(self.grid) != 2:
+            return (place,) if self.grid else ()
+        return divmod(place, self.grid[1])
+
+    def box(self, place: int, picture: tuple[int, int], smallest: int = SMALLEST_SIDE) -> tuple[int, int, int, int]:
+        """Return (top, left, bottom, right) of what a place can see of a picture of (rows, columns) pixels.
+
+        A field that reaches over the edge is moved inside, so that patches of one layer are equally large; no
+        side is under `smallest`, nor larger than the picture. Where there is no map, it is the whole picture.
+        """
+        if len(self.grid) != 2 or self.size is None:
+            return (0, 0, *picture)
+        firsts, lasts = [], []
+        for row, size, start, stride, side in zip(
+            self.position(place), self.size, self.start, self.stride, picture, strict=True
+        ):
+            length = min(side, max(smallest, size))
+            # Grown or shrunk around its middle.
+            first = start + row * stride + (size - length) // 2
+            firsts.append(min(max(0, first), side - length))
+            lasts.append(firsts[-1] + length)
+        return (firsts[0], firsts[1], lasts[0], lasts[1])
+
+    def share(self, place: int) -> tuple[float, float, float, float] | None:
+        """Return (top, left, bottom, right), 0 to 1, of the part of the picture that a place stands over."""
+        if len(self.grid) != 2:
+            return None
+        (row, column), (rows, columns) = self.position(place), self.grid
+        return (row / rows, column / columns, (row + 1) / rows, (column + 1) / columns)
+
+    def cut(self, picture: Tensor, place: int, smallest: int = SMALLEST_SIDE) -> Tensor:
+        """Return what a place can see of a prepared picture (N, C, H, W), see `box`."""
+        top, left, bottom, right = self.box(place, (int(picture.shape[-2]), int(picture.shape[-1])), smallest)
+        return picture[..., top:bottom, left:right].clone()
 
 
-def _loudest(activation: Tensor) -> Tensor:
-    flat = activation.reshape(*activation.shape[:2], -1)
-    values, places = flat.float().max(2)
-    return torch.stack([values, places.float()], 2)
+def windows(model: Classifier, names: Sequence[str]) -> Mapping[str, Window]:
+    """Return where the positions of some layers look, read off one forward pass at the network's own size."""
+    picture = torch.rand((1, 3, *model.input_size), generator=torch.Generator().manual_seed(0))
+    # The tensors themselves: of a copy the tracer would know as much, but it costs memory.
+    with torch.no_grad(), FieldTracer() as tracer, probe(model, names, keep=lambda tensor: tensor) as seen:
+        tracer.begin(picture)
+        activations = dict(seen(picture))
+        found = {}
+        for name, activation in activations.items():
+            field = tracer.of(activation)
+            grid = tuple(activation.shape[2:])
+            if field is None:
+                found[name] = Window(grid, None, (0, 0), (1, 1))
+            else:
+                found[name] = Window(grid, field.size, field.start, field.jump)
+    return found
 
 
-def _crop(picture: Tensor, layer: Layer, place: int) -> Tensor:
-    """Cut out what position number `place` of a map can see; all of it where there is no map."""
-    if len(layer.grid) != 2 or layer.receptive_field is None:
-        return picture
-    rows, columns = layer.grid
-    middle = ((place // columns + 0.5) / rows, (place % columns + 0.5) / columns)
-    spans = []
-    for share, side, field in zip(middle, picture.shape[-2:], layer.receptive_field, strict=True):
-        size = min(side, max(SMALLEST, field))
-        start = min(max(0, round(share * side - size / 2)), side - size)
-        spans.append(slice(start, start + size))
-    return picture[..., spans[0], spans[1]].clone()
+def channels_of(model: Classifier, texts: Sequence[str | Address]) -> list[Address]:
+    """Read addresses of layers and channels; what looks at all positions can't be told one, nor a weight.
+
+    Raises
+    ------
+    DreamscopeError
+        No such layer or channel; an address with a position or a weight.
+    """
+    found = resolve(texts, model)
+    for address in found:
+        if address.position is not None or address.weight != 1:
+            raise DreamscopeError(
+                f"'{address}' has a position or a weight; here an address is LAYER[:CHANNELS], such as "
+                f"{Address(address.layer, address.channels or (0,))}"
+            )
+    return found

@@ -1,0 +1,65 @@
+"""Do neighbours agree with labels? Leave-one-out k-NN accuracy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+NEIGHBOURS = 5
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How many photos have the label that most of their nearest neighbours have: leave-one-out k-NN accuracy.
+
+    Attributes
+    ----------
+    k : int
+        How many neighbours.
+    count : int
+        How many photos are judged: those with a label that another photo has too. All labelled photos are neighbours.
+    overall : float
+        The share of these that agree; NaN where there are none.
+    labels : Mapping of str to float
+        The same for each of their labels, the one with the most photos first.
+    """
+
+    k: int
+    count: int
+    overall: float
+    labels: Mapping[str, float]
+
+
+def agreement(features: NDArray[np.float64], labels: Sequence[str | None], k: int = NEIGHBOURS) -> Agreement:
+    """Ask the k nearest labelled neighbours (Euclidean) of each photo for its label; the nearer decides a tie.
+
+    Parameters
+    ----------
+    features
+        (photos, features).
+    labels
+        Of the photos; those of ``None`` are left out.
+    k
+        How many, or all others where there are fewer.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    known = [index for index, label in enumerate(labels) if label is not None]
+    names = [labels[index] or "" for index in known]
+    shared = {name: count for name, count in Counter(names).most_common() if count > 1}
+    if not shared:
+        return Agreement(k, 0, float("nan"), {})
+    # Asked without themselves, so that a copy of a photo can't take its place.
+    near = NearestNeighbors(n_neighbors=min(k, len(known) - 1)).fit(features[known]).kneighbors(return_distance=False)
+    hits: dict[str, list[bool]] = {name: [] for name in shared}
+    for own, row in zip(names, near, strict=True):
+        if own in shared:
+            # Of equally frequent ones `Counter` gives the one it met first.
+            hits[own].append(Counter(names[index] for index in row).most_common(1)[0][0] == own)
+    every = [hit for each in hits.values() for hit in each]
+    shares = {name: sum(each) / len(each) for name, each in hits.items()}
+    return Agreement(near.shape[1], len(every), sum(every) / len(every), shares)
