@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from dreamscope.techniques.filters import Filters, filters
     from dreamscope.techniques.fool import Fooling, fool
     from dreamscope.techniques.invert import Inversion, invert
-    from dreamscope.techniques.visualize import Visualization, visualize
+    from dreamscope.techniques.visualization import Visualization
+    from dreamscope.techniques.visualize import visualize
 
 _HOMES = {
     "Ablation": "dreamscope.models.edits",
@@ -66,7 +67,7 @@ _HOMES = {
     "Recipe": "dreamscope.recipes",
     "Size": "dreamscope.images",
     "Step": "dreamscope.ascent",
-    "Visualization": "dreamscope.techniques.visualize",
+    "Visualization": "dreamscope.techniques.visualization",
     "blind": "dreamscope.techniques.blind",
     "dissect": "dreamscope.techniques.dissect",
     "dream": "dreamscope.techniques.dream",

@@ -12,7 +12,8 @@ from dreamscope.errors import DreamscopeError, Interrupted
 from dreamscope.models.classifier import Classifier
 from dreamscope.recipes import Recipe
 from dreamscope.techniques.looks import LOOKS
-from dreamscope.techniques.visualize import Visualization, visualize
+from dreamscope.techniques.visualization import Visualization
+from dreamscope.techniques.visualize import visualize
 
 FEW = {"steps": 12, "size": 32}
 

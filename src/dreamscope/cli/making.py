@@ -16,7 +16,7 @@ from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 from dreamscope.techniques.looks import DEFAULT_LOOK, LOOKS
 
 if TYPE_CHECKING:
-    from dreamscope.techniques.visualize import Visualization
+    from dreamscope.techniques.visualization import Visualization
 
 
 @with_model()
