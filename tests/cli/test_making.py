@@ -121,3 +121,12 @@ def test_bad_command_lines(run: Callable, folder: Path, words: tuple[str, ...], 
     assert message in ran.err
     assert ran.err.count("\n") == 1
     assert sorted(path for path in folder.iterdir() if path.name not in ("cache", "__pycache__")) == before
+
+
+def test_a_size_too_small_for_the_layer(run: Callable, folder: Path) -> None:
+    (folder / "net.py").write_text(SILENT.replace("nn.Conv2d(3, 2, 3)", "nn.Conv2d(3, 2, 9)"))
+    ran = run("visualize", "1:0", "--model", "net.py:half", "--input-size", 32, "--size", 8, "-o", "a.png")
+    assert ran.code == 2
+    assert "half can't run on 8x8 pixels" in ran.err
+    assert "it was made for 32x32: try that size" in ran.err
+    assert not (folder / "a.png").exists()

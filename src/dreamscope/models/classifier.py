@@ -106,7 +106,7 @@ class Classifier(nn.Module):
                 height, width = images.shape[-2:]
                 raise DreamscopeError(
                     f"{self.name} can't run on {width}x{height} pixels ({self._reason(error)}); "
-                    f"it was made for {self.input_size[1]}x{self.input_size[0]} (to dream: that size and one octave)"
+                    f"it was made for {self.input_size[1]}x{self.input_size[0]}: try that size (a dream also with one octave)"
                 ) from error
 
     @staticmethod
