@@ -104,9 +104,10 @@ class Classifier(nn.Module):
                 return self.module(inputs)
             except (RuntimeError, AssertionError, ValueError) as error:
                 height, width = images.shape[-2:]
+                fitting = f"{self.input_size[1]}x{self.input_size[0]}"
                 raise DreamscopeError(
                     f"{self.name} can't run on {width}x{height} pixels ({self._reason(error)}); "
-                    f"it was made for {self.input_size[1]}x{self.input_size[0]}: try that size (a dream also with one octave)"
+                    f"it was made for {fitting}: try that size (a dream also with one octave)"
                 ) from error
 
     @staticmethod
