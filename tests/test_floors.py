@@ -27,7 +27,7 @@ FLOORS = [
     ["ascent"],
     ["techniques"],
     ["plots", "sheets", "scatter"],
-    ["report", "patchwork", "overlays"],
+    ["report", "patchwork", "overlays", "album", "heatmaps"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dreamscope import __version__
-from dreamscope.cli import changing, dissecting, dreaming, explaining, looking, making, surveying, telling
+from dreamscope.cli import changing, dissecting, dreaming, explaining, looking, making, sheeting, surveying, telling
 
 app = typer.Typer(
     name="dreamscope",
@@ -45,6 +45,7 @@ app.command("explain")(explaining.explain)
 app.command("exemplars")(surveying.exemplars)
 app.command("filters")(surveying.filters)
 app.command("map")(surveying.map_)
+app.command("sheet")(sheeting.sheet)
 app.command("models")(looking.models)
 app.command("layers")(looking.layers)
 app.command("classify")(looking.classify)

@@ -1,0 +1,246 @@
+"""Gallery: the dreams of a sheet, computed one after the other; finished ones are kept and not made again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from dreamscope import __version__, images
+from dreamscope.ascent import Step
+from dreamscope.errors import DivergedError
+from dreamscope.models.addresses import Address
+from dreamscope.recipes import Recipe
+from dreamscope.starts import STARTS
+from dreamscope.techniques import shelf
+from dreamscope.techniques.cells import Cell, Plan
+from dreamscope.techniques.dream import Dream, dream
+from dreamscope.techniques.levels import rounded
+from dreamscope.techniques.shelf import Slot
+
+Report = Callable[[str, int, int], None]
+"""Told what is being dreamt, and how many steps are done of all that this call makes."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One picture of a gallery.
+
+    Attributes
+    ----------
+    label, note : str
+        What it is called, and a second line.
+    path : Path or None
+        Where it is kept; ``None`` if its numbers became infinite.
+    recipe : Recipe
+        Enough to make it again, by itself.
+    fresh : bool
+        Made now, not found.
+    """
+
+    label: str
+    note: str
+    path: Path | None
+    recipe: Recipe
+    fresh: bool
+
+    @property
+    def image(self) -> Tensor | None:
+        """The picture as it is kept, (1, 3, H, W) in [0, 1], read anew each time: a sheet may be of hundreds."""
+        return None if self.path is None else images.read(self.path)
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Dreams side by side.
+
+    Attributes
+    ----------
+    plan : Plan
+        What they were asked to be.
+    shown : tuple of Shown
+        One for each cell of the plan.
+    recipe : Recipe
+        ``sheet``, with the recipes of all cells.
+    """
+
+    plan: Plan
+    shown: tuple[Shown, ...]
+    recipe: Recipe
+
+    @property
+    def title(self) -> str:
+        """One line about all of it."""
+        first, over = self.plan.cells[0], self.plan.over
+        about = [] if over == "photos" else [name_of(first.image)]
+        about += [] if over == "models" else [first.model.name]
+        about += [] if over in ("layers", "channels", "models") else [" ".join(_layers_of(first))]
+        about += [] if over == "presets" else [str(first.settings["preset"])]
+        return f"{', '.join(about)}, over {over}"
+
+    @cached_property
+    def before(self) -> tuple[Tensor, ...]:
+        """What each of them was dreamt on, at its size and as 8 bits hold it, (1, 3, H, W)."""
+        found: dict[int, Tensor] = {}
+        for cell in self.plan.cells:
+            # Cells of one sheet that share a picture share its size too.
+            if id(cell.image) not in found:
+                found[id(cell.image)] = rounded(_undreamt(cell).image)
+        return tuple(found[id(cell.image)] for cell in self.plan.cells)
+
+
+def gallery(plan: Plan, *, folder: str | Path, report: Report | None = None) -> Gallery:
+    """Dream all cells of a sheet except those that are in `folder` already.
+
+    Each is what `dreamscope.techniques.dream.dream` makes with the same settings. Steps at one octave, without a mask
+    and with free colours, are pictures along one run; all others are runs of their own.
+
+    Parameters
+    ----------
+    plan
+        What the cells are, see `dreamscope.techniques.cells.plan`.
+    folder
+        Where finished cells are kept; made if it is not there. Pictures of other sheets in it are left alone.
+    report
+        Told of progress.
+
+    Raises
+    ------
+    DreamscopeError
+        Pictures that can't be read or a folder that can't be written, at once; what `dream` refuses, at that cell.
+        Cells that are finished stay.
+    Interrupted
+        On Ctrl-C; cells that are finished stay.
+    """
+    inputs = {id(each): each for cell in plan.cells for each in (cell.image, *shelf.others(cell).values())}
+    for picture in inputs.values():
+        # One that can't be read is refused before the others are dreamt on.
+        if not (isinstance(picture, str) and picture in STARTS):
+            images.read(picture)
+    slots = shelf.slots(plan, Path(folder))
+    there = {slot.path: recipe for slot in slots if (recipe := shelf.kept(slot)) is not None}
+    shown = {path: Shown("", "", path, recipe, fresh=False) for path, recipe in there.items()}
+    missing = {slot.path: slot for slot in slots if slot.path not in there}
+    for slot, recipe, fault in _made(list(missing.values()), report):
+        shown[slot.path] = Shown("", fault, None if fault else slot.path, recipe, fresh=True)
+    named = tuple(
+        replace(shown[slot.path], label=slot.cell.label, note=shown[slot.path].note or slot.cell.note) for slot in slots
+    )
+    return Gallery(plan, named, _recipe(plan, named))
+
+
+def name_of(picture: str | Path | Tensor) -> str:
+    """Return what a picture is called, without its folder."""
+    return Path(picture).name if isinstance(picture, str | Path) else "a picture in memory"
+
+
+_Made = tuple[Slot, Recipe, str]
+"""A cell that was made, with which recipe, and why there is no picture if there is none."""
+
+
+def _made(slots: Sequence[Slot], report: Report | None) -> Iterator[_Made]:
+    """Dream cells and keep them."""
+    runs = _runs(slots)
+    total, done = sum(run[-1].steps for run in runs), 0
+    for number, run in enumerate(runs, 1):
+        last, before = run[-1], done
+        name = f"{last.cell.label} ({number} of {len(runs)})"
+
+        def told(step: Step, name: str = name, before: int = before, steps: int = last.steps) -> None:
+            if report is not None:
+                # Octaves that are too small are left out: a run may have fewer steps than were planned.
+                report(name, before + steps * step.number // step.total, total)
+
+        if report is not None:
+            report(name, before, total)
+        yield from (_alone if len(run) == 1 else _along)(run, told)
+        done += last.steps
+        if report is not None:
+            report(name, done, total)
+
+
+def _runs(slots: Sequence[Slot]) -> list[list[Slot]]:
+    """Put cells together that are pictures along one run, in the order of their steps."""
+    runs: dict[str, list[Slot]] = {}
+    for slot in slots:
+        settings = slot.cell.settings
+        # At several octaves each step of a small one changes all that follows. What a mask or kept colours leave of a
+        # picture is the dream's own business.
+        alone = settings["octaves"] > 1 or settings["keep_color"] or settings.get("mask") is not None
+        same = {**settings, "steps": None, "picture": id(slot.cell.image), "model": id(slot.cell.model)}
+        runs.setdefault(str(slot.path) if alone else repr(sorted(same.items())), []).append(slot)
+    return [sorted(run, key=lambda slot: slot.steps) for run in runs.values()]
+
+
+def _alone(run: Sequence[Slot], told: Callable[[Step], None]) -> Iterator[_Made]:
+    (slot,) = run
+    try:
+        made = dream(slot.cell.model, slot.cell.image, report=told, **slot.cell.settings)
+    except DivergedError as error:
+        yield slot, error.result.recipe, _fault(error)
+        return
+    shelf.keep(slot, made.image, made.recipe)
+    yield slot, made.recipe, ""
+
+
+def _along(run: Sequence[Slot], told: Callable[[Step], None]) -> Iterator[_Made]:
+    """Keep pictures along one run, each as soon as it is there."""
+    cell = run[-1].cell
+    start = dream(cell.model, cell.image, **{**cell.settings, "steps": 0})
+    fixed = {name: start.recipe.parameters[name] for name in ("precision", "tile")}
+    kept: dict[int, Recipe] = {}
+
+    def keep(number: int, image: Tensor) -> None:
+        for slot in run:
+            if slot.steps == number:
+                kept[number] = replace(start.recipe, parameters={**start.recipe.parameters, "steps": number})
+                # The sum as `dream` takes it, so that not even rounding differs.
+                shelf.keep(slot, (start.image + (image.cpu() - start.image)).clamp(0, 1), kept[number])
+
+    def note(step: Step) -> None:
+        keep(step.number, step.image)
+        told(step)
+
+    fault = ""
+    keep(0, start.image)
+    try:
+        dream(cell.model, cell.image, report=note, **{**cell.settings, **fixed})
+    except DivergedError as error:
+        fault = _fault(error)
+    for slot in run:
+        parameters = {**start.recipe.parameters, "steps": slot.steps}
+        there = slot.steps in kept
+        yield slot, replace(start.recipe, parameters=parameters), "" if there else fault
+
+
+def _fault(error: DivergedError) -> str:
+    return f"not finite at step {error.step}: try a smaller --rate"
+
+
+def _undreamt(cell: Cell) -> Dream:
+    # In a form that needs no measuring, which nothing depends on.
+    still = {"steps": 0, "octaves": 1, "precision": "float32/contiguous", "guide": None, "mask": None}
+    return dream(cell.model, cell.image, **{**cell.settings, **still})
+
+
+def _layers_of(cell: Cell) -> list[str]:
+    return [str(replace(Address.parse(text), weight=1.0)) for text in cell.settings["at"]]
+
+
+def _recipe(plan: Plan, shown: Sequence[Shown]) -> Recipe:
+    models = list({id(cell.model): cell.model for cell in plan.cells}.values())
+    inputs: Mapping[str, Any] = shown[0].recipe.inputs
+    if plan.over == "photos":
+        inputs = {**inputs, "image": [each.recipe.inputs["image"] for each in shown]}
+    cells = [{"label": each.label, "note": each.note, "recipe": asdict(each.recipe)} for each in shown]
+    return Recipe(
+        version=__version__,
+        command="sheet",
+        model=models[0].source if len(models) == 1 else {"models": [model.source for model in models]},
+        inputs=inputs,
+        parameters={"over": plan.over, "cells": cells},
+    )
