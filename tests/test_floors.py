@@ -18,7 +18,7 @@ FLOORS = [
     ["errors", "intervals", "memory", "colors"],
     ["files", "naming"],
     ["images"],
-    ["photos", "recipes"],
+    ["photos", "recipes", "clips"],
     ["models"],
     ["probes"],
     ["objectives", "parameterizations", "transforms", "regularizers", "gradients", "starts"],
@@ -26,8 +26,11 @@ FLOORS = [
     ["engine", "tiles"],
     ["ascent"],
     ["techniques"],
-    ["plots", "sheets", "scatter"],
+    ["plots", "sheets", "scatter", "cuts", "gifs", "tracks"],
     ["report", "patchwork", "overlays", "album", "heatmaps"],
+    ["film"],
+    ["reel"],
+    ["recording"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}

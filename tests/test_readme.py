@@ -35,7 +35,12 @@ def test_the_command_lines_are_ones() -> None:
         name: {option for parameter in command.params for option in parameter.opts}
         for name, command in get_command(app).commands.items()
     }
-    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("dreamscope ")]
+    lines = [
+        line
+        for block in blocks("sh")
+        for line in block.replace("\\\n", "").splitlines()
+        if line.startswith("dreamscope ")
+    ]
     assert len(lines) > 10
     for line in lines:
         _, command, *words = shlex.split(line, comments=True)

@@ -13,7 +13,7 @@ from dreamscope.ascent import Step
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 from dreamscope.images import Size
 from dreamscope.models.classifier import Classifier
-from dreamscope.techniques.dream import _octave_sizes, dream
+from dreamscope.techniques.dream import dream, octave_sizes
 from dreamscope.techniques.presets import PRESETS, Settings
 
 
@@ -73,10 +73,10 @@ def test_the_objective_rises_on_every_octave(vgg: Classifier, image: Tensor) -> 
 
 def test_octaves() -> None:
     settings = Settings(octaves=4, octave_scale=1.4)
-    assert _octave_sizes(Size(640, 427), settings) == [Size(233, 156), Size(327, 218), Size(457, 305), Size(640, 427)]
+    assert octave_sizes(Size(640, 427), settings) == [Size(233, 156), Size(327, 218), Size(457, 305), Size(640, 427)]
     # None of them too small to see anything in, but the picture itself always.
-    assert _octave_sizes(Size(60, 50), settings) == [Size(43, 36), Size(60, 50)]
-    assert _octave_sizes(Size(9, 9), settings) == [Size(9, 9)]
+    assert octave_sizes(Size(60, 50), settings) == [Size(43, 36), Size(60, 50)]
+    assert octave_sizes(Size(9, 9), settings) == [Size(9, 9)]
 
 
 def test_no_steps_give_the_photo_back(vgg: Classifier, image: Tensor) -> None:

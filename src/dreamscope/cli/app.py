@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from dreamscope import __version__
-from dreamscope.cli import changing, dissecting, dreaming, explaining, looking, making, sheeting, surveying, telling
+from dreamscope.cli import (
+    changing,
+    dissecting,
+    dreaming,
+    explaining,
+    filming,
+    looking,
+    making,
+    sheeting,
+    surveying,
+    telling,
+)
 
 app = typer.Typer(
     name="dreamscope",
@@ -46,6 +57,8 @@ app.command("exemplars")(surveying.exemplars)
 app.command("filters")(surveying.filters)
 app.command("map")(surveying.map_)
 app.command("sheet")(sheeting.sheet)
+app.command("zoom")(filming.zoom)
+app.command("video")(filming.video)
 app.command("models")(looking.models)
 app.command("layers")(looking.layers)
 app.command("classify")(looking.classify)

@@ -36,7 +36,7 @@ def invert(
     start: Annotated[str, typer.Option(metavar="S", help="noise or gray.")] = "noise",
     param: Annotated[str, typer.Option(metavar="P", help="fourier, pixel or maco.")] = "fourier",
     rate: Annotated[float | None, typer.Option(metavar="R", help="How far each step goes.")] = None,
-    smooth: Annotated[float, typer.Option(metavar="W", help="Weight of the total variation.")] = 0.002,
+    smooth: Annotated[float, typer.Option(metavar="W", help="Weight of the total variation.")] = 0.05,
     size: Annotated[
         str | None, typer.Option(metavar="PX", help="The longer side, or WIDTHxHEIGHT; as the network was tested.")
     ] = None,

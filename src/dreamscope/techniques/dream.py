@@ -158,10 +158,10 @@ def dream(
     if not 0 <= seed < 2**63:
         raise DreamscopeError(f"seed lies between 0 and 2**63 - 1, not at {seed}")
     generator = torch.Generator().manual_seed(seed)
-    photo = _starting_picture(image, size, generator)
+    photo = starting_picture(image, size, generator)
     coverage = None if mask is None else _coverage(mask, photo)
     guide_picture = None if guide is None else images.read(guide)
-    sizes = _octave_sizes(images.size_of(photo), settings)
+    sizes = octave_sizes(images.size_of(photo), settings)
     longer = max(sizes[-1].width, sizes[-1].height)
     fast, choice = prepared(model, {address.layer for address in addresses}, longer, settings.precision)
     if tile is None:
@@ -237,7 +237,8 @@ def dream(
     return finished(detail)
 
 
-def _starting_picture(image: str | Path | Tensor, size: int | str | Size | None, generator: Generator) -> Tensor:
+def starting_picture(image: str | Path | Tensor, size: int | str | Size | None, generator: Generator) -> Tensor:
+    """Return the photo, or what a starting point's name means, at the size asked for."""
     wanted = size if isinstance(size, Size) or size is None else Size.parse(size)
     if isinstance(image, str) and image in STARTS:
         if wanted is None:
@@ -260,8 +261,8 @@ def _coverage(mask: str | Path | Tensor, photo: Tensor) -> Tensor:
     return images.resize(cover, wanted).clamp(0, 1)
 
 
-def _octave_sizes(full: Size, settings: Settings) -> list[Size]:
-    """From small to full."""
+def octave_sizes(full: Size, settings: Settings) -> list[Size]:
+    """Return the sizes of a dream, from small to full."""
     sizes = []
     for power in reversed(range(settings.octaves)):
         scale = settings.octave_scale**power

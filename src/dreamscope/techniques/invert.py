@@ -81,7 +81,7 @@ def invert(
     start: str = "noise",
     param: str = "fourier",
     rate: float | None = None,
-    smooth: float = 0.002,
+    smooth: float = 0.05,
     size: int | str | Size | None = None,
     precision: str = "float32",
     seed: int = 0,

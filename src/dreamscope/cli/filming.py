@@ -1,0 +1,288 @@
+"""``zoom`` and ``video``, and what films an ascent for other commands."""
+
+from __future__ import annotations
+
+import json as json_module
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamscope.cli import show
+from dreamscope.cli.exits import INTERRUPTED
+from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.errors import DreamscopeError, Interrupted
+from dreamscope.techniques.presets import DEFAULT_PRESET, PRESETS
+
+if TYPE_CHECKING:
+    from dreamscope.ascent import Report
+    from dreamscope.film import Film
+    from dreamscope.recipes import Recipe
+    from dreamscope.recording import Recorder
+    from dreamscope.reel import Plan
+
+LARGEST_UNASKED = 512
+"""A zoom's longer side, where the photo is larger and --size does not say how large."""
+
+_FORMATS = ".mp4, .webm or .gif"
+
+At = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ADDRESS", help="[WEIGHT*]LAYER[:CHANNELS][@ROW,COL]; may be repeated."),
+]
+Preset = Annotated[str, typer.Option(metavar="P", help=f"{', '.join(PRESETS)}.")]
+Loss = Annotated[str | None, typer.Option(metavar="L", help="norm, mean_square, mean or gram.")]
+Rate = Annotated[float | None, typer.Option(metavar="R", help="Mean change of a colour (0 to 1) in a step.")]
+Octaves = Annotated[int | None, typer.Option(metavar="N", help="Sizes of each frame, from small to full.")]
+Precision = Annotated[str | None, typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Of all randomness.")]
+
+FilmOut = Annotated[str | None, typer.Option("--film", metavar="OUT", help=f"Film the steps: {_FORMATS}.")]
+Every = Annotated[int, typer.Option(metavar="N", help="Steps from one frame of the film to the next.")]
+Fps = Annotated[str, typer.Option(metavar="F", help="Frames a second: 24, 23.976, 30000/1001.")]
+
+
+@with_model()
+def zoom(
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="A photo, sample:china, sample:flower, or noise, gray, clouds.")
+    ],
+    *,
+    loader: Loader,
+    out: Annotated[
+        str | None, typer.Option("-o", "--out", metavar="OUT", help=f"{_FORMATS}; NAME-zoom.mp4 if not given.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(metavar="S", help="How long the film is.")] = 5.0,
+    zoom: Annotated[float, typer.Option(metavar="X", help="How much larger things get in a second.")] = 1.3,
+    rotate: Annotated[float, typer.Option(metavar="DEG", help="Degrees in a second, counter-clockwise.")] = 0.0,
+    pan: Annotated[str, typer.Option(metavar="X,Y", help="Widths to the right and heights down in a second.")] = "0,0",
+    fps: Fps = "24",
+    at: At = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Addresses along the way: '0s:LAYER 8s:LAYER:3+0.5*LAYER'."),
+    ] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="End where it begins, to be repeated without a jump.")] = False,
+    preset: Preset = DEFAULT_PRESET,
+    loss: Loss = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="Steps on each octave of a frame; 2.")] = None,
+    rate: Rate = None,
+    octaves: Octaves = None,
+    precision: Precision = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="PX", help=f"The longer side, or WIDTHxHEIGHT; the photo's own up to {LARGEST_UNASKED}."),
+    ] = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Dive into a picture: each frame is the one before, a little nearer, dreamt a little further.
+
+    What was interrupted, even killed, goes on with the same command.
+    """
+    from dreamscope import film
+    from dreamscope.starts import STARTS
+
+    rate_of_frames = film.rate(fps, _checked(out) or "a.mp4")
+    if image not in STARTS:
+        photo = show.input_picture(image, Path(out or ""))
+        longer = max(photo.shape[-2:])
+        if size is None and longer > LARGEST_UNASKED:
+            size = str(LARGEST_UNASKED)
+            show.note(f"The photo's longer side is {longer} pixels; zooming at {size} (--size changes that).")
+    model = loader()
+    from dreamscope.techniques import zoom as technique
+
+    plan = technique.zoom(
+        model,
+        image,
+        at or None,
+        seconds=seconds,
+        zoom=zoom,
+        rotate=rotate,
+        pan=_pair(pan),
+        fps=rate_of_frames,
+        schedule=schedule,
+        loop=loop,
+        preset=preset,
+        loss=loss,
+        steps=steps,
+        rate=rate,
+        octaves=octaves,
+        size=size,
+        seed=seed,
+        **_as_begun(out, precision),
+    )
+    _make(plan, _target(out, f"{show.stem_of(image)}-zoom", plan.recipe), json=json)
+
+
+@with_model()
+def video(
+    clip: Annotated[str, typer.Argument(metavar="VIDEO", help="A video file.")],
+    *,
+    loader: Loader,
+    out: Annotated[
+        str | None, typer.Option("-o", "--out", metavar="OUT", help=f"{_FORMATS}; NAME-dream.mp4 if not given.")
+    ] = None,
+    at: At = None,
+    keep: Annotated[
+        float | None, typer.Option(metavar="0..1", help="Of the dream before, carried along the motion; 0.85.")
+    ] = None,
+    preset: Preset = DEFAULT_PRESET,
+    loss: Loss = None,
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", help="Steps on each octave; what was kept needs fewer.")
+    ] = None,
+    rate: Rate = None,
+    octaves: Octaves = None,
+    precision: Precision = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="PX", help="The longer side, or WIDTHxHEIGHT; the clip's own if not given.")
+    ] = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Dream a clip, so that what is dreamt moves along with it; its sound comes along.
+
+    What was interrupted, even killed, goes on with the same command.
+    """
+    from dreamscope import film
+    from dreamscope.clips import Clip
+
+    target = _checked(out)
+    opened = Clip.open(clip)
+    if target is not None and target.exists() and target.samefile(clip):
+        raise DreamscopeError(f"'{target}' is an input; write the result somewhere else")
+    film.rate(opened.fps, target or "a.mp4")
+    model = loader()
+    from dreamscope.techniques import video as technique
+
+    plan = technique.video(
+        model,
+        opened,
+        at or None,
+        keep=technique.KEEP if keep is None else keep,
+        preset=preset,
+        loss=loss,
+        steps=steps,
+        rate=rate,
+        octaves=octaves,
+        size=size,
+        seed=seed,
+        **_as_begun(out, precision),
+    )
+    target = _target(out, f"{Path(clip).stem}-dream", plan.recipe)
+    _make(plan, target, json=json, sound=clip, time_base=opened.time_base)
+
+
+class Filming:
+    """What a command hands to a technique as ``report``, and tells the recipe to afterwards."""
+
+    def __init__(self, report: Report | None, recorder: Recorder | None) -> None:
+        self.report, self._recorder = recorder or report, recorder
+
+    def of(self, recipe: Recipe) -> None:
+        """Put the recipe into the film, if there is one."""
+        if self._recorder is not None:
+            self._recorder.note = recipe.to_json()
+
+
+@contextmanager
+def filmed(out: str | None, *, every: int = 1, fps: str = "24", report: Report | None = None) -> Iterator[Filming]:
+    """Film an ascent where `out` (``--film``) says so; `report` is called in any case.
+
+    Examples
+    --------
+    >>> with show.progress("dreaming") as report, filmed(out, report=report) as filming:  # doctest: +SKIP
+    ...     result = dream(model, image, report=filming.report)
+    ...     filming.of(result.recipe)
+    """
+    if out is None:
+        yield Filming(report, None)
+        return
+    from dreamscope.recording import recording
+
+    with recording(out, every=every, fps=fps, report=report) as recorder:
+        yield Filming(report, recorder)
+
+
+def _make(plan: Plan, target: Path, *, json: bool, **options: Any) -> None:
+    from dreamscope import reel
+
+    started = time.perf_counter()
+    try:
+        with show.stages() as report:
+            made = reel.make(target, plan, report=report, **options)
+    except Interrupted as stop:
+        so_far = "nothing was written" if stop.result is None else f"kept the film so far: {stop.result.path}"
+        show.note(f"dreamscope: {stop}; {so_far}; the same command goes on from there")
+        raise typer.Exit(INTERRUPTED) from stop
+    seconds = time.perf_counter() - started
+    for side, line, added in (("width", "column", made.added.width), ("height", "row", made.added.height)):
+        if added:
+            show.note(
+                f"The frames' {side} is odd, and {target.suffix} needs even sides: the last {line} is shown twice."
+            )
+    if json:
+        show.as_json(_facts(made, plan.recipe, seconds))
+    else:
+        print(f"{target}  {made.size}  {made.count} frames  {float(made.fps):g} fps  {seconds:.1f} s")
+
+
+def _checked(out: str | None) -> Path | None:
+    from dreamscope import files, film
+
+    if out is None:
+        return None
+    film.ensure_format(out)
+    return files.ensure_writable(out)
+
+
+def _as_begun(out: str | None, precision: str | None) -> dict[str, Any]:
+    """Go on in the precision and the tiles that a film was begun in; measured anew, they might be others."""
+    from dreamscope.recipes import Recipe
+    from dreamscope.reel import Reel
+
+    kept = None if out is None else Reel(out).note
+    if kept is None or precision is not None:
+        return {"precision": precision}
+    try:
+        parameters = Recipe.from_json(kept).parameters
+    except DreamscopeError:
+        return {"precision": precision}
+    return {key: parameters.get(key) for key in ("precision", "tile")}
+
+
+def _target(out: str | None, stem: str, recipe: Recipe) -> Path:
+    """Return where the film goes: as asked, or a free name, or that of the same film where it was interrupted."""
+    from dreamscope.reel import Reel
+
+    if out is not None:
+        return Path(out)
+    note = recipe.to_json()
+    candidates = (Path(f"{stem}{'' if n == 1 else f'-{n}'}.mp4") for n in count(1))
+    free: Callable[[Path], bool] = lambda path: not path.exists() and not Reel(path).folder.exists()  # noqa: E731
+    return next(path for path in candidates if Reel(path).note == note or free(path))
+
+
+def _pair(text: str) -> tuple[float, float]:
+    try:
+        across, down = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise DreamscopeError(f"--pan takes two numbers separated by a comma, not '{text}'") from error
+    return across, down
+
+
+def _facts(made: Film, recipe: Recipe, seconds: float) -> dict[str, Any]:
+    return {
+        "file": str(made.path),
+        "size": str(made.size),
+        "frames": made.count,
+        "fps": str(made.fps),
+        "seconds": round(seconds, 3),
+        "recipe": json_module.loads(recipe.to_json())["dreamscope"],
+    }

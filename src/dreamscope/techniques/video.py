@@ -1,0 +1,184 @@
+"""Video: dream a clip, so that what is dreamt moves along with what it was dreamt on.
+
+Each frame begins with what was dreamt on the one before, carried along the optical flow where it is still to be seen,
+as Ruder, Dosovitskiy and Brox did for styles in "Artistic style transfer for videos" (2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from torch import Tensor
+
+from dreamscope import __version__, images, memory
+from dreamscope.clips import Clip, Frame
+from dreamscope.errors import DreamscopeError, ensure_one_of
+from dreamscope.images import Size
+from dreamscope.models.addresses import Address, resolve
+from dreamscope.models.classifier import Classifier
+from dreamscope.recipes import Recipe, reference
+from dreamscope.techniques.dreamer import Dreamer
+from dreamscope.techniques.flow import motion
+from dreamscope.techniques.presets import DEFAULT_PRESET, PRESETS
+
+KEEP = 0.85
+"""Of what was dreamt on the frame before."""
+
+
+@dataclass(frozen=True)
+class Video:
+    """A clip ready to be dreamt frame by frame; nothing is held but two frames.
+
+    Attributes
+    ----------
+    clip : Clip
+        What is dreamt on.
+    addresses : tuple of Address
+        Where.
+    size : Size
+        Of its frames.
+    recipe : Recipe
+        Enough to make it again.
+    """
+
+    clip: Clip
+    addresses: tuple[Address, ...]
+    size: Size
+    recipe: Recipe
+    _dreamer: Dreamer
+
+    @property
+    def fps(self) -> Fraction:
+        """Frames a second, on average."""
+        return self.clip.fps
+
+    @property
+    def count(self) -> int:
+        """How many frames there are, as far as the clip says."""
+        return self.clip.count
+
+    @property
+    def overlap(self) -> int:
+        """0: a clip ends where it ends."""
+        return 0
+
+    def frames(self, first: int = 0, before: Tensor | None = None) -> Generator[Frame, None, None]:
+        """Dream the frames from number `first` on, in 8 bits; `before` is the dream before it.
+
+        A dream depends on nothing but its frame, the frame before and the dream on that, so that it can go on anywhere.
+        """
+        earlier: Tensor | None = None
+        with memory.kept():
+            for number, frame in enumerate(self.clip.frames(max(0, first - 1)), max(0, first - 1)):
+                later = self._sized(frame.image)
+                if number >= first:
+                    before = images.read(images.to_pil(self._dreamt(later, earlier, before)))
+                    yield Frame(before, frame.time)
+                earlier = later
+
+    def _sized(self, image: Tensor) -> Tensor:
+        return images.resize(image, self.size).clamp(0, 1)
+
+    def _dreamt(self, later: Tensor, earlier: Tensor | None, before: Tensor | None) -> Tensor:
+        given = self.recipe.parameters
+        keep, seed = given["keep"], given["seed"]
+        # The same seed for each: what does not move is dreamt alike.
+        if earlier is None or before is None or keep == 0:
+            return self._dreamer(later, self.addresses, seed=seed)
+        moved = motion(earlier, later)
+        if moved.cut:
+            return self._dreamer(later, self.addresses, seed=seed)
+        start = (later + keep * moved.carry(before - earlier)).clamp(0, 1)
+        # So much is forgotten from frame to frame, and so much dreamt anew: it neither fades nor piles up.
+        steps = max(1, round((1 - keep) * given["steps"]))
+        return self._dreamer(start, self.addresses, seed=seed, steps=steps)
+
+
+def video(
+    model: Classifier,
+    clip: str | Path | Clip,
+    at: str | Address | Sequence[str | Address] | None = None,
+    *,
+    keep: float = KEEP,
+    preset: str = DEFAULT_PRESET,
+    loss: str | None = None,
+    steps: int | None = None,
+    rate: float | None = None,
+    octaves: int | None = None,
+    precision: str | None = None,
+    size: int | str | Size | None = None,
+    seed: int = 0,
+    tile: int | None = None,
+) -> Video:
+    """Plan a dream on a clip; `dreamscope.reel.make` makes the film.
+
+    Parameters
+    ----------
+    model
+        Whose dream it is.
+    clip
+        A video file.
+    at
+        Addresses, weighted; the model's default if not given.
+    keep
+        How much of the dream before is kept, 0 to less than 1; with 0 each frame is dreamt by itself.
+    preset, loss, steps, rate, octaves, precision
+        As for `dream`. The first frame of a scene has all the steps; the others only what was not kept of them.
+    size
+        The longer side in pixels, or ``WIDTHxHEIGHT``; the clip's own if not given.
+    seed
+        Of all randomness.
+    tile
+        The side of the tiles, 0 for none; one that fits into memory if not given.
+
+    Returns
+    -------
+    Video
+
+    Raises
+    ------
+    DreamscopeError
+        Anything that can't be meant; a file that is no video; see the modules that read what was given.
+    """
+    ensure_one_of(preset, PRESETS, "preset")
+    if not 0 <= keep < 1:
+        raise DreamscopeError(f"keep lies between 0 and less than 1, not at {keep}")
+    if not 0 <= seed < 2**63:
+        raise DreamscopeError(f"seed lies between 0 and 2**63 - 1, not at {seed}")
+    given = {"loss": loss, "steps": steps, "rate": rate, "octaves": octaves, "precision": precision}
+    settings = replace(PRESETS[preset], **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    clip = clip if isinstance(clip, Clip) else Clip.open(clip)
+    at = model.default_address if at is None else at
+    addresses = tuple(resolve([at] if isinstance(at, str | Address) else at, model))
+    full = _size(clip, size)
+    dreamer = Dreamer(model, addresses, settings, full, tile=tile)
+    recipe = Recipe(
+        version=__version__,
+        command="video",
+        model=model.source,
+        inputs={"clip": reference(clip.path)},
+        parameters={
+            **asdict(settings),
+            "preset": preset,
+            "precision": str(dreamer.choice.form),
+            "tile": dreamer.tile,
+            "at": [str(address) for address in addresses],
+            "keep": keep,
+            "size": str(full),
+            "seed": seed,
+        },
+    )
+    return Video(clip, addresses, full, recipe, dreamer)
+
+
+def _size(clip: Clip, size: int | str | Size | None) -> Size:
+    wanted = size if isinstance(size, Size) or size is None else Size.parse(size)
+    if isinstance(wanted, Size):
+        return wanted
+    if wanted is None:
+        return clip.size
+    scale = wanted / max(clip.size.width, clip.size.height)
+    return Size(max(1, round(clip.size.width * scale)), max(1, round(clip.size.height * scale)))

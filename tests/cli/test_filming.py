@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import filmed
+import pytest
+import torch
+
+from dreamscope import film, images
+from dreamscope.cli import filming
+from dreamscope.clips import Clip
+from dreamscope.models.classifier import Classifier
+from dreamscope.recipes import Recipe
+from dreamscope.reel import Reel
+from dreamscope.techniques.dream import dream
+
+TINY = ("--model", "net.py:tiny", "--input-size", "32")
+SHORT = (*TINY, "--at", "2", "--steps", 1, "--octaves", 1)
+
+
+def kept(path: str) -> dict[str, object]:
+    return dict(Recipe.from_json(film.read_note(path) or "").parameters)
+
+
+def own_files(folder: Path) -> set[str]:
+    return set(os.listdir(folder)) - {"net.py", "__pycache__", "cache"}
+
+
+def test_a_zoom_in_one_line(run: Callable, folder: Path) -> None:
+    ran = run("zoom", "sample:china", *SHORT, "--seconds", 0.5, "--size", "64x48")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("china-zoom.mp4  64x48  12 frames  24 fps  ")
+    assert len(filmed.decoded(folder / "china-zoom.mp4")) == 12
+    assert own_files(folder) == {"china-zoom.mp4"}
+    # Nothing is overwritten unasked.
+    assert run("zoom", "sample:china", *SHORT, "--seconds", 0.1, "--size", "64x48").code == 0
+    assert own_files(folder) == {"china-zoom.mp4", "china-zoom-2.mp4"}
+
+
+def test_every_option_of_zoom(run: Callable, folder: Path) -> None:
+    ran = run(
+        "zoom", "clouds", "-o", "out.webm", *TINY, "--seconds", 1, "--zoom", 1.1, "--rotate", -20, "--pan", "0.1,-0.05",
+        "--fps", "10", "--schedule", "0s:0:1 1s:2", "--loop", "--preset", "classic", "--loss", "norm", "--steps", 1,
+        "--rate", 0.01, "--octaves", 2, "--precision", "float32", "--size", "64x40", "--seed", 5, "--json",
+    )  # fmt: skip
+    assert (ran.code, ran.err) == (0, "")
+    told = json.loads(ran.out)
+    assert (told["file"], told["size"], told["frames"], told["fps"]) == ("out.webm", "64x40", 10, "10")
+    assert told["recipe"]["parameters"] == kept("out.webm") == {
+        "at": None, "schedule": "0s:0:1 1s:2", "seconds": 1.0, "zoom": 1.1, "rotate": -20.0, "pan": [0.1, -0.05],
+        "fps": "10", "loop": True, "preset": "classic", "loss": "norm", "steps": 1, "rate": 0.01, "octaves": 2,
+        "octave_scale": 1.4, "jitter": 32, "filter": "mean", "natural": 0.0, "precision": "float32/contiguous",
+        "tile": 0, "size": "64x40", "seed": 5,
+    }  # fmt: skip
+
+
+def test_large_photos_are_made_smaller_and_odd_sides_told(run: Callable, folder: Path) -> None:
+    images.write(filmed.photo(299, 600), folder / "large.png")
+    ran = run("zoom", "large.png", *SHORT, "--seconds", 0.1, "-o", "a.mp4")
+    assert ran.err.splitlines() == [
+        "The photo's longer side is 600 pixels; zooming at 512 (--size changes that).",
+        "The frames' height is odd, and .mp4 needs even sides: the last row is shown twice.",
+    ]
+    assert "512x256" in ran.out
+
+
+def test_a_video(run: Callable, folder: Path) -> None:
+    filmed.with_sound(folder / "clip.mp4", 6, fps=12, seconds=0.5)
+    ran = run("video", "clip.mp4", *SHORT, "--keep", 0.5, "--seed", 2)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("clip-dream.mp4  48x32  6 frames  12 fps  ")
+    clip = Clip.open(folder / "clip-dream.mp4")
+    assert (clip.count, clip.fps, clip.sound) == (6, 12, True)
+    assert {key: kept("clip-dream.mp4")[key] for key in ("keep", "seed", "at")} == {"keep": 0.5, "seed": 2, "at": ["2"]}
+    ran = run("video", "clip.mp4", *SHORT, "--size", 32, "-o", "out.gif", "--json")
+    assert json.loads(ran.out)["size"] == "32x21"
+    assert own_files(folder) == {"clip.mp4", "clip-dream.mp4", "out.gif"}
+
+
+def test_interrupted_it_plays_and_the_same_command_goes_on(
+    run: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ("zoom", "sample:china", *SHORT, "--seconds", 0.5, "--size", "64x48")
+    assert run(*line, "-o", "whole.mp4").code == 0
+    real = Reel.add
+
+    def stopping(self: Reel, *given: object) -> None:
+        real(self, *given)  # type: ignore[arg-type]
+        if len(self) == 5:
+            raise KeyboardInterrupt
+
+    for name, words in (("china-zoom.mp4", ()), ("given.gif", ("-o", "given.gif"))):
+        with monkeypatch.context() as patched:
+            patched.setattr(Reel, "add", stopping)
+            ran = run(*line, *words)
+        assert ran.code == 130
+        assert ran.err == (
+            f"dreamscope: stopped after frame 5 of 12; kept the film so far: {name}; "
+            "the same command goes on from there\n"
+        )
+        assert len(filmed.decoded(folder / name)) == 5
+        assert (folder / f"{name}.frames").is_dir()
+        # Another film does not get in its way, nor the other way round.
+        assert run("zoom", "sample:china", *SHORT, "--seconds", 0.1, "--size", "64x48", "-o", name).code == 2
+        ran = run(*line, *words)
+        assert (ran.code, ran.out.split()[0]) == (0, name)
+        assert len(filmed.decoded(folder / name)) == 12
+    assert (folder / "china-zoom.mp4").read_bytes() == (folder / "whole.mp4").read_bytes()
+    assert own_files(folder) == {"china-zoom.mp4", "given.gif", "whole.mp4"}
+
+
+BAD_LINES = {
+    "output format": (["zoom", "clouds", "-o", "a.avi"], "a film ends in .mp4, .webm, .gif"),
+    "near format": (["zoom", "clouds", "-o", "a.mp3"], "did you mean '.mp4'"),
+    "output folder": (["zoom", "clouds", "-o", "no/a.mp4"], "there is no folder 'no'"),
+    "no picture": (["zoom", "nowhere.png"], "no such picture"),
+    "fps": (["zoom", "clouds", "--fps", "often"], "a .mp4 can't have that rate: fps is more than 0"),
+    "fps of a gif": (["zoom", "clouds", "--fps", "60", "-o", "a.gif"], "at most 50"),
+    "pan": (["zoom", "clouds", *TINY, "--pan", "1"], "--pan takes two numbers separated by a comma, not '1'"),
+    "seconds": (["zoom", "clouds", *TINY, "--seconds", "0"], "seconds are more than 0"),
+    "schedule": (["zoom", "clouds", *TINY, "--schedule", "8s"], "'8s' is no entry of a schedule"),
+    "schedule and address": (["zoom", "clouds", *TINY, "--at", "2", "--schedule", "0s:2"], "exclude each other"),
+    "no video": (["video", "nowhere.mp4"], "no such video"),
+    "empty": (["video", "empty.mp4"], "is empty (0 bytes)"),
+    "text": (["video", "text.mp4"], "is not a video that can be read"),
+    "cut short": (["video", "cut.mp4"], "is not a video that can be read"),
+    "output is input": (["video", "good.mp4", "-o", "good.mp4"], "is an input; write the result somewhere else"),
+    "video format": (["video", "good.mp4", "-o", "a.mkv"], "a film ends in"),
+    "fast gif": (
+        ["video", "fast.mp4", "-o", "a.gif"],
+        "a .gif can't have that rate: fps is more than 0 and at most 50",
+    ),
+    "keep": (["video", "good.mp4", *TINY, "--keep", "2"], "keep lies between"),
+    "layer": (["video", "good.mp4", *TINY, "--at", "9"], "no layer '9'"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_LINES)
+def test_bad_input_is_one_line_exit_2_and_no_file(run: Callable, folder: Path, name: str) -> None:
+    good = film.write(filmed.counted(12), folder / "good.mp4").path.read_bytes()
+    film.write(filmed.counted(3), folder / "fast.mp4", fps=60)
+    for file, content in {"empty.mp4": b"", "text.mp4": b"no film at all, just text", "cut.mp4": good[:700]}.items():
+        (folder / file).write_bytes(content)
+    before = own_files(folder)
+    words, message = BAD_LINES[name]
+    ran = run(*words)
+    assert ran.code == 2
+    assert message in ran.err
+    assert ran.err.startswith("dreamscope: ")
+    assert ran.err.count("\n") == 1
+    assert ran.out == ""
+    assert own_files(folder) == before
+
+
+def test_a_command_is_filmed_if_asked(vgg: Classifier, tmp_path: Path) -> None:
+    seen = []
+    for out in (None, str(tmp_path / "a.mp4")):
+        with filming.filmed(out, every=2, fps="10", report=seen.append) as recording:
+            result = dream(vgg, filmed.photo(32, 48), "features.3", octaves=1, steps=5, report=recording.report)
+            recording.of(result.recipe)
+    assert len(seen) == 10
+    # Steps 1, 3 and 5, and a second of the last.
+    assert len(filmed.decoded(tmp_path / "a.mp4")) == 13
+    assert film.read_note(tmp_path / "a.mp4") == result.recipe.to_json()
+    assert (next(Clip.open(tmp_path / "a.mp4").frames()).image - filmed.photo(32, 48)).abs().mean() < 0.1
+    assert torch.isfinite(result.image).all()
+
+
+def test_help_needs_no_torch() -> None:
+    check = "import dreamscope.cli.filming; import sys; assert not {'torch', 'numpy', 'av', 'cv2'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
