@@ -37,6 +37,7 @@ def test_a_zoom_in_one_line(run: Callable, folder: Path) -> None:
     assert ran.out.startswith("china-zoom.mp4  64x48  12 frames  24 fps  ")
     assert len(filmed.decoded(folder / "china-zoom.mp4")) == 12
     assert own_files(folder) == {"china-zoom.mp4"}
+    assert json.loads(run("recipe", "china-zoom.mp4").out)["dreamscope"]["command"] == "zoom"
     # Nothing is overwritten unasked.
     assert run("zoom", "sample:china", *SHORT, "--seconds", 0.1, "--size", "64x48").code == 0
     assert own_files(folder) == {"china-zoom.mp4", "china-zoom-2.mp4"}
@@ -174,3 +175,22 @@ def test_a_command_is_filmed_if_asked(vgg: Classifier, tmp_path: Path) -> None:
 def test_help_needs_no_torch() -> None:
     check = "import dreamscope.cli.filming; import sys; assert not {'torch', 'numpy', 'av', 'cv2'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dream", "sample:china", "--at", "2", "--size", "96", "--steps", 4, "--octaves", 2),
+        ("visualize", "2:1", "--steps", 8),
+        ("invert", "sample:china", "--at", "2", "--steps", 8),
+    ],
+    ids=lambda words: words[0],
+)
+def test_commands_that_climb_are_filmed(run: Callable, folder: Path, words: tuple[object, ...]) -> None:
+    ran = run(*words, *TINY, "-o", "a.png", "--film", "a.mp4", "--every", 2, "--fps", 4)
+    assert ran.code == 0, ran.err
+    # Steps 1, 3, 5, 7 and 8, and a second of the last.
+    assert len(filmed.decoded(folder / "a.mp4")) == 9
+    assert film.read_note(folder / "a.mp4") == images.read_note(folder / "a.png")
+    assert run(*words, *TINY, "-o", "b.png", "--film", "b.avi").code == 2
+    assert not (folder / "b.png").exists()

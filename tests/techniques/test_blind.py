@@ -9,7 +9,9 @@ from nets import hooks_on
 from dreamscope import images
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
-from dreamscope.techniques.blind import blind
+from dreamscope.recipes import Recipe
+from dreamscope.techniques.blind import _count, blind
+from dreamscope.techniques.channels import ChannelScores
 from dreamscope.techniques.comparison import DOSES
 from dreamscope.techniques.dissect import dissect
 
@@ -149,3 +151,15 @@ def test_the_best_patch_of_a_channel(planted: Classifier, coloured: Path) -> Non
     assert patch is not None
     assert patch.shape == (1, 3, 16, 16)
     assert patch[:, 0].mean() > patch[:, 1].mean() + 0.3
+
+
+@pytest.mark.parametrize(
+    ("top", "enough", "targets", "expected"),
+    [(None, None, 100, 50), (None, 20, 100, 21), (None, 20, 4, 40), (None, 45, 4, 50), (7, 20, 4, 7)],
+)
+def test_how_many_channels_go(top: int | None, enough: int | None, targets: int, expected: int) -> None:
+    found = ChannelScores(
+        layers={"act": 9}, class_index=0, label="a", scores={}, numbers={}, counts={"targets": targets}, unreadable={},
+        recipe=Recipe("dissect", {}, {}, {}, "0"), enough=enough,
+    )  # fmt: skip
+    assert _count(found, top) == expected

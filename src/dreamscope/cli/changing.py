@@ -9,6 +9,7 @@ import typer
 
 from dreamscope.cli import show
 from dreamscope.cli.exits import INTERRUPTED
+from dreamscope.cli.filming import Every, FilmOut, Fps, filmed
 from dreamscope.cli.options import Json, Loader, with_model
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 
@@ -44,6 +45,9 @@ def invert(
     precision: Annotated[
         str, typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16.")
     ] = "float32",
+    film: FilmOut = None,
+    every: Every = 1,
+    fps: Fps = "24",
     json: Json = False,
 ) -> None:
     """Make a picture again from its activations: what is left of it at a layer."""
@@ -57,7 +61,7 @@ def invert(
     from dreamscope.techniques import invert as technique
 
     try:
-        with show.progress("inverting") as report:
+        with show.progress("inverting") as report, filmed(film, every=every, fps=fps, report=report) as filming:
             found = technique.invert(
                 model,
                 image,
@@ -70,8 +74,9 @@ def invert(
                 size=size,
                 seed=seed,
                 precision=precision,
-                report=report,
+                report=filming.report,
             )
+            filming.of(found[0].recipe)
     except DivergedError as error:
         raise DreamscopeError(f"{error}; kept the last finite picture: {_strip(error.result, target)}") from error
     except Interrupted as stop:

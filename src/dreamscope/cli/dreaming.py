@@ -10,6 +10,7 @@ import typer
 
 from dreamscope.cli import show
 from dreamscope.cli.exits import INTERRUPTED
+from dreamscope.cli.filming import Every, FilmOut, Fps, filmed
 from dreamscope.cli.options import Json, Loader, with_model
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 from dreamscope.techniques.presets import DEFAULT_PRESET, PRESETS
@@ -79,6 +80,9 @@ def dream(
     memory: Annotated[
         str | None, typer.Option(metavar="2GB", help="What the dream may hold; larger pictures run in tiles.")
     ] = None,
+    film: FilmOut = None,
+    every: Every = 1,
+    fps: Fps = "24",
     verbose: Annotated[bool, typer.Option("--verbose", help="Say how the network is run, and why.")] = False,
     json: Json = False,
 ) -> None:
@@ -133,14 +137,17 @@ def dream(
 
     model = loader() if kept is None or recipe is None else loader.again(kept.model, near=recipe)
     try:
-        with show.progress("dreaming") as report:
-            result = technique.dream(model, report=report, **given)
+        with show.progress("dreaming") as report, filmed(film, every=every, fps=fps, report=report) as filming:
+            result = technique.dream(model, report=filming.report, **given)
+            filming.of(result.recipe)
     except DivergedError as error:
         raise DreamscopeError(f"{error}; kept the last finite picture: {error.result.save(target)}") from error
     except Interrupted as stop:
         show.note(f"dreamscope: {stop}; kept the last good picture: {stop.result.save(target)}")
         raise typer.Exit(INTERRUPTED) from stop
     result.save(target)
+    if film is not None:
+        show.note(f"filmed: {film}")
     if verbose:
         show.note(f"ran in {result.choice}")
     if json:

@@ -11,6 +11,7 @@ import typer
 
 from dreamscope.cli import show
 from dreamscope.cli.exits import INTERRUPTED
+from dreamscope.cli.filming import Every, FilmOut, Fps, filmed
 from dreamscope.cli.options import Json, Loader, with_model
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 from dreamscope.techniques.looks import DEFAULT_LOOK, LOOKS
@@ -81,6 +82,9 @@ def visualize(
     precision: Annotated[
         str, typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16.")
     ] = "auto",
+    film: FilmOut = None,
+    every: Every = 1,
+    fps: Fps = "24",
     json: Json = False,
 ) -> None:
     """Show, from noise, what a layer, channel, neuron, direction or class looks like."""
@@ -93,8 +97,10 @@ def visualize(
 
     several = max(len(subjects(model, texts)), between) * diversity > 1
     target = _target(out, texts[0], several=several, alpha=alpha)
+    if film is not None and several and diversity == 1:
+        raise DreamscopeError("a film shows one picture, or several of one thing (--diversity); name one")
     try:
-        with show.progress("visualizing") as report:
+        with show.progress("visualizing") as report, filmed(film, every=every, fps=fps, report=report) as filming:
             found = technique.visualize(
                 model,
                 texts,
@@ -114,8 +120,9 @@ def visualize(
                 size=size,
                 precision=precision,
                 seed=seed,
-                report=report,
+                report=filming.report,
             )
+            filming.of(found[0].recipe)
     except DivergedError as error:
         raise DreamscopeError(f"{error}; {_kept(error.result, target, several=several, alpha=alpha)}") from error
     except Interrupted as stop:

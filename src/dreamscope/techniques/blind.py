@@ -167,7 +167,7 @@ def blind(
         See `dissect`.
     top
         How many channels; if not given, as many as it took until the class was gone on the photos they were found
-        on, where the method knows (``joint`` does), and no more than `TOP`.
+        on, where the method knows (``joint`` does), more where these were few, and no more than `TOP`.
     how
         ``zero``, ``mean``, ``noise`` or ``scale:X``, see `Ablation`; channels are looked for with ``zero``.
     draws
@@ -273,7 +273,12 @@ def blind(
 
 
 def _count(found: ChannelScores, top: int | None) -> int:
-    return min(found.enough or TOP, TOP) if top is None else top
+    if top is not None:
+        return top
+    if found.enough is None:
+        return TOP
+    # Gone on few photos is not yet gone on others: with four, twice as many channels.
+    return min(round(found.enough * (1 + 4 / found.counts["targets"])), TOP)
 
 
 def _turns(
