@@ -38,7 +38,7 @@ from dreamscope.transforms import TRANSFORMS
 AT_A_PLACE = ("shift:4", "noise:0.05")
 """The transforms for neurons, if none are given: a crop would show another place."""
 
-BATCH_PIXELS = 16 * 224**2
+BATCH_PIXELS = 32 * 224**2
 """Pixels that run through the network together: more gain no time and need memory."""
 
 
