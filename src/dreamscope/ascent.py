@@ -102,7 +102,8 @@ def ascend(
     penalties
         Taken from the objective, see `dreamscope.regularizers`.
     waking
-        For so many steps gradients pass through units that are silent all over a picture.
+        If the first step has no gradient at all for an image: for so many steps gradients pass through units that are
+        silent all over a picture.
     generator
         The source of all randomness.
     report
@@ -132,11 +133,12 @@ def ascend(
     parameterization = parameterization or Pixel()
     # Its own, so that a picture in tiles is shifted as the whole one would be.
     grid = torch.Generator().manual_seed((generator.initial_seed() + 1) % 2**63)
+    asleep = False
     with memory.kept(), probe(model, objective.layers) as seen:
         for number in range(before + 1, before + steps + 1):
             progress = (number - before - 1) / steps
             try:
-                with awake() if number - before <= waking else nullcontext():
+                with awake() if asleep else nullcontext():
                     gradient, values = _gradient(
                         seen,
                         numbers,
@@ -151,6 +153,10 @@ def ascend(
                         tile=tile,
                         grid=grid,
                     )
+                # Seen at the first step, since waking takes twice the time.
+                if number == before + 1 and waking:
+                    asleep = bool((gradient.flatten(1).abs().amax(1) == 0).any())
+                asleep = asleep and number - before <= waking
                 with torch.no_grad():
                     moved = move(numbers, gradient, values, progress)
                     del gradient
