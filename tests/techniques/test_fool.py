@@ -140,6 +140,13 @@ def test_bad_input_is_refused(
         fool(colours, photo, to, **options)  # type: ignore[arg-type]
 
 
+def test_a_file_of_another_size_is_not_the_picture(colours: Classifier, photo: Tensor, tmp_path: Path) -> None:
+    found = fool(colours, photo, "red")
+    path = images.write(torch.zeros(1, 3, 20, 20), tmp_path / "other.png")
+    with pytest.raises(DreamscopeError, match="another size than the one that was changed"):
+        found.reread(colours, path)
+
+
 def test_only_png_keeps_every_level(colours: Classifier, photo: Tensor, tmp_path: Path) -> None:
     found = fool(colours, photo, "red")
     with pytest.raises(DreamscopeError, match=r"only .png keeps every level"):

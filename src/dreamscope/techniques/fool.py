@@ -278,10 +278,10 @@ def _attempts(
 
 def _measured(fooling: Fooling, model: Classifier, image: Tensor) -> Fooling:
     """Return the same with a picture and what the network makes of it."""
-    pictures = torch.cat([fooling.original, image.cpu()])
     if image.shape != fooling.original.shape:
         raise DreamscopeError("the picture has another size than the one that was changed")
-    before, after = model.classify(pictures[:1])[0], model.classify(pictures[1:])[0]
+    pictures = torch.cat([fooling.original, image.cpu()])
+    before, after = model.classify(pictures)
     with torch.no_grad():
         shares = model.logits(model.prepared(pictures)).softmax(1)
     first, parameters = before[0].index, fooling.recipe.parameters
