@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -145,9 +143,7 @@ def _figure(gallery: Gallery, number: int) -> str:
 
 
 def _image(image: Tensor, name: str) -> str:
-    held = io.BytesIO()
-    images.to_pil(image).save(held, "JPEG", quality=92)
-    return f'<img alt="{escape(name)}" src="data:image/jpeg;base64,{b64encode(held.getvalue()).decode()}">'
+    return f'<img alt="{escape(name)}" src="{images.data_uri(images.to_pil(image), quality=92)}">'
 
 
 def _table(changes: Mapping[str, Change]) -> str:

@@ -51,6 +51,12 @@ def ensure_one_of(name: str, choices: Collection[str], what: str) -> None:
         raise DreamscopeError(f"no {what} '{name}'; there are {', '.join(choices)}{did_you_mean(name, choices)}")
 
 
+def ensure_seed(seed: int) -> None:
+    """Raise a `DreamscopeError` if a generator can't be seeded with that."""
+    if not 0 <= seed < 2**63:
+        raise DreamscopeError(f"seed lies between 0 and 2**63 - 1, not at {seed}")
+
+
 def did_you_mean(word: str, choices: Iterable[str], *, most: int = 3) -> str:
     """Return `` ; did you mean ...?`` with the nearest of `choices`, or an empty string.
 

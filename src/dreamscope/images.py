@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,13 @@ def to_pil(image: Tensor) -> Image.Image:
     """Round one image (1, 3, H, W) to 8 bits."""
     pixels = image.detach().squeeze(0).clamp(0, 1).mul(255).round().to(torch.uint8)
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
+
+
+def data_uri(picture: Image.Image, *, quality: int) -> str:
+    """Return a picture as text that a page can hold: a JPEG of nothing but its pixels, no place and no camera."""
+    held = io.BytesIO()
+    picture.save(held, "JPEG", quality=quality)
+    return f"data:image/jpeg;base64,{b64encode(held.getvalue()).decode()}"
 
 
 def ensure_format(path: str | Path) -> str:

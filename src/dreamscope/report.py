@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
-from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -248,12 +246,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) ->
 
 
 def _thumbnail(source: Path | Tensor, name: str) -> _Html:
-    """Return a small picture as an element: nothing of a file but its pixels, no place and no camera."""
+    """Return a small picture as an element."""
     try:
         picture = images.to_pil(images.read(source))
     except DreamscopeError:
         return _Html("gone")
     picture.thumbnail((_SIDE, _SIDE))
-    held = io.BytesIO()
-    picture.save(held, "JPEG", quality=82)
-    return _Html(f'<img alt="{escape(name)}" src="data:image/jpeg;base64,{b64encode(held.getvalue()).decode()}">')
+    return _Html(f'<img alt="{escape(name)}" src="{images.data_uri(picture, quality=82)}">')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from base64 import b64encode
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dreamscope import files
+from dreamscope import files, images
 from dreamscope.errors import DreamscopeError
 from dreamscope.techniques.embedding import Embedding
 from dreamscope.techniques.neighbours import Agreement
@@ -224,9 +223,7 @@ def explained(agreement: Agreement) -> str:
 def _thumbnail(pixels: np.ndarray[Any, Any]) -> str:
     from PIL import Image
 
-    held = io.BytesIO()
-    Image.fromarray(pixels).save(held, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{b64encode(held.getvalue()).decode()}"
+    return images.data_uri(Image.fromarray(pixels), quality=80)
 
 
 _STYLE = """

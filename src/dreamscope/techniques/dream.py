@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 from dreamscope import __version__, images, objectives
 from dreamscope.ascent import Report, Step, ascend
 from dreamscope.engine import Choice, prepared
-from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_one_of
+from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_one_of, ensure_seed
 from dreamscope.gradients import FILTERS, first_at_unit_mean, natural_colors
 from dreamscope.images import Size
 from dreamscope.memory import kept as memory_kept
@@ -155,8 +155,7 @@ def dream(
     if at is None:
         at = model.default_address
     addresses = tuple(resolve([at] if isinstance(at, str | Address) else at, model))
-    if not 0 <= seed < 2**63:
-        raise DreamscopeError(f"seed lies between 0 and 2**63 - 1, not at {seed}")
+    ensure_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     photo = starting_picture(image, size, generator)
     coverage = None if mask is None else _coverage(mask, photo)

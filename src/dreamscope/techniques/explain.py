@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dreamscope import __version__, images
 from dreamscope.engine import prepared
-from dreamscope.errors import DreamscopeError
+from dreamscope.errors import DreamscopeError, ensure_seed
 from dreamscope.memory import kept as memory_kept
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
@@ -87,8 +87,7 @@ def explain(
     chosen = [method_named(each, METHODS) for each in ([methods] if isinstance(methods, str | Method) else methods)]
     if not chosen:
         raise DreamscopeError(f"no method given; there are {', '.join(METHODS)}")
-    if not 0 <= seed < 2**63:
-        raise DreamscopeError(f"seed lies between 0 and 2**63 - 1, not at {seed}")
+    ensure_seed(seed)
     picture = images.read(image)
     if len(picture) != 1:
         raise DreamscopeError(f"one picture is explained at a time, not {len(picture)}")

@@ -16,7 +16,7 @@ from torch import Tensor
 from dreamscope import __version__, images
 from dreamscope.ascent import Report, Step, ascend
 from dreamscope.engine import Choice, prepared
-from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_one_of
+from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_one_of, ensure_seed
 from dreamscope.images import Size
 from dreamscope.memory import kept as memory_kept
 from dreamscope.models.addresses import Address, resolve
@@ -136,8 +136,7 @@ def invert(
         raise DreamscopeError(f"steps lies between 1 and 100000, not at {steps}")
     if smooth < 0 or (rate is not None and not rate > 0):
         raise DreamscopeError("smooth is 0 or more, and rate more than 0")
-    if not 0 <= seed < 2**63:
-        raise DreamscopeError(f"seed lies between 0 and 2**63 - 1, not at {seed}")
+    ensure_seed(seed)
     rate = RATES[param] if rate is None else rate
     addresses = resolve([at] if isinstance(at, str | Address) else at, model)
     original = _picture(model, image, size)

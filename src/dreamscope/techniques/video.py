@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dreamscope import __version__, images, memory
 from dreamscope.clips import Clip, Frame
-from dreamscope.errors import DreamscopeError, ensure_one_of
+from dreamscope.errors import DreamscopeError, ensure_one_of, ensure_seed
 from dreamscope.images import Size
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
@@ -146,8 +146,7 @@ def video(
     ensure_one_of(preset, PRESETS, "preset")
     if not 0 <= keep < 1:
         raise DreamscopeError(f"keep lies between 0 and less than 1, not at {keep}")
-    if not 0 <= seed < 2**63:
-        raise DreamscopeError(f"seed lies between 0 and 2**63 - 1, not at {seed}")
+    ensure_seed(seed)
     given = {"loss": loss, "steps": steps, "rate": rate, "octaves": octaves, "precision": precision}
     settings = replace(PRESETS[preset], **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
     clip = clip if isinstance(clip, Clip) else Clip.open(clip)

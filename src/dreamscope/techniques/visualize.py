@@ -17,7 +17,7 @@ from torch import Tensor
 from dreamscope import __version__, images
 from dreamscope.ascent import Report
 from dreamscope.engine import prepared
-from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_one_of
+from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_one_of, ensure_seed
 from dreamscope.images import Size
 from dreamscope.memory import kept as memory_kept
 from dreamscope.models.addresses import Address, resolve
@@ -126,8 +126,7 @@ def visualize(
         waking=waking,
     )
     costs = [named(text, REGULARIZERS, "regularizer") for text in settings.penalties]
-    if not 0 <= seed < 2**63:
-        raise DreamscopeError(f"seed lies between 0 and 2**63 - 1, not at {seed}")
+    ensure_seed(seed)
     if diversity < 1 or between < 0:
         raise DreamscopeError("diversity is 1 or more pictures, and between 0 or more")
     full = _size(size, model)

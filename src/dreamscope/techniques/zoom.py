@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from dreamscope import __version__, images, memory
 from dreamscope.clips import Frame
 from dreamscope.clips import rate as rate_of_frames
-from dreamscope.errors import DreamscopeError, ensure_one_of
+from dreamscope.errors import DreamscopeError, ensure_one_of, ensure_seed
 from dreamscope.images import Size
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
@@ -163,8 +163,7 @@ def zoom(
         raise DreamscopeError("rotate and pan are finite numbers")
     if at is not None and schedule is not None:
         raise DreamscopeError("an address and a schedule exclude each other: write the address into the schedule")
-    if not 0 <= seed < 2**63:
-        raise DreamscopeError(f"seed lies between 0 and 2**63 - 1, not at {seed}")
+    ensure_seed(seed)
     given = {
         "loss": loss,
         "steps": STEPS if steps is None else steps,
