@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from dreamscope.errors import DreamscopeError
 from dreamscope.gradients import Filter
 
 Move = Callable[[Tensor, Tensor, Tensor, float], Tensor]
@@ -43,6 +44,8 @@ class Adam:
     """
 
     def __init__(self, rate: float, *, betas: tuple[float, float] = (0.9, 0.99), fade: bool = True) -> None:
+        if not 0 < rate <= 1e6:
+            raise DreamscopeError(f"Adam's rate is more than 0 and at most 1e6, not {rate}")
         self.rate, self.betas, self.fade = rate, betas, fade
         self._optimizer: torch.optim.Adam | None = None
 

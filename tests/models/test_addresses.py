@@ -55,6 +55,12 @@ def test_resolve_names(vgg: Classifier) -> None:
     assert resolve(["0.5*features.0:1-2"], vgg) == [Address("features.0", (1, 2), None, 0.5)]
 
 
+def test_resolve_takes_one_and_none(vgg: Classifier) -> None:
+    assert resolve("features.0:1-2", vgg) == resolve(["features.0:1-2"], vgg)
+    assert resolve(Address("features.*"), vgg) == resolve(["features.*"], vgg)
+    assert resolve(None, vgg) == [Address(vgg.default_address)]
+
+
 def test_globs_spread_in_forward_order(vgg: Classifier) -> None:
     assert [a.layer for a in resolve(["2*features.*:3"], vgg)] == [f"features.{i}" for i in range(6)]
     assert {a.weight for a in resolve(["2*features.*:3"], vgg)} == {2}

@@ -13,8 +13,8 @@ from dreamscope.ascent import Step
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 from dreamscope.images import Size
 from dreamscope.models.classifier import Classifier
-from dreamscope.techniques.dream import dream, octave_sizes
-from dreamscope.techniques.presets import PRESETS, Settings
+from dreamscope.techniques.dream import dream
+from dreamscope.techniques.presets import PRESETS
 
 
 def forward_vgg(model: Classifier, x: Tensor) -> Tensor:
@@ -69,14 +69,6 @@ def test_the_objective_rises_on_every_octave(vgg: Classifier, image: Tensor) -> 
     for preset in PRESETS:
         values = dream(vgg, image, "features.3", preset=preset, octaves=1, steps=8).values
         assert values[-1] > values[0]
-
-
-def test_octaves() -> None:
-    settings = Settings(octaves=4, octave_scale=1.4)
-    assert octave_sizes(Size(640, 427), settings) == [Size(233, 156), Size(327, 218), Size(457, 305), Size(640, 427)]
-    # None of them too small to see anything in, but the picture itself always.
-    assert octave_sizes(Size(60, 50), settings) == [Size(43, 36), Size(60, 50)]
-    assert octave_sizes(Size(9, 9), settings) == [Size(9, 9)]
 
 
 def test_no_steps_give_the_photo_back(vgg: Classifier, image: Tensor) -> None:
@@ -207,6 +199,21 @@ def test_ctrl_c_on_a_small_octave_keeps_a_whole_picture(vgg: Classifier) -> None
     assert (kept.image - photo).abs().mean() > 1e-4
     assert len(kept.values) == 2
     assert hooks_on(vgg.module) == 0
+
+
+def test_what_was_kept_keeps_to_the_mask(vgg: Classifier, image: Tensor) -> None:
+    mask = torch.zeros(1, 3, 40, 48)
+    mask[..., 24:] = 1
+
+    def stop(step: Step) -> None:
+        if step.number == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as caught:
+        dream(vgg, image, "features.3", mask=mask, keep_color=True, report=stop)
+    kept = caught.value.result.image
+    assert torch.equal(kept[..., :24], image[..., :24])
+    assert not torch.equal(kept[..., 24:], image[..., 24:])
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,11 @@ def test_several_layers_in_the_order_given(vgg: Classifier, photo: torch.Tensor)
     assert torch.equal(alone.image, found[1].image)
 
 
+def test_where_the_network_dreams_if_nothing_is_said(vgg: Classifier, photo: torch.Tensor) -> None:
+    (found,) = invert(vgg, photo, steps=1)
+    assert str(found.address) == vgg.default_address
+
+
 def test_the_recipe_makes_it_again(vgg: Classifier, tmp_path: Path) -> None:
     path = images.write(torch.rand((1, 3, 40, 48), generator=torch.Generator().manual_seed(0)), tmp_path / "p.png")
     (found,) = invert(vgg, path, "features.3", steps=4, seed=2, size="40x32")

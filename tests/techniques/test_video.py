@@ -9,13 +9,14 @@ from pathlib import Path
 
 import filmed
 import pytest
-from torch import Tensor
+from torch import Generator, Tensor
 
 from dreamscope import film, images, reel
 from dreamscope.clips import Clip
 from dreamscope.cuts import Frames
 from dreamscope.errors import DreamscopeError, Interrupted
 from dreamscope.models.classifier import Classifier
+from dreamscope.objectives import Objective
 from dreamscope.techniques.dream import dream
 from dreamscope.techniques.video import Video, video
 
@@ -80,9 +81,9 @@ def test_a_new_scene_begins_anew(vgg: Classifier, tmp_path: Path) -> None:
     plan = quick(vgg, clip)
     asked: list[tuple[Tensor, int | None]] = []
 
-    def dreamer(picture: Tensor, addresses: object, *, seed: int, steps: int | None = None) -> Tensor:
+    def dreamer(picture: Tensor, objective: Objective, *, generator: Generator, steps: int | None) -> Tensor:
         asked.append((picture, steps))
-        return plan._dreamer(picture, addresses, seed=seed, steps=steps)  # type: ignore[arg-type]
+        return plan._dreamer(picture, objective, generator=generator, steps=steps)
 
     pictures(replace(plan, _dreamer=dreamer).frames())
     # All the steps, on the frame as it is; then a few, on what was kept.

@@ -124,7 +124,7 @@ def test_interrupted_in_a_frame(vgg: Classifier, tmp_path: Path) -> None:
         if calls == 4:
             raise KeyboardInterrupt
 
-    net = plan._dreamer._model.module
+    net = plan._dreamer.model.module
     handle = net.features[0].register_forward_hook(stopping)
     with pytest.raises(Interrupted, match="stopped after frame 4 of 6"):
         reel.make(tmp_path / "a.mp4", plan)

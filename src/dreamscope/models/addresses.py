@@ -74,19 +74,23 @@ class Address:
         )
 
     def __str__(self) -> str:
-        weight = "" if self.weight == 1 else f"{self.weight:g}*"
         channels = "" if self.channels is None else ":" + _join_channels(self.channels)
         position = "" if self.position is None else "@{},{}".format(*self.position)
-        return f"{weight}{self.layer}{channels}{position}"
+        return f"{weight_of(self.weight)}{self.layer}{channels}{position}"
 
 
-def resolve(texts: Iterable[str | Address], model: Classifier) -> list[Address]:
+def weight_of(number: float) -> str:
+    """Return a weight as it stands in front of an address, every digit of it: nothing for 1."""
+    return "" if number == 1 else f"{number!r}*".replace(".0*", "*")
+
+
+def resolve(texts: str | Address | Iterable[str | Address] | None, model: Classifier) -> list[Address]:
     """Turn addresses into ones that exist in `model`: globs spread out, bare indices named, ranges checked.
 
     Parameters
     ----------
     texts
-        Addresses or their texts.
+        Addresses or their texts, or one; the model's default if ``None``.
     model
         The classifier whose layers are meant.
 
@@ -101,8 +105,10 @@ def resolve(texts: Iterable[str | Address], model: Classifier) -> list[Address]:
         No such layer (with the nearest names), a layer that does not run, a channel out of range
         (with the range), or a glob that matches nothing.
     """
+    if texts is None:
+        texts = model.default_address
     found: list[Address] = []
-    for text in texts:
+    for text in [texts] if isinstance(texts, str | Address) else texts:
         address = Address.parse(text)
         for name in _matching_layers(address.layer, model):
             _check_channels(address, name, model)

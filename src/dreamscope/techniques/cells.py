@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.files import existing_file
 from dreamscope.models.addresses import Address, resolve
+from dreamscope.techniques import presets
 from dreamscope.techniques.presets import DEFAULT_PRESET, PRESETS, Settings
 
 if TYPE_CHECKING:
@@ -127,10 +128,10 @@ def plan(
     elif over == "models":
         made = []
         for each in models:
-            found = _addresses(each, at)
+            found = resolve(at, each)
             made.append(cell(each.name, ", ".join(map(str, found)), found, model=each))
     else:
-        addresses = _addresses(model, at)
+        addresses = resolve(at, model)
         if over == "weights":
             made = [cell(name, _told(each), _weighted(addresses, name, each)) for name, each in (sets or {}).items()]
         elif over == "photos":
@@ -207,10 +208,6 @@ def weights(texts: Sequence[str], file: str | Path | None = None) -> dict[str, t
     return found
 
 
-def _addresses(model: Classifier, at: Sequence[str | Address] | None) -> list[Address]:
-    return resolve([model.default_address] if at is None else at, model)
-
-
 def _channels(model: Classifier, at: Sequence[str | Address] | None) -> list[Address]:
     if not at:
         raise DreamscopeError("a sheet over channels needs their layer: --at LAYER:CHANNELS, such as blocks.4.2:0-15")
@@ -231,10 +228,8 @@ def _weighted(addresses: Sequence[Address], name: str, numbers: Sequence[float])
 
 
 def _numbers(settings: Mapping[str, Any]) -> Settings:
-    preset = settings.get("preset", DEFAULT_PRESET)
-    ensure_one_of(preset, PRESETS, "preset")
-    own = {name: value for name, value in settings.items() if name in asdict(PRESETS[preset]) and value is not None}
-    return replace(PRESETS[preset], **own)
+    own = {name: value for name, value in settings.items() if name in Settings.__dataclass_fields__}
+    return presets.settings(settings.get("preset", DEFAULT_PRESET), **own)
 
 
 def _told_apart(made: Sequence[Cell]) -> list[Cell]:

@@ -7,34 +7,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import Generator, Tensor
 
 from dreamscope import __version__, images, objectives
-from dreamscope.ascent import Report, Step, ascend
-from dreamscope.engine import Choice, prepared
-from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_one_of, ensure_seed
-from dreamscope.gradients import FILTERS, first_at_unit_mean, natural_colors
+from dreamscope.ascent import Report, Step
+from dreamscope.engine import Choice
+from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_seed
 from dreamscope.images import Size
 from dreamscope.memory import kept as memory_kept
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
-from dreamscope.moves import Climb
 from dreamscope.probes import probe
 from dreamscope.recipes import Recipe, reference
 from dreamscope.starts import STARTS
-from dreamscope.techniques.presets import DEFAULT_PRESET, PRESETS, Settings
-from dreamscope.tiles import bytes_of, side_for
-from dreamscope.transforms import Shift
-
-SMALLEST_OCTAVE = 32
-"""Octaves whose shorter side would be smaller are left out: networks see nothing in them."""
-
-FIRST_STEP = 1.5 / 255
-"""Mean change of a colour in the first step where a raw gradient's rate is not given."""
+from dreamscope.techniques import presets
+from dreamscope.techniques.dreamer import Dreamer
+from dreamscope.techniques.presets import DEFAULT_PRESET, Settings
 
 
 @dataclass(frozen=True)
@@ -138,34 +130,26 @@ def dream(
         On Ctrl-C; its ``result`` is the `Dream` so far.
     """
     started = time.perf_counter()
-    given = {
-        "loss": loss,
-        "steps": steps,
-        "rate": rate,
-        "octaves": octaves,
-        "octave_scale": octave_scale,
-        "jitter": jitter,
-        "filter": filter,
-        "natural": natural,
-        "precision": precision,
-    }
-    ensure_one_of(preset, PRESETS, "preset")
-    settings = replace(PRESETS[preset], **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
-    ensure_one_of(settings.filter, FILTERS, "filter")
-    if at is None:
-        at = model.default_address
-    addresses = tuple(resolve([at] if isinstance(at, str | Address) else at, model))
+    settings = presets.settings(
+        preset,
+        loss=loss,
+        steps=steps,
+        rate=rate,
+        octaves=octaves,
+        octave_scale=octave_scale,
+        jitter=jitter,
+        filter=filter,
+        natural=natural,
+        precision=precision,
+    )
+    addresses = tuple(resolve(at, model))
     ensure_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     photo = starting_picture(image, size, generator)
     coverage = None if mask is None else _coverage(mask, photo)
     guide_picture = None if guide is None else images.read(guide)
-    sizes = octave_sizes(images.size_of(photo), settings)
-    longer = max(sizes[-1].width, sizes[-1].height)
-    fast, choice = prepared(model, {address.layer for address in addresses}, longer, settings.precision)
-    if tile is None:
-        names = [address.layer for address in addresses]
-        tile = side_for(fast, names, sizes[-1], None if memory is None else bytes_of(memory))
+    full = images.size_of(photo)
+    dreamer = Dreamer(model, addresses, settings, full, tile=tile, memory=memory)
     recipe = Recipe(
         version=__version__,
         command="dream",
@@ -178,10 +162,10 @@ def dream(
         parameters={
             **asdict(settings),
             "preset": preset,
-            "precision": str(choice.form),
-            "tile": tile,
+            "precision": str(dreamer.choice.form),
+            "tile": dreamer.tile,
             "at": [str(address) for address in addresses],
-            "size": str(images.size_of(photo)),
+            "size": str(full),
             "keep_color": keep_color,
             "seed": seed,
         },
@@ -193,47 +177,20 @@ def dream(
         if report is not None:
             report(step)
 
-    def finished(detail: Tensor) -> Dream:
-        picture = _finish(photo, detail, coverage, keep_color)
-        return Dream(picture, tuple(values), time.perf_counter() - started, recipe, choice)
+    def finished(picture: Tensor) -> Dream:
+        if keep_color:
+            # Adding the same to R, G and B moves lightness alone.
+            picture = (photo + images.gray(picture) - images.gray(photo)).clamp(0, 1)
+        if coverage is not None:
+            picture = photo + (picture - photo) * coverage
+        return Dream(picture, tuple(values), time.perf_counter() - started, recipe, dreamer.choice)
 
-    objective = _objective(fast, addresses, settings, guide_picture, sizes[-1])
-    # Made once, not for each octave: the one for no given rate remembers its first gradient.
-    direction = first_at_unit_mean() if settings.rate is None else FILTERS[settings.filter]
-    direction = natural_colors(direction, settings.natural)
-    detail = torch.zeros(1, 3, 1, 1)
-    for index, octave in enumerate(sizes):
-        # The photo itself on the last octave: no copy, which for large pictures matters.
-        base = photo if octave == images.size_of(photo) else images.resize(photo, octave).clamp(0, 1)
-        start = (base + images.resize(detail, octave)).clamp_(0, 1) if index else base
-        del detail
-        try:
-            picture = ascend(
-                fast,
-                start.to(model.device),
-                objective,
-                steps=settings.steps,
-                move=Climb(
-                    FIRST_STEP if settings.rate is None else settings.rate,
-                    direction,
-                    None if coverage is None else images.resize(coverage, octave).clamp(0, 1).to(model.device),
-                ),
-                transforms=[Shift(settings.jitter)] if settings.jitter else [],
-                generator=generator,
-                report=note,
-                tile=tile if max(octave.width, octave.height) > tile else 0,
-                before=index * settings.steps,
-                total=len(sizes) * settings.steps,
-            )
-        except DivergedError as error:
-            error.result = finished(error.result.cpu() - base)
-            raise
-        except Interrupted as stop:
-            stop.result = finished(stop.result.cpu() - base)
-            raise
-        detail = picture.cpu() - base
-        del picture, start
-    return finished(detail)
+    objective = _objective(dreamer.model, addresses, settings, guide_picture, full)
+    try:
+        return finished(dreamer(photo, objective, generator=generator, coverage=coverage, report=note))
+    except (DivergedError, Interrupted) as stop:
+        stop.result = finished(stop.result)
+        raise
 
 
 def starting_picture(image: str | Path | Tensor, size: int | str | Size | None, generator: Generator) -> Tensor:
@@ -260,17 +217,6 @@ def _coverage(mask: str | Path | Tensor, photo: Tensor) -> Tensor:
     return images.resize(cover, wanted).clamp(0, 1)
 
 
-def octave_sizes(full: Size, settings: Settings) -> list[Size]:
-    """Return the sizes of a dream, from small to full."""
-    sizes = []
-    for power in reversed(range(settings.octaves)):
-        scale = settings.octave_scale**power
-        size = Size(round(full.width / scale), round(full.height / scale))
-        if power == 0 or min(size.width, size.height) >= SMALLEST_OCTAVE:
-            sizes.append(size)
-    return sizes
-
-
 def _objective(
     model: Classifier,
     addresses: tuple[Address, ...],
@@ -285,14 +231,3 @@ def _objective(
     with torch.no_grad(), probe(model, addresses) as seen:
         seen(picture)
         return objectives.Follow(addresses, tuple(objectives.select(seen, address) for address in addresses))
-
-
-def _finish(photo: Tensor, detail: Tensor, coverage: Tensor | None, keep_color: bool) -> Tensor:
-    full = images.size_of(photo)
-    picture = (photo + images.resize(detail, full)).clamp(0, 1)
-    if keep_color:
-        # Adding the same to R, G and B moves lightness alone.
-        picture = (photo + images.gray(picture) - images.gray(photo)).clamp(0, 1)
-    if coverage is not None:
-        picture = photo + (picture - photo) * coverage
-    return picture

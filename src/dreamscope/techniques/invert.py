@@ -75,7 +75,7 @@ class Inversion:
 def invert(
     model: Classifier,
     image: str | Path | Tensor,
-    at: str | Address | Sequence[str | Address],
+    at: str | Address | Sequence[str | Address] | None = None,
     *,
     steps: int = 400,
     start: str = "noise",
@@ -96,7 +96,7 @@ def invert(
     image
         A file, ``sample:NAME``, or an image (1, 3, H, W).
     at
-        Addresses, one picture each.
+        Addresses, one picture each; the model's default if not given.
     steps
         How often.
     start
@@ -138,7 +138,7 @@ def invert(
         raise DreamscopeError("smooth is 0 or more, and rate more than 0")
     ensure_seed(seed)
     rate = RATES[param] if rate is None else rate
-    addresses = resolve([at] if isinstance(at, str | Address) else at, model)
+    addresses = resolve(at, model)
     original = _picture(model, image, size)
     full = images.size_of(original)
     kind = PARAMETERIZATIONS[param](full)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from dreamscope.errors import DreamscopeError
+from dreamscope.errors import DreamscopeError, ensure_one_of
 
 
 @dataclass(frozen=True)
@@ -82,3 +83,15 @@ PRESETS = {
 ``plain`` the bare loop ``x <- clip(x + rate * dL/dx, 0, 1)`` of the VGG19 write-ups."""
 
 DEFAULT_PRESET = next(iter(PRESETS))
+
+
+def settings(preset: str, **given: Any) -> Settings:
+    """Return a preset's settings, with those in their place that are given and not ``None``.
+
+    Raises
+    ------
+    DreamscopeError
+        If there is no such preset, or a number can't be meant.
+    """
+    ensure_one_of(preset, PRESETS, "preset")
+    return replace(PRESETS[preset], **{name: value for name, value in given.items() if value is not None})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from dreamscope.errors import DreamscopeError
 from dreamscope.models import labels
-from dreamscope.models.addresses import Address, resolve
+from dreamscope.models.addresses import Address, resolve, weight_of
 from dreamscope.models.classifier import Classifier
 from dreamscope.objectives import Excite, Logit, Objective
 
@@ -24,7 +24,7 @@ class Class:
     weight: float = 1.0
 
     def __str__(self) -> str:
-        return f"{'' if self.weight == 1 else f'{self.weight:g}*'}class:{self.index}"
+        return f"{weight_of(self.weight)}class:{self.index}"
 
 
 @dataclass(frozen=True)

@@ -7,22 +7,25 @@ as Ruder, Dosovitskiy and Brox did for styles in "Artistic style transfer for vi
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from dreamscope import __version__, images, memory
 from dreamscope.clips import Clip, Frame
-from dreamscope.errors import DreamscopeError, ensure_one_of, ensure_seed
+from dreamscope.errors import DreamscopeError, ensure_seed
 from dreamscope.images import Size
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
+from dreamscope.objectives import Excite
 from dreamscope.recipes import Recipe, reference
+from dreamscope.techniques import presets
 from dreamscope.techniques.dreamer import Dreamer
 from dreamscope.techniques.flow import motion
-from dreamscope.techniques.presets import DEFAULT_PRESET, PRESETS
+from dreamscope.techniques.presets import DEFAULT_PRESET
 
 KEEP = 0.85
 """Of what was dreamt on the frame before."""
@@ -84,17 +87,16 @@ class Video:
 
     def _dreamt(self, later: Tensor, earlier: Tensor | None, before: Tensor | None) -> Tensor:
         given = self.recipe.parameters
-        keep, seed = given["keep"], given["seed"]
+        start, steps = later, None
+        if earlier is not None and before is not None and given["keep"]:
+            moved = motion(earlier, later)
+            if not moved.cut:
+                start = (later + given["keep"] * moved.carry(before - earlier)).clamp(0, 1)
+                # So much is forgotten from frame to frame, and so much dreamt anew: it neither fades nor piles up.
+                steps = max(1, round((1 - given["keep"]) * given["steps"]))
         # The same seed for each: what does not move is dreamt alike.
-        if earlier is None or before is None or keep == 0:
-            return self._dreamer(later, self.addresses, seed=seed)
-        moved = motion(earlier, later)
-        if moved.cut:
-            return self._dreamer(later, self.addresses, seed=seed)
-        start = (later + keep * moved.carry(before - earlier)).clamp(0, 1)
-        # So much is forgotten from frame to frame, and so much dreamt anew: it neither fades nor piles up.
-        steps = max(1, round((1 - keep) * given["steps"]))
-        return self._dreamer(start, self.addresses, seed=seed, steps=steps)
+        generator = torch.Generator().manual_seed(given["seed"])
+        return self._dreamer(start, Excite(self.addresses, given["loss"]), generator=generator, steps=steps)
 
 
 def video(
@@ -143,15 +145,12 @@ def video(
     DreamscopeError
         Anything that can't be meant; a file that is no video; see the modules that read what was given.
     """
-    ensure_one_of(preset, PRESETS, "preset")
+    settings = presets.settings(preset, loss=loss, steps=steps, rate=rate, octaves=octaves, precision=precision)
     if not 0 <= keep < 1:
         raise DreamscopeError(f"keep lies between 0 and less than 1, not at {keep}")
     ensure_seed(seed)
-    given = {"loss": loss, "steps": steps, "rate": rate, "octaves": octaves, "precision": precision}
-    settings = replace(PRESETS[preset], **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
     clip = clip if isinstance(clip, Clip) else Clip.open(clip)
-    at = model.default_address if at is None else at
-    addresses = tuple(resolve([at] if isinstance(at, str | Address) else at, model))
+    addresses = tuple(resolve(at, model))
     full = _size(clip, size)
     dreamer = Dreamer(model, addresses, settings, full, tile=tile)
     recipe = Recipe(

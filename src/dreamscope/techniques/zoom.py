@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,15 +18,17 @@ from torch.nn import functional as F
 from dreamscope import __version__, images, memory
 from dreamscope.clips import Frame
 from dreamscope.clips import rate as rate_of_frames
-from dreamscope.errors import DreamscopeError, ensure_one_of, ensure_seed
+from dreamscope.errors import DreamscopeError, ensure_seed
 from dreamscope.images import Size
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
+from dreamscope.objectives import Excite
 from dreamscope.recipes import Recipe, reference
 from dreamscope.starts import STARTS
+from dreamscope.techniques import presets
 from dreamscope.techniques.dream import starting_picture
 from dreamscope.techniques.dreamer import Dreamer
-from dreamscope.techniques.presets import DEFAULT_PRESET, PRESETS
+from dreamscope.techniques.presets import DEFAULT_PRESET
 from dreamscope.techniques.schedule import Schedule
 
 STEPS, OCTAVES = 2, 3
@@ -84,7 +86,9 @@ class Zoom:
                         pan=(given["pan"][0] / fps, given["pan"][1] / fps),
                     )
                     addresses = self.schedule.at(Fraction(number) / self.fps, self._strengths)
-                    image = calmed(self._dreamer(near, addresses, seed=(given["seed"] + number) % 2**63), self.photo)
+                    generator = torch.Generator().manual_seed((given["seed"] + number) % 2**63)
+                    dreamt = self._dreamer(near, Excite(addresses, given["loss"]), generator=generator)
+                    image = calmed(dreamt, self.photo)
                 before = images.read(images.to_pil(image))
                 yield Frame(before, Fraction(number) / self.fps)
 
@@ -153,7 +157,14 @@ def zoom(
     DreamscopeError
         Anything that can't be meant; see the modules that read what was given.
     """
-    ensure_one_of(preset, PRESETS, "preset")
+    settings = presets.settings(
+        preset,
+        loss=loss,
+        steps=STEPS if steps is None else steps,
+        rate=rate,
+        octaves=OCTAVES if octaves is None else octaves,
+        precision=precision,
+    )
     fps = rate_of_frames(fps)
     if not 0 < seconds <= 36_000:
         raise DreamscopeError(f"seconds are more than 0 and at most 36000, not {seconds}")
@@ -164,25 +175,16 @@ def zoom(
     if at is not None and schedule is not None:
         raise DreamscopeError("an address and a schedule exclude each other: write the address into the schedule")
     ensure_seed(seed)
-    given = {
-        "loss": loss,
-        "steps": STEPS if steps is None else steps,
-        "rate": rate,
-        "octaves": OCTAVES if octaves is None else octaves,
-        "precision": precision,
-    }
-    settings = replace(PRESETS[preset], **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
     if schedule is not None:
         plan = Schedule.parse(schedule, model)
     else:
-        at = model.default_address if at is None else at
-        plan = Schedule(((Fraction(0), tuple(resolve([at] if isinstance(at, str | Address) else at, model))),))
+        plan = Schedule(((Fraction(0), tuple(resolve(at, model))),))
     photo = starting_picture(image, size, torch.Generator().manual_seed(seed))
     photo = images.read(images.to_pil(photo))
     dreamer = Dreamer(model, plan.addresses, settings, images.size_of(photo), tile=tile)
     strengths: tuple[float, ...] = (1.0,)
     if len(plan.entries) > 1:
-        measured = [dreamer.strength(photo, addresses) or 1.0 for _, addresses in plan.entries]
+        measured = [dreamer.strength(photo, Excite(addresses, settings.loss)) or 1.0 for _, addresses in plan.entries]
         strengths = tuple(each / measured[0] for each in measured)
     shown = max(1, round(Fraction(str(seconds)) * fps))
     overlap = min(round(fps), shown) if loop else 0
