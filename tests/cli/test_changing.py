@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 
 from dreamscope import images
+from dreamscope.ascent import Step
 from dreamscope.recipes import Recipe
 
 TINY = ("--model", "net.py:tiny", "--input-size", "32")
@@ -34,6 +36,20 @@ def test_invert_one_layer_and_a_strip(run: Callable, folder: Path, photo: Path) 
     told = json.loads(run("invert", "photo.png", "--at", "2", *TINY, "--steps", 3, "--json").out)
     assert told["layers"][0]["at"] == "2"
     assert told["layers"][0]["error"] > 0
+
+
+def test_ctrl_c(run: Callable, folder: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(step: Step) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dreamscope.cli.show.progress", lambda _what: nullcontext(stop))
+    for command, told in (("invert", "kept the last good picture: left.png"), ("fool", "nothing was written")):
+        ran = run(command, "photo.png", *TINY, "-o", "left.png" if command == "invert" else "fooled.png")
+        assert (ran.code, ran.out) == (130, "")
+        assert "stopped at step 1 of" in ran.err
+        assert ran.err.endswith(f"{told}\n")
+    assert images.read(folder / "left.png").shape == (1, 3, 32, 32)
+    assert not (folder / "fooled.png").exists()
 
 
 def test_fool_writes_the_picture_the_difference_and_a_table(run: Callable, folder: Path, photo: Path) -> None:

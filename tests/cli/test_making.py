@@ -123,6 +123,18 @@ def test_bad_command_lines(run: Callable, folder: Path, words: tuple[str, ...], 
     assert sorted(path for path in folder.iterdir() if path.name not in ("cache", "__pycache__")) == before
 
 
+@pytest.mark.parametrize(("of", "out", "kept"), [("2:1", "a.png", "picture: a.png"), ("2:0-1", "a", "pictures: a")])
+def test_infinite_numbers_keep_the_last_finite_pictures(
+    run: Callable, folder: Path, of: str, out: str, kept: str
+) -> None:
+    ran = run("visualize", of, *FEW, "--look", "classic", "--rate", "1e39", "-o", out)
+    assert ran.code == 2
+    assert "no longer finite at step 1 of 3" in ran.err
+    assert ran.err.endswith(f"kept the last finite {kept}\n")
+    assert ran.err.count("\n") == 1
+    assert (folder / out).exists()
+
+
 def test_a_size_too_small_for_the_layer(run: Callable, folder: Path) -> None:
     (folder / "net.py").write_text(SILENT.replace("nn.Conv2d(3, 2, 3)", "nn.Conv2d(3, 2, 9)"))
     ran = run("visualize", "1:0", "--model", "net.py:half", "--input-size", 32, "--size", 8, "-o", "a.png")

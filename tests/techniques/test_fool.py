@@ -140,6 +140,18 @@ def test_bad_input_is_refused(
         fool(colours, photo, to, **options)  # type: ignore[arg-type]
 
 
+def test_a_file_is_measured_in_one_pass(colours: Classifier, photo: Tensor, tmp_path: Path) -> None:
+    found = fool(colours, photo, "red")
+    path = found.save(tmp_path / "a.png")
+    passes = []
+    with colours.module.register_forward_hook(lambda *_: passes.append(1)):
+        again = found.reread(colours, path)
+    assert len(passes) == 1
+    shares = colours.logits(torch.cat([found.original, found.image])).softmax(1)
+    assert [again.wanted_before, again.wanted_after] == pytest.approx(shares[:, RED].tolist())
+    assert fool(colours, photo).wanted_before == pytest.approx(1 - float(shares[0, GREEN]))
+
+
 def test_a_file_of_another_size_is_not_the_picture(colours: Classifier, photo: Tensor, tmp_path: Path) -> None:
     found = fool(colours, photo, "red")
     path = images.write(torch.zeros(1, 3, 20, 20), tmp_path / "other.png")

@@ -158,6 +158,7 @@ def test_importance_becomes_transparency(vgg: Classifier, tmp_path: Path) -> Non
     picture = Image.open(found.save(tmp_path / "a.png", alpha=True))
     assert picture.mode == "RGBA"
     assert picture.getextrema()[3][1] == 255
+    assert Recipe.read(tmp_path / "a.png").parameters["alpha"] is True
     with pytest.raises(DreamscopeError, match="JPEG has no transparency"):
         found.save(tmp_path / "a.jpg", alpha=True)
     assert not (tmp_path / "a.jpg").exists()

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import show
-from dreamscope.cli.exits import INTERRUPTED
 from dreamscope.cli.filming import Every, FilmOut, Fps, filmed
 from dreamscope.cli.options import Json, Loader, with_model
-from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
+from dreamscope.cli.replaying import RecipeOf, replayed
+from dreamscope.errors import DreamscopeError
 
 if TYPE_CHECKING:
     from dreamscope.techniques.fool import Fooling
     from dreamscope.techniques.invert import Inversion
 
-Image = Annotated[str, typer.Argument(metavar="IMAGE", help="A photo, sample:china or sample:flower.")]
+Image = Annotated[str | None, typer.Argument(metavar="[IMAGE]", help="A photo, sample:china or sample:flower.")]
 
 
 @with_model()
 def invert(
-    image: Image,
+    image: Image = None,
     *,
     loader: Loader,
     at: Annotated[
@@ -33,18 +33,24 @@ def invert(
         str | None,
         typer.Option("-o", "--out", metavar="OUT", help=".png, .jpg or .webp; NAME-inverted.png if not given."),
     ] = None,
-    steps: Annotated[int, typer.Option(metavar="N", help="How often, for each layer.")] = 400,
-    start: Annotated[str, typer.Option(metavar="S", help="noise or gray.")] = "noise",
-    param: Annotated[str, typer.Option(metavar="P", help="fourier, pixel or maco.")] = "fourier",
+    steps: Annotated[int | None, typer.Option(metavar="N", help="How often, for each layer; 400 if not given.")] = None,
+    start: Annotated[str | None, typer.Option(metavar="S", help="noise or gray; noise if not given.")] = None,
+    param: Annotated[
+        str | None, typer.Option(metavar="P", help="fourier, pixel or maco; fourier if not given.")
+    ] = None,
     rate: Annotated[float | None, typer.Option(metavar="R", help="How far each step goes.")] = None,
-    smooth: Annotated[float, typer.Option(metavar="W", help="Weight of the total variation.")] = 0.05,
+    smooth: Annotated[
+        float | None, typer.Option(metavar="W", help="Weight of the total variation; 0.05 if not given.")
+    ] = None,
     size: Annotated[
         str | None, typer.Option(metavar="PX", help="The longer side, or WIDTHxHEIGHT; as the network was tested.")
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of all randomness.")] = 0,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Of all randomness; 0 if not given.")] = None,
     precision: Annotated[
-        str, typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16.")
-    ] = "float32",
+        str | None,
+        typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16; float32 if not given."),
+    ] = None,
+    recipe: RecipeOf = None,
     film: FilmOut = None,
     every: Every = 1,
     fps: Fps = "24",
@@ -53,35 +59,37 @@ def invert(
     """Make a picture again from its activations: what is left of it at a layer."""
     from dreamscope import files, images
 
-    target = Path(out) if out is not None else show.free_name(f"{show.stem_of(image)}-inverted", ".png")
+    given, load = replayed(
+        "invert",
+        recipe,
+        loader,
+        image=image,
+        at=at or None,
+        steps=steps,
+        start=start,
+        param=param,
+        rate=rate,
+        smooth=smooth,
+        size=size,
+        seed=seed,
+        precision=precision,
+    )
+    if "image" not in given:
+        raise DreamscopeError("give a picture to invert, such as sample:china, or --recipe OUT")
+    target = Path(out) if out is not None else show.free_name(f"{show.stem_of(given['image'])}-inverted", ".png")
     images.ensure_format(target)
     files.ensure_writable(target)
-    show.input_picture(image, target)
-    model = loader()
+    show.input_picture(given["image"], target)
+    model = load()
     from dreamscope.techniques import invert as technique
 
-    try:
-        with show.progress("inverting") as report, filmed(film, every=every, fps=fps, report=report) as filming:
-            found = technique.invert(
-                model,
-                image,
-                at or model.default_address,
-                steps=steps,
-                start=start,
-                param=param,
-                rate=rate,
-                smooth=smooth,
-                size=size,
-                seed=seed,
-                precision=precision,
-                report=filming.report,
-            )
-            filming.of(found[0].recipe)
-    except DivergedError as error:
-        raise DreamscopeError(f"{error}; kept the last finite picture: {_strip(error.result, target)}") from error
-    except Interrupted as stop:
-        show.note(f"dreamscope: {stop}; kept the last good picture: {_strip(stop.result, target)}")
-        raise typer.Exit(INTERRUPTED) from stop
+    with (
+        show.keeping(lambda found: _strip(found, target)),
+        show.progress("inverting") as report,
+        filmed(film, every=every, fps=fps, report=report) as filming,
+    ):
+        found = technique.invert(model, report=filming.report, **given)
+        filming.of(found[0].recipe)
     _strip(found, target)
     if json:
         rows = [
@@ -96,7 +104,7 @@ def invert(
 
 @with_model()
 def fool(
-    image: Image,
+    image: Image = None,
     *,
     loader: Loader,
     to: Annotated[
@@ -105,10 +113,15 @@ def fool(
     out: Annotated[
         str | None, typer.Option("-o", "--out", metavar="OUT", help="A .png; NAME-fooled.png if not given.")
     ] = None,
-    method: Annotated[str, typer.Option(metavar="M", help="minimal, pgd, fgsm or ascent.")] = "minimal",
+    method: Annotated[
+        str | None, typer.Option(metavar="M", help="minimal, pgd, fgsm or ascent; minimal if not given.")
+    ] = None,
     norm: Annotated[
-        str, typer.Option(metavar="N", help="What is to be small: l2 (the whole change) or linf (each colour's).")
-    ] = "l2",
+        str | None,
+        typer.Option(
+            metavar="N", help="What is to be small: l2 (the whole change) or linf (each colour's); l2 if not given."
+        ),
+    ] = None,
     budget: Annotated[
         str | None, typer.Option(metavar="X", help="The most it may be, colours in 0 to 1: 0.5, or 2/255.")
     ] = None,
@@ -116,37 +129,39 @@ def fool(
         float | None, typer.Option(metavar="CONFIDENCE", help="Be taken for it with so much confidence, 0 to 1.")
     ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help="At most; each method has its own number.")] = None,
+    recipe: RecipeOf = None,
     json: Json = False,
 ) -> None:
     """Change a picture as little as can be until it is taken for something else."""
     from dreamscope import files, images
 
-    target = Path(out) if out is not None else show.free_name(f"{show.stem_of(image)}-fooled", ".png")
+    given, load = replayed(
+        "fool",
+        recipe,
+        loader,
+        image=image,
+        to=to,
+        method=method,
+        norm=norm,
+        budget=budget,
+        stop_at=stop_at,
+        steps=steps,
+    )
+    if "image" not in given:
+        raise DreamscopeError("give a picture that is to fool, such as sample:china, or --recipe OUT")
+    target = Path(out) if out is not None else show.free_name(f"{show.stem_of(given['image'])}-fooled", ".png")
     if target.suffix.lower() != ".png":
         raise DreamscopeError(f"can't write '{target}': only .png keeps every level of a picture that is to fool")
     files.ensure_writable(target)
     beside = target.with_name(f"{target.stem}-difference.png")
     for written in (target, beside):
-        show.input_picture(image, written)
-    model = loader()
+        show.input_picture(given["image"], written)
+    model = load()
     from dreamscope.techniques import fool as technique
 
-    try:
-        with show.progress("fooling") as report:
-            found = technique.fool(
-                model,
-                image,
-                to,
-                method=method,
-                norm=norm,
-                budget=budget,
-                stop_at=stop_at,
-                steps=steps,
-                report=report,
-            )
-    except Interrupted as stop:
-        show.note(f"dreamscope: {stop}; nothing was written")
-        raise typer.Exit(INTERRUPTED) from stop
+    # A picture that does not fool yet is of no use.
+    with show.keeping(lambda _: None), show.progress("fooling") as report:
+        found = technique.fool(model, report=report, **given)
     if not found.success:
         raise DreamscopeError(_why_not(found, model.label(found.wanted) if found.wanted is not None else ""))
     found.save(target)

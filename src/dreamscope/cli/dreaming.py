@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import show
-from dreamscope.cli.exits import INTERRUPTED
 from dreamscope.cli.filming import Every, FilmOut, Fps, filmed
 from dreamscope.cli.options import Json, Loader, with_model
-from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
+from dreamscope.cli.replaying import RecipeOf, replayed
+from dreamscope.errors import DreamscopeError
 from dreamscope.techniques.presets import DEFAULT_PRESET, PRESETS
 
 if TYPE_CHECKING:
-    from dreamscope.recipes import Recipe
     from dreamscope.techniques.dream import Dream
 
 LARGEST_UNASKED = 1024
@@ -70,13 +69,11 @@ def dream(
     guide: Annotated[str | None, typer.Option(metavar="IMAGE", help="A picture whose features are followed.")] = None,
     mask: Annotated[str | None, typer.Option(metavar="IMAGE", help="White dreams, black stays as it is.")] = None,
     keep_color: Annotated[
-        bool | None, typer.Option("--keep-color", help="Keep the photo's own colours.", show_default=False)
+        bool | None,
+        typer.Option("--keep-color/--no-keep-color", help="Keep the photo's own colours.", show_default=False),
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Of all randomness; 0 if not given.")] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(metavar="OUT", help="Make the same picture again; other options change single values."),
-    ] = None,
+    recipe: RecipeOf = None,
     memory: Annotated[
         str | None, typer.Option(metavar="2GB", help="What the dream may hold; larger pictures run in tiles.")
     ] = None,
@@ -88,33 +85,31 @@ def dream(
 ) -> None:
     """Dream on a picture: let layers or channels exaggerate what they see in it."""
     from dreamscope import files, images
-    from dreamscope.recipes import Recipe
     from dreamscope.starts import STARTS
 
-    given: dict[str, Any] = {
-        "image": image,
-        "guide": guide,
-        "mask": mask,
-        "at": at or None,
-        "preset": preset,
-        "loss": loss,
-        "steps": steps,
-        "rate": rate,
-        "octaves": octaves,
-        "octave_scale": octave_scale,
-        "jitter": jitter,
-        "filter": filter,
-        "natural": natural,
-        "precision": precision,
-        "memory": memory,
-        "size": size,
-        "keep_color": keep_color,
-        "seed": seed,
-    }
-    given = {key: value for key, value in given.items() if value is not None}
-    kept = None if recipe is None else Recipe.read(recipe)
-    if kept is not None and recipe is not None:
-        given = {**_arguments(kept, recipe, given), **given}
+    given, load = replayed(
+        "dream",
+        recipe,
+        loader,
+        image=image,
+        guide=guide,
+        mask=mask,
+        at=at or None,
+        preset=preset,
+        loss=loss,
+        steps=steps,
+        rate=rate,
+        octaves=octaves,
+        octave_scale=octave_scale,
+        jitter=jitter,
+        filter=filter,
+        natural=natural,
+        precision=precision,
+        memory=memory,
+        size=size,
+        keep_color=keep_color,
+        seed=seed,
+    )
     if "image" not in given:
         raise DreamscopeError("give a picture to dream on, such as sample:china, or --recipe OUT")
     target = Path(out) if out is not None else show.free_name(f"{show.stem_of(given['image'])}-dream", ".png")
@@ -135,16 +130,14 @@ def dream(
 
     from dreamscope.techniques import dream as technique
 
-    model = loader() if kept is None or recipe is None else loader.again(kept.model, near=recipe)
-    try:
-        with show.progress("dreaming") as report, filmed(film, every=every, fps=fps, report=report) as filming:
-            result = technique.dream(model, report=filming.report, **given)
-            filming.of(result.recipe)
-    except DivergedError as error:
-        raise DreamscopeError(f"{error}; kept the last finite picture: {error.result.save(target)}") from error
-    except Interrupted as stop:
-        show.note(f"dreamscope: {stop}; kept the last good picture: {stop.result.save(target)}")
-        raise typer.Exit(INTERRUPTED) from stop
+    model = load()
+    with (
+        show.keeping(lambda result: result.save(target)),
+        show.progress("dreaming") as report,
+        filmed(film, every=every, fps=fps, report=report) as filming,
+    ):
+        result = technique.dream(model, report=filming.report, **given)
+        filming.of(result.recipe)
     result.save(target)
     if film is not None:
         show.note(f"filmed: {film}")
@@ -156,24 +149,6 @@ def dream(
         facts = _facts(result, target)
         where = f"{model.name} {' '.join(facts['at'])}"
         print(f"{target}  {facts['size']}  {where}  {facts['steps']} steps  {result.seconds:.1f} s")
-
-
-def _arguments(recipe: Recipe, near: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Return what the recipe says `dream` was called with, its files found again unless given anew."""
-    from dreamscope.recipes import locate
-
-    if recipe.command != "dream":
-        raise DreamscopeError(f"'{near}' was made by {recipe.command}, not by dream")
-    if "preset" in given:
-        raise DreamscopeError("--preset and --recipe exclude each other: a recipe holds every setting")
-    missing = {role: kept for role, kept in recipe.inputs.items() if role not in given}
-    named = {"image": "IMAGE", "guide": "--guide", "mask": "--mask"}
-    found = {role: locate(kept, near, what=role, option=named[role]) for role, kept in missing.items()}
-    parameters = dict(recipe.parameters)
-    if given.keys() & {"memory", "size"}:
-        # The recipe's tiles were for its own size and memory.
-        parameters.pop("tile", None)
-    return {**parameters, **found}
 
 
 def _facts(result: Dream, target: Path) -> dict[str, Any]:

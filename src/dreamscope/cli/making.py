@@ -1,19 +1,25 @@
-"""``visualize``: pictures from nothing."""
+"""``visualize``: pictures from nothing.
+
+Each picture holds the recipe of itself alone: of a batch, or of pictures on the way ``--between`` two things, it comes
+out again without the others, the same up to rounding (a network's sums depend a little on how many pictures it runs at
+once). Only pictures of ``--diversity`` depend on each other: their recipes make all of them again.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dreamscope.cli import show
-from dreamscope.cli.exits import INTERRUPTED
 from dreamscope.cli.filming import Every, FilmOut, Fps, filmed
 from dreamscope.cli.options import Json, Loader, with_model
-from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
+from dreamscope.cli.replaying import RecipeOf, replayed
+from dreamscope.errors import DreamscopeError
 from dreamscope.techniques.looks import DEFAULT_LOOK, LOOKS
 
 if TYPE_CHECKING:
@@ -64,71 +70,96 @@ def visualize(
         list[str] | None, typer.Option(metavar="R", help="l1:W, l2:W, tv:W, blur:W, or none; may be repeated.")
     ] = None,
     loss: Annotated[
-        str, typer.Option(metavar="L", help="How an address is excited: mean, mean_square, norm.")
-    ] = "mean",
-    negative: Annotated[bool, typer.Option("--negative", help="What is least wanted.")] = False,
-    diversity: Annotated[int, typer.Option(metavar="N", min=1, help="Pictures of each, unlike each other.")] = 1,
+        str | None,
+        typer.Option(metavar="L", help="How an address is excited: mean, mean_square, norm; mean if not given."),
+    ] = None,
+    negative: Annotated[
+        bool | None, typer.Option("--negative/--no-negative", help="What is least wanted.", show_default=False)
+    ] = None,
+    diversity: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Pictures of each, unlike each other (the recipe in one makes all again); 1 if not given.",
+        ),
+    ] = None,
     between: Annotated[
-        int, typer.Option(metavar="N", help="With two things: pictures on the way from the one to the other.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            metavar="N", help="With two things: pictures on the way from the one to the other; 0 if not given."
+        ),
+    ] = None,
     like: Annotated[
         str | None, typer.Option(metavar="IMAGE", help="A caricature: exaggerate what the layers see in a photo.")
     ] = None,
-    alpha: Annotated[bool, typer.Option("--alpha", help="Transparent where nothing mattered.")] = False,
+    alpha: Annotated[
+        bool | None,
+        typer.Option("--alpha/--no-alpha", help="Transparent where nothing mattered.", show_default=False),
+    ] = None,
     size: Annotated[
         str | None, typer.Option(metavar="PX", help="PX or WIDTHxHEIGHT; the network's input size if not given.")
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of all randomness.")] = 0,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Of all randomness; 0 if not given.")] = None,
     precision: Annotated[
-        str, typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16.")
-    ] = "auto",
+        str | None,
+        typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16; auto if not given."),
+    ] = None,
+    recipe: RecipeOf = None,
     film: FilmOut = None,
     every: Every = 1,
     fps: Fps = "24",
     json: Json = False,
 ) -> None:
     """Show, from noise, what a layer, channel, neuron, direction or class looks like."""
-    texts = [*(of or []), *(f"class:{label}" for label in class_ or [])]
-    if not texts:
-        raise DreamscopeError("give something to visualize: an address such as features.28:40, or --class LABEL")
-    model = loader()
+    given, load = replayed(
+        "visualize",
+        recipe,
+        loader,
+        of=[*(of or []), *(f"class:{label}" for label in class_ or [])] or None,
+        look=look,
+        param=param,
+        move=move,
+        steps=steps,
+        rate=rate,
+        transforms=_unless_none(transform),
+        views=views,
+        penalties=_unless_none(penalty),
+        loss=loss,
+        negative=negative,
+        diversity=diversity,
+        between=between,
+        like=like,
+        alpha=alpha,
+        size=size,
+        precision=precision,
+        seed=seed,
+    )
+    if "of" not in given:
+        raise DreamscopeError(
+            "give something to visualize: an address such as features.28:40, --class LABEL, or --recipe OUT"
+        )
+    texts = [given["of"]] if isinstance(given["of"], str) else given["of"]
+    alpha = given.pop("alpha", False)
+    model = load()
     from dreamscope.techniques import visualize as technique
     from dreamscope.techniques.subjects import subjects
 
-    several = max(len(subjects(model, texts)), between) * diversity > 1
+    several = max(len(subjects(model, texts)), given.get("between", 0)) * given.get("diversity", 1) > 1
     target = _target(out, texts[0], several=several, alpha=alpha)
-    if film is not None and several and diversity == 1:
+    if "like" in given:
+        show.input_picture(given["like"], target)
+    if film is not None and several and given.get("diversity", 1) == 1:
         raise DreamscopeError("a film shows one picture, or several of one thing (--diversity); name one")
-    try:
-        with show.progress("visualizing") as report, filmed(film, every=every, fps=fps, report=report) as filming:
-            found = technique.visualize(
-                model,
-                texts,
-                look=look,
-                param=param,
-                move=move,
-                steps=steps,
-                rate=rate,
-                transforms=_unless_none(transform),
-                views=views,
-                penalties=_unless_none(penalty),
-                loss=loss,
-                negative=negative,
-                diversity=diversity,
-                between=between,
-                like=like,
-                size=size,
-                precision=precision,
-                seed=seed,
-                report=filming.report,
-            )
-            filming.of(found[0].recipe)
-    except DivergedError as error:
-        raise DreamscopeError(f"{error}; {_kept(error.result, target, several=several, alpha=alpha)}") from error
-    except Interrupted as stop:
-        show.note(f"dreamscope: {stop}; {_kept(stop.result, target, several=several, alpha=alpha)}")
-        raise typer.Exit(INTERRUPTED) from stop
-    written = _save(found, target, several=several, alpha=alpha)
+    save = partial(_save, target=target, several=several, alpha=alpha)
+    with (
+        show.keeping(lambda found: target if any(save(found)) else None),
+        show.progress("visualizing") as report,
+        filmed(film, every=every, fps=fps, report=report) as filming,
+    ):
+        found = technique.visualize(model, report=filming.report, **given)
+        filming.of(found[0].recipe)
+    written = save(found)
     rows = [_facts(each, path) for each, path in zip(found, written, strict=True)]
     if json:
         show.as_json(rows)
@@ -190,12 +221,6 @@ def _save(found: Sequence[Visualization], target: Path, *, several: bool, alpha:
         sheet(cells, title=f"{recipe.model.get('name', '')}, {recipe.parameters['param']}"), target / "sheet.png"
     )
     return written
-
-
-def _kept(found: Sequence[Visualization], target: Path, *, several: bool, alpha: bool) -> str:
-    """Save what there is of an ascent that ended early, and say where."""
-    kept = [path for path in _save(found, target, several=several, alpha=alpha) if path is not None]
-    return f"kept the last good picture{'s' if several else ''}: {target}" if kept else "nothing to keep yet"
 
 
 def _slug(name: str) -> str:

@@ -10,7 +10,10 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamscope.errors import DreamscopeError
+import typer
+
+from dreamscope.cli.exits import INTERRUPTED
+from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -68,6 +71,26 @@ def unreadable(photos: Mapping[str, str]) -> None:
         note(f"{len(photos)} photos could not be read and were left out:")
         for name, reason in photos.items():
             note(f"  {name}: {reason}")
+
+
+@contextmanager
+def keeping(save: Callable[[Any], Path | None]) -> Iterator[None]:
+    """End a command whose ascent did not: `save` what it got to, and say where that is.
+
+    `save` takes the technique's result so far and returns the file or folder, or ``None`` where it kept nothing.
+    """
+
+    def kept(result: Any, what: str) -> str:
+        path = save(result)
+        return "nothing was written" if path is None else f"kept the last {what} picture{'s' * path.is_dir()}: {path}"
+
+    try:
+        yield
+    except DivergedError as error:
+        raise DreamscopeError(f"{error}; {kept(error.result, 'finite')}") from error
+    except Interrupted as stop:
+        note(f"dreamscope: {stop}; {kept(stop.result, 'good')}")
+        raise typer.Exit(INTERRUPTED) from stop
 
 
 @contextmanager

@@ -8,6 +8,7 @@ for the least change, Moosavi-Dezfooli et al. (2015, DeepFool) and Rony et al. (
 from __future__ import annotations
 
 import math
+import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -280,20 +281,20 @@ def _measured(fooling: Fooling, model: Classifier, image: Tensor) -> Fooling:
     """Return the same with a picture and what the network makes of it."""
     if image.shape != fooling.original.shape:
         raise DreamscopeError("the picture has another size than the one that was changed")
-    pictures = torch.cat([fooling.original, image.cpu()])
-    before, after = model.classify(pictures)
-    with torch.no_grad():
-        shares = model.logits(model.prepared(pictures)).softmax(1)
+    # All classes, in one pass: the wanted one need not be among the likeliest.
+    before, after = model.classify(torch.cat([fooling.original, image.cpu()]), top=sys.maxsize)
     first, parameters = before[0].index, fooling.recipe.parameters
-    wanted = [float(1 - share[first] if fooling.wanted is None else share[fooling.wanted]) for share in shares]
+    counted = first if fooling.wanted is None else fooling.wanted
+    shares = [next(each.probability for each in found if each.index == counted) for found in (before, after)]
+    wanted = [1 - share for share in shares] if fooling.wanted is None else shares
     answer = after[0]
     success = answer.index != first if fooling.wanted is None else answer.index == fooling.wanted
     success = success and answer.probability >= (parameters["stop_at"] or 0.0)
     changed = replace(
         fooling,
         image=image.cpu(),
-        before=tuple(before),
-        after=tuple(after),
+        before=tuple(before[:5]),
+        after=tuple(after[:5]),
         wanted_before=wanted[0],
         wanted_after=wanted[1],
     )

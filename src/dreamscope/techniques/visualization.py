@@ -72,8 +72,14 @@ class Visualization:
     choice: Choice
 
     def save(self, path: str | Path, *, alpha: bool = False) -> Path:
-        """Write the picture (PNG, JPEG or WebP) with the recipe inside; with `alpha`, importance makes it opaque."""
-        return images.write(self.image, path, note=self.recipe.to_json(), alpha=self.importance if alpha else None)
+        """Write the picture (PNG, JPEG or WebP) with the recipe inside.
+
+        With `alpha`, importance makes it opaque, and the recipe in the file says so.
+        """
+        if not alpha:
+            return images.write(self.image, path, note=self.recipe.to_json())
+        recipe = replace(self.recipe, parameters={**self.recipe.parameters, "alpha": True})
+        return images.write(self.image, path, note=recipe.to_json(), alpha=self.importance)
 
 
 @dataclass
