@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import classes, contestants, exemplars, fooling, streams
+from benchmarks import classes, coherence, contestants, exemplars, explaining, films, fooling, streams
 from benchmarks.clock import Times, interleaved
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
@@ -167,6 +167,49 @@ def patches() -> list[Row]:
     return [_row(work, times["exemplars"], times["plain"], "<= 1.2", times)]
 
 
+def covered() -> list[Row]:
+    """Occlusion at stride 8 over plain inference of as many pictures, of the network as it is and folded."""
+    times = explaining.occlusion(load("efficientnet_lite0"))
+    work = "occlusion, window 32, stride 8, 224 px / inference of as many images, "
+    return [_row(work + name, times["occlusion"], times[name], "<= 1.3", times) for name in ("plain", "same form")]
+
+
+def faithful(count: int = 100) -> list[Row]:
+    """Insertion minus deletion area of each explanation, beside noise and edges."""
+    found = explaining.areas(load("efficientnet_lite0"), explaining.drawn(count))
+    return [
+        _plain(
+            f"insertion - deletion area, {name}, {count} photos",
+            each.insertion - each.deletion,
+            "none",
+            insertion=round(each.insertion, 3),
+            deletion=round(each.deletion, 3),
+            better_than_both_baselines=each.wins,
+            seconds=round(each.seconds, 2),
+        )
+        for name, each in found.items()
+    ]
+
+
+def zooms() -> list[Row]:
+    """Peak memory of a 10 s zoom over that of a 2 s one, seconds a frame, and whether the file is as it should be."""
+    found = films.measure()
+    long = found[f"{films.LONG} s"]
+    ratio = found["peak, long / short"]
+    work = f"{films.LONG} s of zoom, {films.SIDE} px, {films.FPS} fps"
+    return [
+        _plain(f"peak memory, {work} / {films.SHORT} s", ratio, "<= 1.1", MB=long["peak MB"]),
+        _plain(f"seconds a frame, {work}", long["seconds a frame"], "none", right=long["as it should be"]),
+    ]
+
+
+def moving() -> list[Row]:
+    """Warp error between successive dreamt frames over that of independent dreams."""
+    found = coherence.measure(load("efficientnet_lite0"))
+    ratio = found.pop("coherent / independent")
+    return [_plain("warp error, dreamt clip / independent dreams", ratio, "<= 0.5", **found)]
+
+
 def _plain(work: str, value: float, goal: str, **beside: float) -> Row:
     value = round(value, 3)
     return {"work": work, "goal": goal, "ratio": value, "spread": [value, value], "milliseconds": beside}
@@ -198,6 +241,10 @@ CASES: dict[str, Callable[[], list[Row]]] = {
     "classes-lucent": lambda: class_images(20, classes.lucents, "classes-lucent.png"),
     "fooling": least_changes,
     "exemplars": patches,
+    "occlusion": covered,
+    "explaining": faithful,
+    "films": zooms,
+    "coherence": moving,
     "peers": lambda: beside_peers(steps=20, rounds=3),
 }
 

@@ -13,6 +13,7 @@ import tempfile
 import time
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -46,7 +47,7 @@ def one(seconds: float, side: int) -> dict[str, float]:
     }
 
 
-def measure(side: int = SIDE, *, short: float = SHORT, long: float = LONG) -> dict[str, object]:
+def measure(side: int = SIDE, *, short: float = SHORT, long: float = LONG) -> dict[str, Any]:
     """Return what was seen of a short and a long zoom, and the ratio of their peaks."""
     found: dict[str, dict[str, float]] = {}
     for seconds in (short, long):

@@ -29,7 +29,7 @@ FLOORS = [
     ["plots", "sheets", "scatter", "cuts", "gifs", "tracks"],
     ["report", "patchwork", "overlays", "album", "heatmaps"],
     ["film"],
-    ["reel"],
+    ["reel", "screening", "doses"],
     ["recording"],
     ["cli"],
 ]

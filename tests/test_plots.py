@@ -19,8 +19,8 @@ from dreamscope.models.wrapping import wrap
 from dreamscope.recipes import Recipe
 from dreamscope.techniques.blind import Blinding, Removed
 from dreamscope.techniques.channels import ChannelScores
-from dreamscope.techniques.comparison import Dose
-from dreamscope.techniques.evaluation import evaluate
+from dreamscope.techniques.comparison import Dose, Stage
+from dreamscope.techniques.evaluation import Answer, evaluate
 
 FOLDER = "somebodys-own-folder"
 NASTY = '<b>&"$x$ crane'
@@ -59,6 +59,10 @@ def made(tmp_path: Path, label: str = NASTY, count: int = 4) -> Blinding:
         hits = [index >= channels for index in range(10)]
         return Dose(channels, intervals.share(hits), intervals.mean([float(index < channels) for index in range(10)]))
 
+    def stage(channels: int) -> Stage:
+        seen = [Answer((0 if place >= channels else 1 + place % 4,), 0.9, 0.5, None, 0.5) for place in range(count)]
+        return Stage(channels, tuple(seen), channels == 4)
+
     patch = torch.rand((1, 3, 20, 20), generator=generator)
     places = scores.ranking()[:4].tolist()
     return Blinding(
@@ -67,6 +71,7 @@ def made(tmp_path: Path, label: str = NASTY, count: int = 4) -> Blinding:
         result=evaluate(model, blinded, targets, photos.find(tmp_path / FOLDER / f"{FOLDER}-rest"), class_index=0),
         curve=tuple(dose(channels) for channels in (1, 2, 4, 8)),
         curve_frequency=tuple(dose(channels) for channels in (1, 2, 4)),
+        course=tuple(stage(channels) for channels in (0, 1, 2, 4, 8)),
         frequency=dose(4),
         random=Dose(4, intervals.spread([1.0, 0.9]), intervals.spread([0.0, 1.0])),
         removed=tuple(Removed(scores.address(p), 1.0, float("nan"), 0.5, patch if p % 2 else None) for p in places),

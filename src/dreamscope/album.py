@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dreamscope import files, images
 from dreamscope.errors import DreamscopeError
-from dreamscope.sheets import Cell, sheet
+from dreamscope.sheets import Cell, columns_for, sheet
 from dreamscope.techniques.differences import BANDS, Change
 from dreamscope.techniques.gallery import Gallery
 
@@ -47,7 +47,13 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; } summary { 
 """
 
 
-def picture(gallery: Gallery, *, columns: int | None = None, most: int = MOST) -> Tensor:
+def picture(
+    gallery: Gallery,
+    *,
+    columns: int | None = None,
+    most: int = MOST,
+    instead: Sequence[Tensor | None] | None = None,
+) -> Tensor:
     """Lay a gallery out in rows, each picture with its label.
 
     Parameters
@@ -58,16 +64,26 @@ def picture(gallery: Gallery, *, columns: int | None = None, most: int = MOST) -
         How many stand side by side; of up to eight that are one series, all.
     most
         Pixels: wider or higher pictures are made smaller.
+    instead
+        Pictures in the place of the finished ones, in the same order.
 
     Returns
     -------
     Tensor
         (1, 3, H, W) in [0, 1].
     """
-    if columns is None and gallery.plan.over in ("steps", "octaves", "weights") and len(gallery.shown) <= 8:
-        columns = len(gallery.shown)
-    cells = [Cell(_small(each.image, most), each.label, each.note) for each in gallery.shown]
-    return sheet(cells, columns=columns, title=gallery.title, most=most)
+    # One after the other: of hundreds of large pictures only what is shown is held.
+    pictures = (each.image for each in gallery.shown) if instead is None else instead
+    small = (image if image is None else images.at_most(image, most) for image in pictures)
+    cells = [Cell(image, each.label, each.note) for each, image in zip(gallery.shown, small, strict=True)]
+    return sheet(cells, columns=columns or columns_of(gallery), title=gallery.title, most=most)
+
+
+def columns_of(gallery: Gallery) -> int:
+    """Return how many stand side by side: of up to eight that are one series, all."""
+    count = len(gallery.shown)
+    series = gallery.plan.over in ("steps", "octaves", "weights") and count <= 8
+    return count if series else columns_for(count)
 
 
 def page(
@@ -99,13 +115,6 @@ def page(
         # A file name may hold bytes that are no text.
         temporary.write_text(text, "utf-8", errors="xmlcharrefreplace")
     return path
-
-
-def _small(image: Tensor | None, most: int) -> Tensor | None:
-    # One after the other: of hundreds of large pictures only what is shown is held.
-    if image is None or max(image.shape[-2:]) <= most:
-        return image
-    return images.resize(image, images.fit_to(image, most)).clamp(0, 1)
 
 
 def _html(gallery: Gallery, changes: Mapping[str, Change], maps: Tensor | None) -> str:

@@ -55,6 +55,10 @@ class Step:
         with torch.no_grad():
             return self.parameterization.image(self.numbers)
 
+    def is_due(self, every: int) -> bool:
+        """Return whether it is the first one, each `every`-th after that, or the last."""
+        return (self.number - 1) % every == 0 or self.number == self.total
+
 
 Report = Callable[[Step], None]
 

@@ -239,5 +239,5 @@ def _pictures(frames: Iterable[Tensor], size: Size, added: Size) -> Iterator[Any
     for image in frames:
         if images.size_of(image) != size:
             raise DreamscopeError(f"a film's frames are of one size: one is {images.size_of(image)}, the first {size}")
-        padded = F.pad(image, (0, added.width, 0, added.height), mode="replicate")
+        padded = F.pad(image, (0, added.width, 0, added.height), mode="replicate") if added != Size(0, 0) else image
         yield VideoFrame.from_ndarray(np.array(images.to_pil(padded)), format="rgb24")

@@ -116,6 +116,11 @@ def resize(image: Tensor, size: Size) -> Tensor:
     return F.interpolate(image, (size.height, size.width), mode="bicubic", antialias=True)
 
 
+def at_most(image: Tensor, longer: int) -> Tensor:
+    """Make an image smaller if its longer side is over `longer`; never larger."""
+    return image if max(image.shape[-2:]) <= longer else resize(image, fit_to(image, longer)).clamp(0, 1)
+
+
 def size_of(image: Tensor) -> Size:
     """Return the size of (N, C, H, W)."""
     return Size(int(image.shape[-1]), int(image.shape[-2]))

@@ -34,6 +34,7 @@ _STYLE = {
     "axes.axisbelow": True,
     "axes.facecolor": "none",
     "figure.facecolor": PAPER,
+    "figure.constrained_layout.use": True,
     "figure.constrained_layout.w_pad": 0.1,
     "figure.constrained_layout.h_pad": 0.1,
     "grid.color": RANDOM,
@@ -55,13 +56,13 @@ def dose_curve(blinding: Blinding) -> str:
         random channels, with 95 % intervals.
     """
     chosen, method = blinding.random.channels, blinding.scores.method
-    with _figure(7.2, 5.4) as figure:
+    with canvas(7.2, 5.4) as figure:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.15, 1])
         for axes, what in ((upper, "recall"), (lower, "loss")):
-            _curve(axes, blinding.curve, what, label=f"channels found ({method})", color=FOUND)
+            curve(axes, blinding.curve, what, label=f"channels found ({method})", color=FOUND)
             if method != "frequency":
-                _curve(axes, blinding.curve_frequency, what, label="frequency rule", color=FREQUENCY, linestyle="--")
-            _bar(axes, blinding.random, what)
+                curve(axes, blinding.curve_frequency, what, label="frequency rule", color=FREQUENCY, linestyle="--")
+            bar(axes, blinding.random, what)
             axes.axvline(chosen, color=INK, linewidth=0.8, zorder=1)
             axes.grid(axis="y")
         upper.set(ylim=(-4, 104), yticks=range(0, 101, 25), ylabel="recall of the class (%)")
@@ -107,7 +108,7 @@ def ranking(scores: ChannelScores, path: str | Path, top: int = 40) -> Path:
     # In heights of one bar; what is left over on the right stays empty.
     heights = [1.3 * len(present) + 3, 2.2 * len(scores.scores) + 3]
     rows = max(len(places) + 4, math.ceil(sum(heights)) + 1)
-    with _figure(11, 0.7 + 0.2 * rows) as figure:
+    with canvas(11, 0.7 + 0.2 * rows) as figure:
         left, right = figure.subfigures(1, 2, width_ratios=[1.45, 1])
         bars = left.subplots()
         values = [float(scores.scores[scores.method][place]) for place in places]
@@ -131,17 +132,18 @@ def ranking(scores: ChannelScores, path: str | Path, top: int = 40) -> Path:
 
 
 @contextmanager
-def _figure(width: float, height: float) -> Iterator[Any]:
-    """Give an empty figure of so many inches, whatever the user's own matplotlib settings are."""
+def canvas(width: float, height: float, **look: Any) -> Iterator[Any]:
+    """Give an empty figure of so many inches, whatever the user's own matplotlib settings are; `look` is ours."""
     # Without pyplot no window system is asked for, and nothing is left behind; PNG is drawn by Agg.
     from matplotlib import style
     from matplotlib.figure import Figure
 
-    with style.context(["default", _STYLE]):
-        yield Figure(figsize=(width, height), layout="constrained")
+    with style.context(["default", _STYLE | look]):
+        yield Figure(figsize=(width, height))
 
 
-def _curve(axes: Any, doses: Sequence[Dose], what: str, **look: Any) -> None:
+def curve(axes: Any, doses: Sequence[Dose], what: str, **look: Any) -> None:
+    """Draw what doses did, with 95 % intervals: the class's ``recall`` in percent, or the ``loss`` in points."""
     doses = sorted(doses, key=lambda dose: dose.channels)
     x = [dose.channels for dose in doses]
     values, lows, highs = zip(*(_numbers(dose, what) for dose in doses), strict=True) if doses else ((), (), ())
@@ -149,7 +151,8 @@ def _curve(axes: Any, doses: Sequence[Dose], what: str, **look: Any) -> None:
     axes.fill_between(x, lows, highs, color=look["color"], alpha=0.16, linewidth=0)
 
 
-def _bar(axes: Any, dose: Dose, what: str) -> None:
+def bar(axes: Any, dose: Dose, what: str) -> None:
+    """Draw what random channels did, with the range of 95 % of the draws."""
     value, low, high = _numbers(dose, what)
     around = [[max(0.0, value - low)], [max(0.0, high - value)]]
     look = {"fmt": "D", "color": RANDOM, "capsize": 4, "markersize": 5, "zorder": 4}

@@ -30,7 +30,7 @@ class Recorder:
 
     def __call__(self, step: Step) -> None:
         """Take note of a step: of the first, each `every`-th after it, and the last."""
-        if (step.number - 1) % self._every == 0 or step.number == step.total:
+        if step.is_due(self._every):
             # Several pictures that are climbed together stand side by side.
             picture = torch.cat(list(step.image.detach().cpu().split(1)), 3)
             self._reel.add(picture.float().clamp(0, 1), len(self._reel) / self._fps)

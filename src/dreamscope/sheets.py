@@ -16,7 +16,8 @@ from dreamscope.errors import DreamscopeError
 
 PAPER, INK, FAINT = (255, 255, 255), (27, 31, 36), (128, 134, 142)
 
-_GAP = 10
+GAP = 10
+"""Pixels between pictures, and around them all."""
 _TEXT = 13
 
 
@@ -65,7 +66,7 @@ def sheet(cells: Sequence[Cell], *, columns: int | None = None, title: str = "",
     """
     if not cells:
         raise DreamscopeError("a sheet of no pictures")
-    columns = columns or min(len(cells), max(1, math.ceil(math.sqrt(len(cells) * 1.3))))
+    columns = columns or columns_for(len(cells))
     pictures = [None if cell.image is None else _fitted(cell.image, most) for cell in cells]
     there = [picture for picture in pictures if picture is not None]
     width = max((picture.width for picture in there), default=96)
@@ -74,13 +75,13 @@ def sheet(cells: Sequence[Cell], *, columns: int | None = None, title: str = "",
     below = lines * (_TEXT + 4) + 4
     rows = math.ceil(len(cells) / columns)
     head = _TEXT + 16 if title else 0
-    page = Image.new("RGB", (columns * (width + _GAP) + _GAP, head + rows * (height + below + _GAP) + _GAP), PAPER)
+    page = Image.new("RGB", (columns * (width + GAP) + GAP, head + rows * (height + below + GAP) + GAP), PAPER)
     draw = ImageDraw.Draw(page)
     if title:
-        draw.text((_GAP, _GAP), shortened(title, page.width - 2 * _GAP, bold=True), INK, font=_font(bold=True))
+        draw.text((GAP, GAP), shortened(title, page.width - 2 * GAP, bold=True), INK, font=_font(bold=True))
     for place, (cell, picture) in enumerate(zip(cells, pictures, strict=True)):
-        left = _GAP + place % columns * (width + _GAP)
-        top = head + _GAP + place // columns * (height + below + _GAP)
+        left = GAP + place % columns * (width + GAP)
+        top = head + GAP + place // columns * (height + below + GAP)
         if picture is None:
             draw.rectangle((left, top, left + width - 1, top + height - 1), outline=FAINT)
         else:
@@ -89,6 +90,11 @@ def sheet(cells: Sequence[Cell], *, columns: int | None = None, title: str = "",
         if cell.note:
             draw.text((left, top + height + 7 + _TEXT), shortened(cell.note, width), FAINT, font=_font())
     return images.read(page)
+
+
+def columns_for(count: int) -> int:
+    """Return how many of so many pictures stand side by side: about as many as rows."""
+    return min(count, max(1, math.ceil(math.sqrt(count * 1.3))))
 
 
 def shortened(text: str, width: int, *, bold: bool = False) -> str:
@@ -104,10 +110,7 @@ def shortened(text: str, width: int, *, bold: bool = False) -> str:
 
 
 def _fitted(image: Tensor, most: int) -> Image.Image:
-    size = images.size_of(image)
-    if max(size.width, size.height) > most:
-        image = images.resize(image, images.fit_to(image, most)).clamp(0, 1)
-    return images.to_pil(image)
+    return images.to_pil(images.at_most(image, most))
 
 
 @cache

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import colours
 import pytest
+from filmed import decoded
 from PIL import Image
+
+from dreamscope import film
+from dreamscope.recipes import Recipe
 
 MODEL = ("--model", "planted.py:planted", "--input-size", "16", "--labels", "labels.txt")
 FILE = """
@@ -64,6 +68,25 @@ def test_blind_from_nothing(run: Callable, photos: Path) -> None:
     assert told["counts"]["targets to measure on"] == 11
 
 
+def test_blind_as_a_film(run: Callable, photos: Path) -> None:
+    ran = run("blind", "red", *CONTROLS, *MODEL, "--top", 1, "--draws", 1, "--film", "doses.mp4", "--fps", 5)
+    assert ran.code == 0, ran.err
+    assert ran.out.splitlines()[-1] == "doses.mp4"
+    # No channel for 1.2 seconds, the chosen one for 2.6, and 0.4 between them.
+    assert len(decoded(photos / "doses.mp4")) == 6 + 13 + 2
+    recipe = Recipe.from_json(film.read_note("doses.mp4") or "")
+    assert (recipe.command, recipe.parameters["removed"]) == ("blind", ["act:8"])
+
+
+def test_a_film_does_not_replace_a_photo(run: Callable, photos: Path) -> None:
+    picture = photos / "green" / "moving.gif"
+    Image.open(photos / "green" / "0.png").save(picture)
+    before = picture.read_bytes()
+    ran = run("blind", "red", *CONTROLS, *MODEL, "--film", "red/../green/moving.gif")
+    assert (ran.code, picture.read_bytes()) == (2, before)
+    assert "moving.gif' is an input; write the film somewhere else" in ran.err
+
+
 def test_unreadable_photos_are_told(run: Callable, photos: Path) -> None:
     (photos / "red" / "torn.png").write_bytes(b"")
     ran = run("dissect", "red", *CONTROLS, *MODEL, "--method", "contrast")
@@ -87,6 +110,10 @@ BAD = [
     (["blind", "red", *CONTROLS, "--how", "erase"], "no way to ablate"),
     (["blind", "red", *CONTROLS, "--how", "noise", "--export", "x.safetensors"], "can't become plain weights"),
     (["blind", "red", *CONTROLS, "--export", "x.pth"], "this is a .safetensors file"),
+    (["blind", "red", *CONTROLS, "--film", "x.avi"], "a film ends in .mp4, .webm, .gif"),
+    (["blind", "red", *CONTROLS, "--film", "x.html", "-o", "x.html"], "a film ends in"),
+    (["blind", "red", *CONTROLS, "--film", "nowhere/x.mp4"], "there is no folder 'nowhere'"),
+    (["blind", "red", *CONTROLS, "--film", "x.gif", "--fps", "60"], "a .gif can't have that rate"),
     (["blind", "red", *CONTROLS, "--channels", "labels.txt"], "holds no channel scores"),
     (["blind", "red", *CONTROLS, "--channels", "missing.json"], "no such scores file"),
     (["blind", "red", *CONTROLS, "--channels", "x.json", "--method", "drop"], "exclude each other"),

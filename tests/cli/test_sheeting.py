@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from dreamscope import images
+from dreamscope.clips import Clip
 from dreamscope.recipes import Recipe
 from dreamscope.techniques.dream import dream
 
@@ -259,3 +260,35 @@ def test_bad_input_is_one_line_exit_2_and_no_file(run: Callable, folder: Path, p
 def test_help_needs_no_torch() -> None:
     check = "from dreamscope.cli import sheeting; import sys; assert not {'torch', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_a_film_of_dreams_side_by_side(run: Callable, folder: Path, photo: Path) -> None:
+    words = ("photo.png", "--over", "weights", *QUICK, *SETS, "--octaves", 1, "-o", "a.png", "--fps", 10)
+    found = told(*words, "--film", "a.mp4", "--columns", 2, run=run)
+    assert found["files"] == ["a.png", "a.html", "a.mp4"]
+    # The photo, the one step, the finished ones, and those held.
+    assert Clip.open("a.mp4").count == 1 + 1 + 1 + 15
+    assert {path.suffix for path in Path("a.cells").iterdir()} == {".png"}
+    found = told(*words, "--film", "b.gif", "--crossfade", 0.5, run=run)
+    assert not any(cell["made_now"] for cell in found["cells"])
+    assert Clip.open("b.gif").count == 2 * (15 + 5)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--film", "a.avi"), "a film ends in"),
+        (("--film", "nowhere/a.mp4"), "there is no folder"),
+        (("--film", "a.mp4", "--fps", "0"), "rate"),
+        (("--film", "a.mp4", "--every", "0"), "every is 1 or more"),
+        (("--film", "a.mp4", "--crossfade", "-1"), "0 to 60 seconds"),
+        (("--crossfade", "1"), "give --film OUT as well"),
+    ],
+)
+def test_films_that_can_not_be_made(run: Callable, folder: Path, photo: Path, words: tuple, why: str) -> None:
+    before = there(folder)
+    ran = run("sheet", "photo.png", "--over", "weights", *QUICK, *SETS, "-o", "a.png", *words)
+    assert ran.code == 2
+    assert why in ran.err
+    assert ran.err.count("\n") == 1
+    assert there(folder) == before

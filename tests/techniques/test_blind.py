@@ -6,14 +6,15 @@ import pytest
 import torch
 from nets import hooks_on
 
-from dreamscope import images
+from dreamscope import images, photos
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.recipes import Recipe
 from dreamscope.techniques.blind import _count, blind
 from dreamscope.techniques.channels import ChannelScores
-from dreamscope.techniques.comparison import DOSES
+from dreamscope.techniques.comparison import DOSES, Comparison
 from dreamscope.techniques.dissect import dissect
+from dreamscope.techniques.evaluation import recall
 
 
 def others(coloured: Path) -> list[Path]:
@@ -117,6 +118,50 @@ def test_the_dose_response(planted: Classifier, coloured: Path) -> None:
     assert [dose.channels for dose in found.curve_frequency] == [1, 2, 3, 4]
     assert all(dose.recall.value == 0 for dose in found.curve)
     assert DOSES == (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+def test_the_course_is_the_dose_response_photo_by_photo(planted: Classifier, coloured: Path) -> None:
+    few = sorted((coloured / "red").iterdir())[:5]
+    for targets, measured in ((coloured / "red", 12), (few, 5)):
+        found = blind(planted, targets, others(coloured), class_="red", layers=["act"], top=3, draws=1)
+        result, before = found.result, found.course[0]
+        assert (before.channels, recall(before.answers, 2)) == (0, result.recall_before)
+        assert [stage.channels for stage in found.course[1:]] == [dose.channels for dose in found.curve]
+        for stage, dose in zip(found.course[1:], found.curve, strict=True):
+            assert recall(stage.answers, 2) == dose.recall
+            assert dose.recall.count == measured == len(result.photos)
+        (chosen,) = (stage for stage in found.course if stage.chosen)
+        assert [answer.top[0] == 2 for answer in chosen.answers] == [row.still for row in result.photos]
+        assert [answer.confidence for answer in chosen.answers] == [row.confidence_after for row in result.photos]
+
+
+def test_turns_that_chose_different_numbers_have_no_chosen_dose(
+    planted: Classifier, coloured: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = iter([1, 3, 2, 3, 2, 3])
+    monkeypatch.setattr("dreamscope.techniques.blind._count", lambda *_: next(numbers))
+    few = sorted((coloured / "red").iterdir())[:5]
+    found = blind(planted, few, others(coloured), class_="red", layers=["act"], method="frequency", draws=1)
+    assert [stage.channels for stage in found.course] == [0, 1, 2, 4]
+    assert not any(stage.chosen for stage in found.course)
+    assert {len(stage.answers) for stage in found.course} == {5}
+
+
+@pytest.mark.parametrize("counts", [(2, 4), (4, 2)])
+def test_a_dose_that_not_all_turns_have_is_left_out(planted: Classifier, coloured: Path, counts: tuple) -> None:
+    comparison = Comparison(planted, 2, how="zero", draws=1, seed=0, report=lambda *_: None)
+    reds, rest = photos.find(coloured / "red"), photos.find(coloured / "green")
+    for turn, count in enumerate(counts):
+        values = torch.zeros(9)
+        values[[8, 0, 1, 2]] = torch.tensor([4.0, 3, 2, 1]) * (torch.arange(4) < count)
+        scores = ChannelScores(
+            layers={"act": 9}, class_index=2, label="red", scores={"contrast": values}, numbers={}, counts={},
+            unreadable={}, recipe=Recipe("dissect", {}, {}, {}, "0"),
+        )  # fmt: skip
+        comparison.add(scores, 1, reds[3 * turn : 3 * turn + 3], rest)
+    assert [stage.channels for stage in comparison.course("contrast")] == [0, 1, 2]
+    mine, _ = comparison.curves("contrast")
+    assert [(dose.channels, dose.recall.value, dose.recall.count) for dose in mine] == [(1, 0, 6), (2, 0, 6)]
 
 
 @pytest.mark.parametrize("how", ["mean", "noise", "scale:-1"])

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dreamscope.cli import show
+from dreamscope.cli.filming import Fps
 from dreamscope.cli.options import Json, Loader, with_model
 from dreamscope.errors import DreamscopeError, ensure_one_of
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from dreamscope.techniques.blind import Blinding
     from dreamscope.techniques.channels import ChannelScores
     from dreamscope.techniques.comparison import Dose
@@ -143,10 +147,16 @@ def blind(
         str | None,
         typer.Option(metavar="OUT", help="The edited weights, for torchvision or timm: a .safetensors."),
     ] = None,
+    film: Annotated[
+        str | None,
+        typer.Option(metavar="OUT", help="Film it going blind, dose after dose: .mp4, .webm or .gif."),
+    ] = None,
+    fps: Fps = "24",
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Take the channels away that carry a class, and measure what was lost on photos not used for finding."""
+    from dreamscope import doses
     from dreamscope import report as reports
     from dreamscope.models import baking
     from dreamscope.techniques.blind import blind as technique
@@ -155,6 +165,7 @@ def blind(
 
     page = _writable(out, ".html")
     weights = _writable(export, ".safetensors")
+    filmed, rate = _film(film, fps, [*targets, *(controls or []), *(measure or []), *(evaluate or [])])
     if channels is not None and method is not None:
         raise DreamscopeError("--channels and --method exclude each other: the scores say which channels")
     if method is not None:
@@ -187,12 +198,15 @@ def blind(
         reports.write(blinding, page)
     if weights is not None:
         baking.export(blinding.model, weights)
+    if filmed is not None:
+        with show.stages() as report:
+            doses.film(blinding, filmed, fps=rate, report=report and partial(report, "filming"))
     show.unreadable(blinding.unreadable)
     if json:
         show.as_json(reports.as_dict(blinding))
         return
     _tell(blinding)
-    for written in (page, weights):
+    for written in (page, weights, filmed):
         if written is not None:
             print(written)
 
@@ -260,3 +274,18 @@ def _writable(text: str | None, suffix: str) -> Path | None:
     if Path(text).suffix.lower() != suffix:
         raise DreamscopeError(f"can't write '{text}': this is a {suffix} file")
     return files.ensure_writable(text)
+
+
+def _film(text: str | None, fps: str, sources: list[str]) -> tuple[Path | None, Fraction]:
+    """Return where a film goes, which is none of the photos, and its frames a second."""
+    from dreamscope import files, photos
+    from dreamscope import film as films
+
+    rate = films.rate(fps, text or "a.mp4")
+    if text is None:
+        return None, rate
+    path = files.ensure_writable(text)
+    # A folder of photos may hold a .gif.
+    if path.exists() and any(path.samefile(photo.path) for photo in photos.find(_paths(sources))):
+        raise DreamscopeError(f"'{text}' is an input; write the film somewhere else")
+    return path, rate

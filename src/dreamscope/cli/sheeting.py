@@ -14,7 +14,9 @@ import typer
 
 from dreamscope.cli import dreaming, show
 from dreamscope.cli.exits import INTERRUPTED
+from dreamscope.cli.filming import Every, Fps
 from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.replaying import located, recipe_of
 from dreamscope.errors import DreamscopeError, did_you_mean, ensure_one_of
 from dreamscope.techniques.cells import OVER, STEPS
 
@@ -112,6 +114,16 @@ def sheet(
         typer.Option(metavar="A..B", help="Where the cells labelled A and B differ; may be repeated."),
     ] = None,
     columns: Annotated[int | None, typer.Option(metavar="N", min=1, help="How many stand side by side.")] = None,
+    film: Annotated[
+        str | None,
+        typer.Option("--film", metavar="OUT", help="The dreams growing side by side: .mp4, .webm or .gif."),
+    ] = None,
+    crossfade: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="In the film, finished dreams fade into one another in S seconds instead."),
+    ] = None,
+    every: Every = 1,
+    fps: Fps = "24",
     json: Json = False,
 ) -> None:
     """Dream the same picture in many ways, or many pictures in the same way, on one labelled sheet."""
@@ -127,6 +139,7 @@ def sheet(
     sources = _sources(pictures)
     target = Path(out) if out is not None else show.free_name(f"{show.stem_of(sources[0])}-{over}", ".png")
     written = _targets(target, differences=bool(differences or pairs))
+    _ensure_film(film, fps, crossfade, every)
     longer = _longest_side([*sources, *(given[role] for role in ("guide", "mask") if role in given)], target)
     if size is not None:
         given["size"] = size
@@ -149,7 +162,8 @@ def sheet(
             raise DreamscopeError(f"no cell '{label}' to compare{did_you_mean(label, labels)}")
     try:
         with show.stages() as report:
-            found = gallery(plan, folder=folder, report=report)
+            trails = film is not None and crossfade is None
+            found = gallery(plan, folder=folder, every=every if trails else None, report=report)
     except KeyboardInterrupt as stop:
         there = f"; finished cells are kept in '{folder}', the same command goes on from there"
         show.note(f"dreamscope: stopped{there if folder.is_dir() else ''}")
@@ -165,6 +179,8 @@ def sheet(
         images.write(heatmaps.frequencies(changes, title=found.title), written[3], note=note)
     album.page(found, written[1], changes=changes, maps=drawn)
     images.write(album.picture(found, columns=columns), target, note=found.recipe.to_json())
+    if film is not None:
+        written.append(_film(found, film, fps=fps, crossfade=crossfade, every=every, columns=columns))
     seconds = time.perf_counter() - started
     if json:
         show.as_json(_facts(found, written, changes, seconds))
@@ -174,23 +190,14 @@ def sheet(
 
 def _settings(recipe: str, over: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a dream's recipe says about all that is not to differ from cell to cell."""
-    from dreamscope.recipes import Recipe, locate
-
-    kept = Recipe.read(recipe)
-    if kept.command != "dream":
-        raise DreamscopeError(f"'{recipe}' was made by {kept.command}, not by dream")
-    if over == "presets" or "preset" in given:
-        raise DreamscopeError("presets and --recipe exclude each other: a recipe holds every setting")
+    kept = recipe_of("dream", recipe, [*given, over.removesuffix("s")])
     # Where it was dreamt is just what a sheet over layers is not to keep.
     own = {"tile", over, *(["at"] if over in ("layers", "channels") else [])}
     found = {name: value for name, value in kept.parameters.items() if name not in own}
     if over == "photos":
         # Its size has the proportions of its own photo.
         found["size"] = max(map(int, found["size"].split("x")))
-    for role in ("guide", "mask"):
-        if role in kept.inputs and role not in given:
-            found[role] = locate(kept.inputs[role], recipe, what=role, option=f"--{role}")
-    return found
+    return found | located(kept, recipe, {"guide", "mask"} - given.keys())
 
 
 def _sources(pictures: Sequence[str]) -> list[str]:
@@ -214,6 +221,31 @@ def _targets(target: Path, *, differences: bool) -> list[Path]:
     for path in written:
         files.ensure_writable(path)
     return written
+
+
+def _ensure_film(film: str | None, fps: str, crossfade: float | None, every: int) -> None:
+    """Raise if the film can't be made as asked, before anything long begins."""
+    from dreamscope.files import ensure_writable
+    from dreamscope.film import rate
+    from dreamscope.screening import ensure_fade
+
+    if film is None and crossfade is not None:
+        raise DreamscopeError("--crossfade is about a film; give --film OUT as well")
+    if every < 1:
+        raise DreamscopeError(f"every is 1 or more, not {every}")
+    if crossfade is not None:
+        ensure_fade(crossfade)
+    if film is not None:
+        rate(fps, film)
+        ensure_writable(film)
+
+
+def _film(found: Gallery, film: str, *, fps: str, crossfade: float | None, every: int, columns: int | None) -> Path:
+    from dreamscope import screening
+
+    if crossfade is not None:
+        return screening.fading(found, film, seconds=crossfade, fps=fps).path
+    return screening.growing(found, film, every=every, fps=fps, columns=columns).path
 
 
 def _longest_side(sources: Sequence[str], target: Path) -> int:

@@ -17,7 +17,7 @@ from dreamscope.models.edits import Ablation
 from dreamscope.photos import Photo, Source
 from dreamscope.recipes import Recipe
 from dreamscope.techniques.channels import ChannelScores, ablations, addresses
-from dreamscope.techniques.comparison import Comparison, Dose
+from dreamscope.techniques.comparison import Comparison, Dose, Stage
 from dreamscope.techniques.dissect import METHODS, Report, chosen_layers, class_of, dissect, of_class, others
 from dreamscope.techniques.evaluation import Evaluation, evaluate
 from dreamscope.techniques.exemplars import exemplars
@@ -65,6 +65,8 @@ class Blinding:
         The same on controls that were not used for finding, where everything else was another set of photos.
     curve, curve_frequency : tuple of Dose
         Dose and response, for the channels found and for the ``frequency`` rule.
+    course : tuple of Stage
+        The same photo by photo: what the photos in `result` were taken for before, and at each dose of `curve`.
     frequency : Dose or None
         The ``frequency`` rule with as many channels.
     random : Dose
@@ -88,6 +90,7 @@ class Blinding:
     on_controls: Evaluation | None
     curve: tuple[Dose, ...]
     curve_frequency: tuple[Dose, ...]
+    course: tuple[Stage, ...]
     frequency: Dose | None
     random: Dose
     removed: tuple[Removed, ...]
@@ -234,6 +237,7 @@ def blind(
         on_controls=None if rest is None else evaluate(fast, fast.edited(edits), [], apart, class_index=class_index),
         curve=curve,
         curve_frequency=curve_frequency,
+        course=comparison.course(found.method),
         frequency=comparison.as_many(),
         random=comparison.random(),
         removed=_removed(found, places, model, found_targets),

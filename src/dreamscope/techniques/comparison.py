@@ -29,6 +29,25 @@ class Dose:
     loss: Estimate
 
 
+@dataclass(frozen=True)
+class Stage:
+    """What the class's photos are taken for without so many channels.
+
+    Attributes
+    ----------
+    channels : int
+        How many are gone; 0 before.
+    answers : tuple of Answer
+        To the photos that were measured on, in the order of `Evaluation.photos`.
+    chosen : bool
+        Whether this is the choice that was measured.
+    """
+
+    channels: int
+    answers: tuple[Answer, ...]
+    chosen: bool = False
+
+
 Told = list[Answer]
 
 _NOTHING = ("nothing", 0)
@@ -147,14 +166,27 @@ class Comparison:
 
     def curve(self, method: str, chosen: tuple[str, int]) -> tuple[Dose, ...]:
         """Return dose and response by one method; `chosen` is the choice that stands among its doses."""
-        names = [*([] if self._varied else [chosen]), *(name for name in self._told if name[0] == method)]
-        doses = {self._sizes[name]: self._dose(name) for name in names if name in self._told}
-        return tuple(doses[size] for size in sorted(doses))
+        return tuple(self._dose(name) for name in self._along(method, chosen))
 
     def curves(self, method: str) -> tuple[tuple[Dose, ...], tuple[Dose, ...]]:
         """Return dose and response by the method of the choice, and by the ``frequency`` rule, if it was scored."""
         mine = self.curve(method, _CHOSEN)
         return mine, self.curve("frequency", _AS_MANY) if _AS_MANY in self._told else ()
+
+    def course(self, method: str) -> tuple[Stage, ...]:
+        """Return the answers to the class's photos before, and at each dose of the curve by one method."""
+        return tuple(
+            Stage(self._sizes[name], tuple(self._told[name][0]), name == _CHOSEN)
+            for name in (_NOTHING, *self._along(method, _CHOSEN))
+        )
+
+    def _along(self, method: str, chosen: tuple[str, int]) -> list[tuple[str, int]]:
+        """Return the names of one method's doses, from few channels to many; of two that are alike, `chosen`."""
+        names = [*(name for name in self._told if name[0] == method), *([] if self._varied else [chosen])]
+        # A turn that found few channels has no large doses: those say nothing of its photos.
+        whole = [name for name in names if len(self._told[name][0]) == len(self._photos)]
+        doses = {self._sizes[name]: name for name in whole}
+        return [doses[size] for size in sorted(doses)]
 
     def as_many(self) -> Dose | None:
         """Return the ``frequency`` rule with as many channels as were chosen, if it was scored."""

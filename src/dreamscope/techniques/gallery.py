@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from dreamscope.techniques.cells import Cell, Plan
 from dreamscope.techniques.dream import Dream, dream
 from dreamscope.techniques.levels import rounded
 from dreamscope.techniques.shelf import Slot
+from dreamscope.techniques.trails import Trail
 
 Report = Callable[[str, int, int], None]
 """Told what is being dreamt, and how many steps are done of all that this call makes."""
@@ -93,7 +95,7 @@ class Gallery:
         return tuple(found[id(cell.image)] for cell in self.plan.cells)
 
 
-def gallery(plan: Plan, *, folder: str | Path, report: Report | None = None) -> Gallery:
+def gallery(plan: Plan, *, folder: str | Path, every: int | None = None, report: Report | None = None) -> Gallery:
     """Dream all cells of a sheet except those that are in `folder` already.
 
     Each is what `dreamscope.techniques.dream.dream` makes with the same settings. Steps at one octave, without a mask
@@ -105,6 +107,8 @@ def gallery(plan: Plan, *, folder: str | Path, report: Report | None = None) -> 
         What the cells are, see `dreamscope.techniques.cells.plan`.
     folder
         Where finished cells are kept; made if it is not there. Pictures of other sheets in it are left alone.
+    every
+        Keep a picture of every so many steps as well, see `Trail`; cells without such a trail are dreamt again.
     report
         Told of progress.
 
@@ -122,10 +126,11 @@ def gallery(plan: Plan, *, folder: str | Path, report: Report | None = None) -> 
         if not (isinstance(picture, str) and picture in STARTS):
             images.read(picture)
     slots = shelf.slots(plan, Path(folder))
-    there = {slot.path: recipe for slot in slots if (recipe := shelf.kept(slot)) is not None}
+    enough = [slot for slot in slots if every is None or Trail(slot.path, every).whole]
+    there = {slot.path: recipe for slot in enough if (recipe := shelf.kept(slot)) is not None}
     shown = {path: Shown("", "", path, recipe, fresh=False) for path, recipe in there.items()}
     missing = {slot.path: slot for slot in slots if slot.path not in there}
-    for slot, recipe, fault in _made(list(missing.values()), report):
+    for slot, recipe, fault in _made(list(missing.values()), every, report):
         shown[slot.path] = Shown("", fault, None if fault else slot.path, recipe, fresh=True)
     named = tuple(
         replace(shown[slot.path], label=slot.cell.label, note=shown[slot.path].note or slot.cell.note) for slot in slots
@@ -142,9 +147,9 @@ _Made = tuple[Slot, Recipe, str]
 """A cell that was made, with which recipe, and why there is no picture if there is none."""
 
 
-def _made(slots: Sequence[Slot], report: Report | None) -> Iterator[_Made]:
-    """Dream cells and keep them."""
-    runs = _runs(slots)
+def _made(slots: Sequence[Slot], every: int | None, report: Report | None) -> Iterator[_Made]:
+    """Dream cells and keep them, with a trail each if that is asked for."""
+    runs = _runs(slots) if every is None else [[slot] for slot in slots]
     total, done = sum(run[-1].steps for run in runs), 0
     for number, run in enumerate(runs, 1):
         last, before = run[-1], done
@@ -157,7 +162,7 @@ def _made(slots: Sequence[Slot], report: Report | None) -> Iterator[_Made]:
 
         if report is not None:
             report(name, before, total)
-        yield from (_alone if len(run) == 1 else _along)(run, told)
+        yield from _alone(run[0], every, told) if len(run) == 1 else _along(run, told)
         done += last.steps
         if report is not None:
             report(name, done, total)
@@ -176,10 +181,16 @@ def _runs(slots: Sequence[Slot]) -> list[list[Slot]]:
     return [sorted(run, key=lambda slot: slot.steps) for run in runs.values()]
 
 
-def _alone(run: Sequence[Slot], told: Callable[[Step], None]) -> Iterator[_Made]:
-    (slot,) = run
+def _alone(slot: Slot, every: int | None, told: Callable[[Step], None]) -> Iterator[_Made]:
     try:
-        made = dream(slot.cell.model, slot.cell.image, report=told, **slot.cell.settings)
+        with nullcontext() if every is None else Trail(slot.path, every).recorded() as record:
+
+            def note(step: Step) -> None:
+                if record is not None:
+                    record(step)
+                told(step)
+
+            made = dream(slot.cell.model, slot.cell.image, report=note, **slot.cell.settings)
     except DivergedError as error:
         yield slot, error.result.recipe, _fault(error)
         return
