@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from dreamscope.errors import DreamscopeError
 from dreamscope.gradients import as_is, unit_mean
 from dreamscope.moves import Adam, Climb
 
@@ -41,3 +42,9 @@ def test_adam_goes_on_from_where_numbers_were_put() -> None:
     for _ in range(5):
         numbers = move(numbers, torch.ones(1), VALUES, 0.0).clamp(max=0.15)
     assert numbers.item() == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, 1e39, float("nan")])
+def test_adam_takes_no_rate_that_floats_can_not_hold(rate: float) -> None:
+    with pytest.raises(DreamscopeError, match="more than 0 and at most 1e6"):
+        Adam(rate)

@@ -97,3 +97,10 @@ def test_a_layer_that_never_runs(tokens: Classifier) -> None:
     # torch's attention uses its projection's weight without calling the module.
     with pytest.raises(DreamscopeError, match=r"attention\.out_proj' .* does not run"):
         resolve(["attention.out_proj"], tokens)
+
+
+@pytest.mark.parametrize("weight", [1.0, 2.0, 0.1, 1.23456789, -0.5, 1e-7, 1e22])
+def test_every_digit_of_a_weight_is_written(weight: float) -> None:
+    address = Address("features.1", weight=weight)
+    assert Address.parse(str(address)) == address
+    assert str(Address("features.1", weight=2.0)) == "2*features.1"

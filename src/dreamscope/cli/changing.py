@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import show
-from dreamscope.cli.filming import Every, FilmOut, Fps, filmed
 from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.recorded import Every, FilmOut, Fps, filmed
 from dreamscope.cli.replaying import RecipeOf, replayed
 from dreamscope.errors import DreamscopeError
 

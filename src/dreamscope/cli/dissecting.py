@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import show
-from dreamscope.cli.filming import Fps
 from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.recorded import Fps
 from dreamscope.errors import DreamscopeError, ensure_one_of
 
 if TYPE_CHECKING:

@@ -1,11 +1,10 @@
-"""``zoom`` and ``video``, and what films an ascent for other commands."""
+"""``zoom`` and ``video``."""
 
 from __future__ import annotations
 
 import json as json_module
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,20 +14,17 @@ import typer
 from dreamscope.cli import show
 from dreamscope.cli.exits import INTERRUPTED
 from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.recorded import FORMATS, Fps
 from dreamscope.errors import DreamscopeError, Interrupted
 from dreamscope.techniques.presets import DEFAULT_PRESET, PRESETS
 
 if TYPE_CHECKING:
-    from dreamscope.ascent import Report
     from dreamscope.film import Film
     from dreamscope.recipes import Recipe
-    from dreamscope.recording import Recorder
     from dreamscope.reel import Plan
 
 LARGEST_UNASKED = 512
 """A zoom's longer side, where the photo is larger and --size does not say how large."""
-
-_FORMATS = ".mp4, .webm or .gif"
 
 At = Annotated[
     list[str] | None,
@@ -41,10 +37,6 @@ Octaves = Annotated[int | None, typer.Option(metavar="N", help="Sizes of each fr
 Precision = Annotated[str | None, typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="Of all randomness.")]
 
-FilmOut = Annotated[str | None, typer.Option("--film", metavar="OUT", help=f"Film the steps: {_FORMATS}.")]
-Every = Annotated[int, typer.Option(metavar="N", help="Steps from one frame of the film to the next.")]
-Fps = Annotated[str, typer.Option(metavar="F", help="Frames a second: 24, 23.976, 30000/1001.")]
-
 
 @with_model()
 def zoom(
@@ -54,7 +46,7 @@ def zoom(
     *,
     loader: Loader,
     out: Annotated[
-        str | None, typer.Option("-o", "--out", metavar="OUT", help=f"{_FORMATS}; NAME-zoom.mp4 if not given.")
+        str | None, typer.Option("-o", "--out", metavar="OUT", help=f"{FORMATS}; NAME-zoom.mp4 if not given.")
     ] = None,
     seconds: Annotated[float, typer.Option(metavar="S", help="How long the film is.")] = 5.0,
     zoom: Annotated[float, typer.Option(metavar="X", help="How much larger things get in a second.")] = 1.3,
@@ -126,7 +118,7 @@ def video(
     *,
     loader: Loader,
     out: Annotated[
-        str | None, typer.Option("-o", "--out", metavar="OUT", help=f"{_FORMATS}; NAME-dream.mp4 if not given.")
+        str | None, typer.Option("-o", "--out", metavar="OUT", help=f"{FORMATS}; NAME-dream.mp4 if not given.")
     ] = None,
     at: At = None,
     keep: Annotated[
@@ -177,37 +169,6 @@ def video(
     )
     target = _target(out, f"{Path(clip).stem}-dream", plan.recipe)
     _make(plan, target, json=json, sound=clip, time_base=opened.time_base)
-
-
-class Filming:
-    """What a command hands to a technique as ``report``, and tells the recipe to afterwards."""
-
-    def __init__(self, report: Report | None, recorder: Recorder | None) -> None:
-        self.report, self._recorder = recorder or report, recorder
-
-    def of(self, recipe: Recipe) -> None:
-        """Put the recipe into the film, if there is one."""
-        if self._recorder is not None:
-            self._recorder.note = recipe.to_json()
-
-
-@contextmanager
-def filmed(out: str | None, *, every: int = 1, fps: str = "24", report: Report | None = None) -> Iterator[Filming]:
-    """Film an ascent where `out` (``--film``) says so; `report` is called in any case.
-
-    Examples
-    --------
-    >>> with show.progress("dreaming") as report, filmed(out, report=report) as filming:  # doctest: +SKIP
-    ...     result = dream(model, image, report=filming.report)
-    ...     filming.of(result.recipe)
-    """
-    if out is None:
-        yield Filming(report, None)
-        return
-    from dreamscope.recording import recording
-
-    with recording(out, every=every, fps=fps, report=report) as recorder:
-        yield Filming(report, recorder)
 
 
 def _make(plan: Plan, target: Path, *, json: bool, **options: Any) -> None:

@@ -14,8 +14,8 @@ import typer
 
 from dreamscope.cli import dreaming, show
 from dreamscope.cli.exits import INTERRUPTED
-from dreamscope.cli.filming import Every, Fps
 from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.recorded import Every, Fps, ensure_screening, screened
 from dreamscope.cli.replaying import located, recipe_of
 from dreamscope.errors import DreamscopeError, did_you_mean, ensure_one_of
 from dreamscope.techniques.cells import OVER, STEPS
@@ -129,6 +129,7 @@ def sheet(
     """Dream the same picture in many ways, or many pictures in the same way, on one labelled sheet."""
     from dreamscope import album, heatmaps, images
     from dreamscope.techniques import cells
+    from dreamscope.techniques.differences import changes as changes_of
     from dreamscope.techniques.gallery import gallery
 
     started = time.perf_counter()
@@ -139,7 +140,7 @@ def sheet(
     sources = _sources(pictures)
     target = Path(out) if out is not None else show.free_name(f"{show.stem_of(sources[0])}-{over}", ".png")
     written = _targets(target, differences=bool(differences or pairs))
-    _ensure_film(film, fps, crossfade, every)
+    ensure_screening(film, fps, crossfade, every)
     longer = _longest_side([*sources, *(given[role] for role in ("guide", "mask") if role in given)], target)
     if size is not None:
         given["size"] = size
@@ -172,7 +173,7 @@ def sheet(
         raise DreamscopeError(f"no cell came out: {found.shown[0].note}")
     changes, drawn = {}, None
     if differences or pairs:
-        changes = _changes(found, pairs)
+        changes = changes_of(found, pairs)
         drawn = heatmaps.maps(changes, columns=columns, title=found.title)
         note = found.recipe.to_json()
         images.write(drawn, written[2], note=note)
@@ -180,7 +181,7 @@ def sheet(
     album.page(found, written[1], changes=changes, maps=drawn)
     images.write(album.picture(found, columns=columns), target, note=found.recipe.to_json())
     if film is not None:
-        written.append(_film(found, film, fps=fps, crossfade=crossfade, every=every, columns=columns))
+        written.append(screened(found, film, fps=fps, crossfade=crossfade, every=every, columns=columns))
     seconds = time.perf_counter() - started
     if json:
         show.as_json(_facts(found, written, changes, seconds))
@@ -223,31 +224,6 @@ def _targets(target: Path, *, differences: bool) -> list[Path]:
     return written
 
 
-def _ensure_film(film: str | None, fps: str, crossfade: float | None, every: int) -> None:
-    """Raise if the film can't be made as asked, before anything long begins."""
-    from dreamscope.files import ensure_writable
-    from dreamscope.film import rate
-    from dreamscope.screening import ensure_fade
-
-    if film is None and crossfade is not None:
-        raise DreamscopeError("--crossfade is about a film; give --film OUT as well")
-    if every < 1:
-        raise DreamscopeError(f"every is 1 or more, not {every}")
-    if crossfade is not None:
-        ensure_fade(crossfade)
-    if film is not None:
-        rate(fps, film)
-        ensure_writable(film)
-
-
-def _film(found: Gallery, film: str, *, fps: str, crossfade: float | None, every: int, columns: int | None) -> Path:
-    from dreamscope import screening
-
-    if crossfade is not None:
-        return screening.fading(found, film, seconds=crossfade, fps=fps).path
-    return screening.growing(found, film, every=every, fps=fps, columns=columns).path
-
-
 def _longest_side(sources: Sequence[str], target: Path) -> int:
     """Read every picture that goes in, so that one that can't be is refused at once; return the longest side."""
     from dreamscope.starts import STARTS
@@ -274,17 +250,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not (first and dots and second):
         raise DreamscopeError(f"'{text}' names no two cells; expected A..B, such as balanced..deep")
     return first, second
-
-
-def _changes(found: Gallery, pairs: Sequence[tuple[str, str]]) -> dict[str, Change]:
-    """Return what each dream changed, and what is different between two of them, by label."""
-    from dreamscope.techniques.differences import change
-
-    there = {each.label: image for each in found.shown if (image := each.image) is not None}
-    before = {each.label: picture for each, picture in zip(found.shown, found.before, strict=True)}
-    pairs = [pair for pair in pairs if there.keys() >= set(pair)]
-    changes = {label: change(before[label], image) for label, image in there.items()}
-    return changes | {f"{first}..{second}": change(there[first], there[second]) for first, second in pairs}
 
 
 def _tell(found: Gallery, written: Sequence[Path], changes: Mapping[str, Change], seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from dreamscope import images
 from dreamscope.errors import DreamscopeError
+from dreamscope.techniques.gallery import Gallery
 
 EDGES = (4, 8, 16, 32, 64, 128)
 """Wavelengths in pixels, an octave each, that part the bands."""
@@ -63,6 +65,18 @@ def change(before: Tensor, after: Tensor) -> Change:
     moved = after.double() - before.double()
     squares = moved.square().mean((0, 1))
     return Change(squares.sqrt().float(), float(squares.mean().sqrt()), _energy(moved[0].numpy()))
+
+
+def changes(gallery: Gallery, pairs: Sequence[tuple[str, str]]) -> dict[str, Change]:
+    """Return what each dream of a gallery changed, by label, and what is different between two, as ``A..B``.
+
+    Dreams that did not come out are left out.
+    """
+    there = {each.label: image for each in gallery.shown if (image := each.image) is not None}
+    before = {each.label: picture for each, picture in zip(gallery.shown, gallery.before, strict=True)}
+    pairs = [pair for pair in pairs if there.keys() >= set(pair)]
+    alone = {label: change(before[label], image) for label, image in there.items()}
+    return alone | {f"{first}..{second}": change(there[first], there[second]) for first, second in pairs}
 
 
 def _energy(moved: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[float, ...]:
