@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
 from dreamscope.colors import correlated, independent
 from dreamscope.images import Size
-from dreamscope.parameterizations import PARAMETERIZATIONS, Fourier, Maco, frequencies
+from dreamscope.parameterizations import PARAMETERIZATIONS, Contrasted, Fourier, Maco, Pixel, frequencies
 
 SIZES = [Size(32, 32), Size(33, 20), Size(9, 31)]
 
@@ -76,3 +77,31 @@ def test_colours_there_and_back() -> None:
     assert torch.allclose(correlated(independent(image)), image, atol=1e-5)
     gray = correlated(torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)).flatten()
     assert torch.allclose(gray, gray.mean().expand(3), atol=0.03)
+
+
+def test_contrast_is_brought_up_and_the_mean_stays() -> None:
+    faint = 0.5 + 0.05 * torch.randn((2, 3, 16, 16), generator=torch.Generator().manual_seed(0))
+    strong = 0.5 + 0.15 * torch.randn((1, 3, 16, 16), generator=torch.Generator().manual_seed(1))
+
+    def spread(images: Tensor) -> float:
+        return float(images.var((2, 3)).mean().sqrt())
+
+    # As often as it may, and no further than it should.
+    assert spread(Contrasted(Pixel(), 0.2, 2).image(faint)) == pytest.approx(2 * spread(faint), rel=1e-3)
+    assert spread(Contrasted(Pixel(), 0.08, 2).image(faint)) == pytest.approx(0.08, rel=0.02)
+    assert torch.allclose(Contrasted(Pixel(), 0.08, 2).image(faint).mean((2, 3)), faint.mean((2, 3)), atol=1e-5)
+    assert torch.allclose(Contrasted(Pixel(), 0.1, 2).image(strong), strong.clamp(0, 1), atol=1e-5)
+    assert torch.allclose(Contrasted(Pixel(), 0, 2).image(faint), faint, atol=1e-5)
+    # A picture alone is what it is beside others.
+    assert torch.allclose(Contrasted(Pixel(), 0.08, 2).image(faint[:1]), Contrasted(Pixel(), 0.08, 2).image(faint)[:1])
+
+
+def test_contrast_changes_nothing_of_what_is_climbed() -> None:
+    size = Size(12, 10)
+    plain, shown = Fourier(size), Contrasted(Fourier(size), 0.2, 2)
+    start = [each.start(1, size, torch.Generator().manual_seed(0)) for each in (plain, shown)]
+    assert torch.equal(start[0], start[1])
+    image = plain.image(start[0])
+    assert torch.equal(shown.numbers(image), plain.numbers(image))
+    over = torch.full((1, 3, 2, 2), 3.0)
+    assert torch.equal(Contrasted(Pixel(), 0.2, 2).within(over), torch.ones(1, 3, 2, 2))

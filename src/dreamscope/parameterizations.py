@@ -134,6 +134,42 @@ class Maco(Parameterization):
         return _phases(waves)
 
 
+class Contrasted(Parameterization):
+    """Another's images with more contrast: how a finished picture is shown.
+
+    Parameters
+    ----------
+    of
+        The other.
+    wanted
+        Standard deviation of a colour that images are brought up to; 0 for as they are.
+    most
+        How often their own it may be.
+    """
+
+    def __init__(self, of: Parameterization, wanted: float, most: float) -> None:
+        self.of, self.wanted, self.most = of, wanted, most
+
+    def start(self, count: int, size: Size, generator: Generator) -> Tensor:
+        """Return what the other starts from."""
+        return self.of.start(count, size, generator)
+
+    def image(self, numbers: Tensor) -> Tensor:
+        """Return the other's images, colours further from their means, which stay."""
+        images = self.of.image(numbers)
+        variance, mean = torch.var_mean(images, (2, 3), keepdim=True)
+        own = variance.mean(1, keepdim=True).sqrt().clamp_min(1e-6)
+        return (mean + (images - mean) * (self.wanted / own).clamp(1, self.most)).clamp(0, 1)
+
+    def numbers(self, images: Tensor) -> Tensor:
+        """Return the other's numbers of images: how much contrast was added to them can't be known."""
+        return self.of.numbers(images)
+
+    def within(self, numbers: Tensor) -> Tensor:
+        """Bring numbers back as the other does."""
+        return self.of.within(numbers)
+
+
 def _phases(waves: Tensor) -> Tensor:
     phases: Tensor = torch.fft.rfft2(waves).angle()
     return phases

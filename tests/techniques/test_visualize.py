@@ -11,7 +11,7 @@ from dreamscope.ascent import Step
 from dreamscope.errors import DreamscopeError, Interrupted
 from dreamscope.models.classifier import Classifier
 from dreamscope.recipes import Recipe
-from dreamscope.techniques.looks import LOOKS
+from dreamscope.techniques.looks import LOOKS, MOST_CONTRAST
 from dreamscope.techniques.visualization import Visualization
 from dreamscope.techniques.visualize import visualize
 
@@ -112,7 +112,7 @@ def test_between_two_things(vgg: Classifier) -> None:
 
 def test_a_caricature_resembles_its_photo_there(vgg: Classifier, image: torch.Tensor) -> None:
     photo = images.resize(image, images.Size(32, 32)).clamp(0, 1)
-    (found,) = show(vgg, "features.3", like=photo, steps=60)
+    (found,) = show(vgg, "features.3", like=photo, steps=60, contrast=0)
     with torch.no_grad():
         theirs, ours, other = (
             vgg.module.features[:4](each.mul(1)).flatten() for each in (photo, found.image, torch.full_like(photo, 0.5))
@@ -216,3 +216,15 @@ def test_a_class_image_is_taken_for_the_class(lite0: Classifier) -> None:
     (found,) = visualize(lite0, "class:lion", size=160, steps=64)
     assert found.name == "lion"
     assert lite0.classify(found.image)[0][0].label == "lion"
+
+
+def test_the_finished_picture_has_contrast(vgg: Classifier) -> None:
+    seen: list[Step] = []
+    (plain,) = show(vgg, "features.3:4", contrast=0)
+    (found,) = show(vgg, "features.3:4", contrast=0.3, report=seen.append)
+    spread, wanted = (float(each.image.var((2, 3)).mean().sqrt()) for each in (plain, found))
+    assert wanted == pytest.approx(min(0.3, MOST_CONTRAST * spread), rel=0.05)
+    assert found.values == plain.values
+    # What a film of it shows ends in it.
+    assert torch.equal(seen[-1].image, found.image)
+    assert found.recipe.parameters["contrast"] == 0.3

@@ -66,6 +66,10 @@ def visualize(
         ),
     ] = None,
     views: Annotated[int | None, typer.Option(metavar="N", help="Draws of the transforms at each step.")] = None,
+    contrast: Annotated[
+        float | None,
+        typer.Option(metavar="SD", help="Of colours, that the finished picture is brought up to; 0 leaves its own."),
+    ] = None,
     penalty: Annotated[
         list[str] | None, typer.Option(metavar="R", help="l1:W, l2:W, tv:W, blur:W, or none; may be repeated.")
     ] = None,
@@ -124,6 +128,7 @@ def visualize(
         rate=rate,
         transforms=_unless_none(transform),
         views=views,
+        contrast=contrast,
         penalties=_unless_none(penalty),
         loss=loss,
         negative=negative,

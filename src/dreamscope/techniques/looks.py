@@ -8,6 +8,9 @@ from dreamscope.errors import DreamscopeError, ensure_one_of
 
 MOVES = ("adam", "climb")
 
+MOST_CONTRAST = 1.6
+"""How often a picture's own contrast it may get. Networks take little notice of it; people see less gray."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -31,6 +34,9 @@ class Look:
         See `dreamscope.regularizers.REGULARIZERS`; ``l2:5``, ``tv:0.1``.
     waking : int
         Steps at the start in which units that are silent all over a picture get a gradient.
+    contrast : float
+        Standard deviation of a colour that the finished picture is brought up to, at most `MOST_CONTRAST` times its
+        own; photos have 0.2 to 0.25. 0 leaves it as it was climbed.
     """
 
     param: str = "fourier"
@@ -41,6 +47,7 @@ class Look:
     views: int = 1
     penalties: tuple[str, ...] = ()
     waking: int = 16
+    contrast: float = 0.0
 
     def __post_init__(self) -> None:
         ensure_one_of(self.move, MOVES, "move")
@@ -48,6 +55,7 @@ class Look:
             (self.steps, "steps", 1, 100_000),
             (self.views, "views", 1, 64),
             (self.waking, "waking", 0, 100_000),
+            (self.contrast, "contrast", 0, 1),
         ):
             if not least <= value <= most:
                 raise DreamscopeError(f"{name} lies between {least} and {most}, not at {value}")
@@ -55,9 +63,11 @@ class Look:
             raise DreamscopeError(f"rate is more than 0, not {self.rate}")
 
 
+_SEEN = ("crop:0.25,1,0.71", "flip", "rotate:15", "noise:0.05")
+
 LOOKS = {
-    "fourier": Look(transforms=("crop:0.25,1,0.71", "flip", "rotate:15", "noise:0.05"), views=2),
-    "maco": Look(param="maco", transforms=("crop:0.25,1,0.71", "flip", "rotate:15", "noise:0.05"), views=2, rate=0.3),
+    "fourier": Look(transforms=_SEEN, views=2, contrast=0.17),
+    "maco": Look(param="maco", transforms=_SEEN, views=2, rate=0.3, contrast=0.17),
     "pixel": Look(param="pixel", transforms=("shift:8", "scale:0.9,1.1", "rotate:5"), penalties=("tv:1",), rate=0.01),
     "classic": Look(param="pixel", move="climb", transforms=("shift:8",), penalties=("l2:10",), rate=1 / 255),
 }

@@ -19,10 +19,10 @@ from dreamscope.images import Size
 from dreamscope.models.classifier import Classifier
 from dreamscope.moves import Adam, Climb, Move
 from dreamscope.objectives import Diversity, Each, Objective
-from dreamscope.parameterizations import PARAMETERIZATIONS
+from dreamscope.parameterizations import PARAMETERIZATIONS, Contrasted
 from dreamscope.probes import probe
 from dreamscope.recipes import Recipe
-from dreamscope.techniques.looks import Look
+from dreamscope.techniques.looks import MOST_CONTRAST, Look
 from dreamscope.techniques.subjects import Subject
 
 DIVERSITY = 1.0
@@ -106,6 +106,7 @@ class Run:
         self._quiet = torch.zeros(len(batch), dtype=torch.bool)
         self._started = time.perf_counter()
         self._kind = PARAMETERIZATIONS[self.settings.param](self.size)
+        self._shown = Contrasted(self._kind, self.settings.contrast, MOST_CONTRAST)
         generator = torch.Generator().manual_seed(self.seed)
         # The same noise for all subjects, so that a picture does not depend on its neighbours.
         apart = len(batch) if self.compared else 1
@@ -143,7 +144,7 @@ class Run:
     def _note(self, step: Step) -> None:
         self._values.append(step.values)
         if self.report is not None:
-            self.report(step)
+            self.report(replace(step, parameterization=self._shown))
 
     def _watch(self, gradient: Tensor) -> None:
         size = gradient.detach().abs().float().mean(1, keepdim=True).cpu()
@@ -155,7 +156,7 @@ class Run:
     def made(self, numbers: Tensor, batch: Sequence[Pair], recipe: Recipe) -> list[Visualization]:
         """Return the pictures of a batch as far as they got."""
         with torch.no_grad():
-            pictures = self._kind.image(numbers)
+            pictures = self._shown.image(numbers)
             with probe(self.model, {layer for _, wanted in batch for layer in wanted.layers}) as seen:
                 reached = Each(tuple(wanted for _, wanted in batch))(seen(pictures)).tolist()
         seconds = (time.perf_counter() - self._started) / len(batch)

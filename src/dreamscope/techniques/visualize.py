@@ -56,6 +56,7 @@ def visualize(
     views: int | None = None,
     penalties: Sequence[str] | None = None,
     waking: int | None = None,
+    contrast: float | None = None,
     loss: str = "mean",
     negative: bool = False,
     diversity: int = 1,
@@ -78,7 +79,7 @@ def visualize(
         `dreamscope.techniques.subjects`.
     look
         A name in `LOOKS`; the one of the same name as `param`, or else the first, if not given.
-    param, move, steps, rate, transforms, views, penalties, waking
+    param, move, steps, rate, transforms, views, penalties, waking, contrast
         Instead of the look's, see `Look`.
     loss
         How an address is excited, see `dreamscope.objectives.LOSSES`.
@@ -124,6 +125,7 @@ def visualize(
         views=views,
         penalties=None if penalties is None else tuple(penalties),
         waking=waking,
+        contrast=contrast,
     )
     costs = [named(text, REGULARIZERS, "regularizer") for text in settings.penalties]
     ensure_seed(seed)
