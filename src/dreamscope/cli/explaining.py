@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from dreamscope.techniques.explanations import Explanation
 
 _METHODS_HELP = (
-    "saliency, smoothgrad, guided, deconv, integrated, gradcam (the default), layercam, occlusion, rise, lime; with "
-    "options if wanted, as gradcam:LAYER, occlusion:WINDOW,STRIDE,FILL (fill: mean, blur, zero), rise:MASKS, "
-    "lime:SAMPLES,SEGMENTS. May be repeated: several give a sheet."
+    "gradcam (the default), layercam, guided, smoothgrad, occlusion, rise, lime; and saliency*, integrated*, deconv*: "
+    "*their highest pixels told no more than an edge detector's (100 photos, insertion and deletion). With options if "
+    "wanted: gradcam:LAYER, occlusion:WINDOW,STRIDE,FILL (fill: mean, blur, zero), rise:MASKS, lime:SAMPLES,SEGMENTS. "
+    "May be repeated: several give a sheet."
 )
 
 
