@@ -76,7 +76,7 @@ def test_typical_averages_layers_and_bears_constant_channels() -> None:
     assert Typical({"a": (mean, spread), "b": still}, (1.0, 1.0))(maps)[0] == pytest.approx(0, abs=1e-6)
     one = torch.full((4,), 0.01), torch.full((4,), 0.01)
     # In b the mean and the spread are off by one unit each.
-    assert Typical({"a": (mean, spread), "b": one}, (1.0, 1.0))(maps)[0] == pytest.approx(-1, abs=1e-5)
+    assert Typical({"a": (mean, spread), "b": one}, (1.0, 1.0))(maps)[0] == pytest.approx(-1, abs=1e-3)
     leaf = torch.zeros(2, 4, 2, 2, requires_grad=True)
     (gradient,) = torch.autograd.grad(Typical({"b": one}, (1.0, 1.0))({"b": leaf}).sum(), leaf)
     assert torch.isfinite(gradient).all()
