@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dreamscope.models.addresses import Address
-from dreamscope.objectives import Direction, Diversity, Follow, Match, Similar, Typical
+from dreamscope.objectives import Direction, Diversity, Follow, Match, Similar
 
 MAPS = {"a": torch.randn((2, 5, 3, 4), generator=torch.Generator().manual_seed(0))}
 FIRST = MAPS["a"][:1].flatten(2)
@@ -55,28 +55,3 @@ def test_diversity_of_the_same_and_of_strangers() -> None:
     apart[0, :2], apart[1, 2:] = 1, 1
     assert torch.allclose(Diversity("a")({"a": apart}), torch.zeros(2))
     assert Diversity("a")({"a": MAPS["a"][:1]}).item() == pytest.approx(0, abs=1e-6)
-
-
-def test_what_is_usual_is_typical() -> None:
-    features = MAPS["a"].flatten(2)
-    mean, spread = features.mean(2), features.std(2, correction=0)
-    first = Typical({"a": (mean[0], spread[0])}, (1.0, 1.0))(MAPS)
-    assert first[0] == pytest.approx(0, abs=1e-6)
-    assert first[1] < -0.01
-    # One unit off in each channel's mean, twice the usual spread: 1 + 1/4.
-    off = Typical({"a": (mean[0] + 2 * spread[0], 2 * spread[0])}, (3.0, 0.0))(MAPS)
-    assert off[0] == pytest.approx(-3 * 1.25, rel=1e-4)
-    assert off[1] == 0
-
-
-def test_typical_averages_layers_and_bears_constant_channels() -> None:
-    maps = {"a": MAPS["a"], "b": torch.zeros(2, 4, 2, 2)}
-    mean, spread = MAPS["a"].flatten(2).mean(2)[0], MAPS["a"].flatten(2).std(2, correction=0)[0]
-    still = (torch.zeros(4), torch.zeros(4))
-    assert Typical({"a": (mean, spread), "b": still}, (1.0, 1.0))(maps)[0] == pytest.approx(0, abs=1e-6)
-    one = torch.full((4,), 0.01), torch.full((4,), 0.01)
-    # In b the mean and the spread are off by one unit each.
-    assert Typical({"a": (mean, spread), "b": one}, (1.0, 1.0))(maps)[0] == pytest.approx(-1, abs=1e-3)
-    leaf = torch.zeros(2, 4, 2, 2, requires_grad=True)
-    (gradient,) = torch.autograd.grad(Typical({"b": one}, (1.0, 1.0))({"b": leaf}).sum(), leaf)
-    assert torch.isfinite(gradient).all()

@@ -10,9 +10,6 @@ from dreamscope import images
 from dreamscope.ascent import Step
 from dreamscope.errors import DreamscopeError, Interrupted
 from dreamscope.models.classifier import Classifier
-from dreamscope.models.norms import usual
-from dreamscope.objectives import Typical
-from dreamscope.probes import probe
 from dreamscope.recipes import Recipe
 from dreamscope.techniques.looks import LOOKS, MOST_CONTRAST
 from dreamscope.techniques.visualization import Visualization
@@ -231,21 +228,3 @@ def test_the_finished_picture_has_contrast(vgg: Classifier) -> None:
     # What a film of it shows ends in it.
     assert torch.equal(seen[-1].image, found.image)
     assert found.recipe.parameters["contrast"] == 0.3
-
-
-def test_classes_stay_near_what_batch_norms_know(residual: Classifier) -> None:
-    def far(image: torch.Tensor) -> float:
-        expected = usual(residual)
-        with torch.no_grad(), probe(residual, list(expected)) as seen:
-            return -float(Typical(expected, (1.0,))(seen(image)))
-
-    (free,) = show(residual, "class:2", typical=0, contrast=0, steps=40)
-    (near,) = show(residual, "class:2", typical=30, contrast=0, steps=40)
-    assert far(near.image) < far(free.image)
-    # It is no part of what is reached, and nothing to channels; beside one, a class is what it is alone.
-    assert near.reached <= free.reached
-    channels = [show(residual, "conv1:3", typical=weight)[0] for weight in (0, 30)]
-    assert torch.equal(channels[0].image, channels[1].image)
-    mixed = show(residual, ["conv1:3", "class:2"], typical=30, contrast=0, steps=40)
-    assert torch.allclose(mixed[1].image, near.image, atol=1e-3)
-    assert hooks_on(residual.module) == 0

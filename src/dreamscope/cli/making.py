@@ -66,10 +66,6 @@ def visualize(
         ),
     ] = None,
     views: Annotated[int | None, typer.Option(metavar="N", help="Draws of the transforms at each step.")] = None,
-    typical: Annotated[
-        float | None,
-        typer.Option(metavar="W", help="Of classes: how much it counts to be as usual in every batch norm's eyes."),
-    ] = None,
     contrast: Annotated[
         float | None,
         typer.Option(metavar="SD", help="Of colours, that the finished picture is brought up to; 0 leaves its own."),
@@ -132,7 +128,6 @@ def visualize(
         rate=rate,
         transforms=_unless_none(transform),
         views=views,
-        typical=typical,
         contrast=contrast,
         penalties=_unless_none(penalty),
         loss=loss,

@@ -24,7 +24,6 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from dreamscope.models.hooks import Hook, attached
 from dreamscope.models.layers import tensor_of
-from dreamscope.models.norms import is_batch_norm
 
 
 def folded(module: nn.Module, keep: Collection[str], images: Tensor) -> nn.Module:
@@ -108,10 +107,16 @@ def _foldable(module: nn.Module, flow: _Flow, kept: set[int]) -> Iterator[tuple[
         if isinstance(parts[name], nn.Conv2d) and len(tensors) == 1 and owners.count(id(parts[name].weight)) == 1
     }
     for name, inputs in flow.inputs.items():
-        if is_batch_norm(parts[name]) and len(inputs) == 1 and id(inputs[0]) in made_by and id(inputs[0]) not in kept:
+        if _is_norm(parts[name]) and len(inputs) == 1 and id(inputs[0]) in made_by and id(inputs[0]) not in kept:
             convolution = made_by[id(inputs[0])]
             if len(flow.uses_of(convolution)) == 1:
                 yield convolution, name
+
+
+def _is_norm(part: nn.Module) -> bool:
+    # By name, so that neither timm nor torchvision need be imported; subclasses may do anything.
+    named = type(part).__name__ in ("BatchNorm2d", "BatchNormAct2d", "FrozenBatchNorm2d")
+    return named and getattr(part, "running_mean", None) is not None
 
 
 def _fold(twin: nn.Module, convolution: str, norm: str) -> None:

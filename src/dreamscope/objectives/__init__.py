@@ -3,7 +3,7 @@
 from dreamscope.objectives.answers import Lead, Logit, LogProbability, Lost, Taken
 from dreamscope.objectives.base import Each, Objective, Sum
 from dreamscope.objectives.excite import LOSSES, Excite, Gathered, Loss, Parts, select
-from dreamscope.objectives.likeness import Direction, Diversity, Follow, Match, Similar, Typical
+from dreamscope.objectives.likeness import Direction, Diversity, Follow, Match, Similar
 
 __all__ = [
     "LOSSES",
@@ -24,6 +24,5 @@ __all__ = [
     "Similar",
     "Sum",
     "Taken",
-    "Typical",
     "select",
 ]

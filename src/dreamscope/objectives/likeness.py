@@ -1,4 +1,4 @@
-"""Likeness: how near a picture's activations come to another's, to a direction, to each other, to what is usual."""
+"""Likeness: how near a picture's activations come to another's, to a direction, or to each other."""
 
 from __future__ import annotations
 
@@ -12,12 +12,6 @@ from torch.nn import functional as F
 from dreamscope.models.addresses import Address
 from dreamscope.objectives.base import Objective
 from dreamscope.objectives.excite import Gathered, select
-
-_PLACES = 16
-"""Rows and columns of a map that are looked at, at least; of larger ones not twice as many."""
-
-_LEAST = 0.01
-"""A channel's usual spread, at least: some are constant."""
 
 
 # Tensors have no single answer to ==; each such objective equals itself alone.
@@ -165,45 +159,6 @@ class Diversity(Objective):
         grams = F.normalize(torch.einsum("ncp,ndp->ncd", features, features).flatten(1), dim=1)
         others = len(grams) - 1
         return -(grams @ grams.T - torch.eye(len(grams)).to(grams)).sum(1) / max(others, 1)
-
-
-@dataclass(frozen=True, eq=False)
-class Typical(Objective):
-    """Minus how far the channels of an image are from their usual mean and standard deviation.
-
-    In units of the latter, squared, averaged over channels and layers; 0 at best. After Yin et al., "Dreaming to
-    distill" (2020): what is near to it for one network looks like a photo to others, too.
-
-    Attributes
-    ----------
-    usual : Mapping
-        Name of a layer -> means and standard deviations, (C,) each, see `dreamscope.models.norms.usual`.
-    weights : tuple of float
-        For each image of the batch.
-    """
-
-    usual: Mapping[str, tuple[Tensor, Tensor]]
-    weights: tuple[float, ...]
-
-    @property
-    def layers(self) -> Sequence[str]:
-        """Names of the layers to record."""
-        return list(self.usual)
-
-    def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
-        """Return one number for each image, (N,)."""
-        far = []
-        for layer, wanted in self.usual.items():
-            # Some places tell enough: a large map costs more than it says.
-            apart = max(1, min(activations[layer].shape[2:]) // _PLACES)
-            features = activations[layer][..., ::apart, ::apart].float()
-            mean, spread = (each.to(features) for each in wanted)
-            unit = spread.clamp_min(_LEAST)
-            # Five times as fast as PyTorch's own deviation; a root of nothing has no gradient.
-            own = features.mean((2, 3))
-            deviation = (features.square().mean((2, 3)) - own.square()).clamp_min(1e-12).sqrt()
-            far.append((((own - mean) / unit).square() + ((deviation - spread) / unit).square()).mean(1))
-        return -torch.stack(far).mean(0) * torch.tensor(self.weights).to(far[0])
 
 
 def _fitted(features: Tensor, like: Tensor) -> Tensor:

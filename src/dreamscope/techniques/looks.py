@@ -34,9 +34,6 @@ class Look:
         See `dreamscope.regularizers.REGULARIZERS`; ``l2:5``, ``tv:0.1``.
     waking : int
         Steps at the start in which units that are silent all over a picture get a gradient.
-    typical : float
-        How much it counts, for classes, that channels stay near their usual mean and spread, as batch norms tell
-        them, see `dreamscope.objectives.Typical`. Without batch norms nothing is known of that.
     contrast : float
         Standard deviation of a colour that the finished picture is brought up to, at most `MOST_CONTRAST` times its
         own; photos have 0.2 to 0.25. 0 leaves it as it was climbed.
@@ -50,7 +47,6 @@ class Look:
     views: int = 1
     penalties: tuple[str, ...] = ()
     waking: int = 16
-    typical: float = 0.0
     contrast: float = 0.0
 
     def __post_init__(self) -> None:
@@ -59,7 +55,6 @@ class Look:
             (self.steps, "steps", 1, 100_000),
             (self.views, "views", 1, 64),
             (self.waking, "waking", 0, 100_000),
-            (self.typical, "typical", 0, 1e6),
             (self.contrast, "contrast", 0, 1),
         ):
             if not least <= value <= most:
@@ -71,8 +66,8 @@ class Look:
 _SEEN = ("crop:0.25,1,0.71", "flip", "rotate:15", "noise:0.05")
 
 LOOKS = {
-    "fourier": Look(transforms=_SEEN, views=2, typical=3, contrast=0.17),
-    "maco": Look(param="maco", transforms=_SEEN, views=2, rate=0.3, typical=3, contrast=0.17),
+    "fourier": Look(transforms=_SEEN, views=2, contrast=0.17),
+    "maco": Look(param="maco", transforms=_SEEN, views=2, rate=0.3, contrast=0.17),
     "pixel": Look(param="pixel", transforms=("shift:8", "scale:0.9,1.1", "rotate:5"), penalties=("tv:1",), rate=0.01),
     "classic": Look(param="pixel", move="climb", transforms=("shift:8",), penalties=("l2:10",), rate=1 / 255),
 }

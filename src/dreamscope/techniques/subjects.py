@@ -45,11 +45,6 @@ class Subject:
     def __str__(self) -> str:
         return " + ".join(map(str, self.terms)).replace("+ -1*", "- ").replace("+ -", "- ")
 
-    @property
-    def has_classes(self) -> bool:
-        """Whether a class is part of it."""
-        return any(isinstance(term, Class) for term in self.terms)
-
     def objective(self, loss: str) -> Objective:
         """Return what is climbed: scores of classes, and one of `dreamscope.objectives.LOSSES` of places."""
         each = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from dreamscope.gradients import unit_mean
 from dreamscope.images import Size
 from dreamscope.models.classifier import Classifier
 from dreamscope.moves import Adam, Climb, Move
-from dreamscope.objectives import Diversity, Each, Objective, Typical
+from dreamscope.objectives import Diversity, Each, Objective
 from dreamscope.parameterizations import PARAMETERIZATIONS, Contrasted
 from dreamscope.probes import probe
 from dreamscope.recipes import Recipe
@@ -95,7 +95,6 @@ class Run:
     seed: int
     negative: bool
     compared: str | None
-    usual: Mapping[str, tuple[Tensor, Tensor]]
     report: Report | None
     total: int = 0
     done: int = 0
@@ -135,12 +134,8 @@ class Run:
 
     def _objective(self, batch: Sequence[Pair]) -> Objective:
         sign = -1 if self.negative else 1
-        each: Objective = Each(tuple(sign * wanted for _, wanted in batch))
-        if self.compared is not None:
-            each = _Apart(each, Diversity(self.compared))
-        counts = tuple(self.settings.typical if subject.has_classes else 0.0 for subject, _ in batch)
-        # For all at once: for each image alone it would be thousands of small operations.
-        return each + Typical(self.usual, counts) if self.usual and any(counts) else each
+        each = Each(tuple(sign * wanted for _, wanted in batch))
+        return each if self.compared is None else _Apart(each, Diversity(self.compared))
 
     def _move(self) -> Move:
         rate = self.settings.rate

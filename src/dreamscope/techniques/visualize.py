@@ -22,7 +22,6 @@ from dreamscope.images import Size
 from dreamscope.memory import kept as memory_kept
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
-from dreamscope.models.norms import usual
 from dreamscope.naming import named
 from dreamscope.objectives import Objective, Similar, select
 from dreamscope.parameterizations import PARAMETERIZATIONS
@@ -57,7 +56,6 @@ def visualize(
     views: int | None = None,
     penalties: Sequence[str] | None = None,
     waking: int | None = None,
-    typical: float | None = None,
     contrast: float | None = None,
     loss: str = "mean",
     negative: bool = False,
@@ -81,7 +79,7 @@ def visualize(
         `dreamscope.techniques.subjects`.
     look
         A name in `LOOKS`; the one of the same name as `param`, or else the first, if not given.
-    param, move, steps, rate, transforms, views, penalties, waking, typical, contrast
+    param, move, steps, rate, transforms, views, penalties, waking, contrast
         Instead of the look's, see `Look`.
     loss
         How an address is excited, see `dreamscope.objectives.LOSSES`.
@@ -127,7 +125,6 @@ def visualize(
         views=views,
         penalties=None if penalties is None else tuple(penalties),
         waking=waking,
-        typical=typical,
         contrast=contrast,
     )
     costs = [named(text, REGULARIZERS, "regularizer") for text in settings.penalties]
@@ -148,8 +145,7 @@ def visualize(
         wanted = [_caricature(model, subject, like, full) for subject in subjects]
     layers = {layer for objective in wanted for layer in objective.layers}
     compared = _compared(model, wanted[0]) if diversity > 1 else None
-    expected = usual(model) if settings.typical and any(subject.has_classes for subject in subjects) else {}
-    keep = layers | expected.keys() | ({compared} if compared else set())
+    keep = layers | ({compared} if compared else set())
     fast, choice = prepared(model, keep, max(full.width, full.height), precision)
     _check(fast, subjects, wanted, full)
     recipe = Recipe(
@@ -167,7 +163,7 @@ def visualize(
             "seed": seed,
         },
     )
-    run = Run(fast, choice, settings, drawn, costs, full, seed, negative, compared, expected, report)
+    run = Run(fast, choice, settings, drawn, costs, full, seed, negative, compared, report)
     batches = _batches(list(zip(subjects, wanted, strict=True)), settings, full, diversity)
     run.total = len(batches) * settings.steps
     done: list[Visualization] = []
