@@ -53,5 +53,9 @@ def test_commands_that_climb_are_filmed(run: Callable, folder: Path, words: tupl
     # Steps 1, 3, 5, 7 and 8, and a second of the last.
     assert len(filmed.decoded(folder / "a.mp4")) == 9
     assert film.read_note(folder / "a.mp4") == images.read_note(folder / "a.png")
+    swung = (*words, *TINY, "-o", "a.png", "--film", "c.mp4", "--every", 2, "--fps", 4, "--hold", 0.5, "--ping-pong")
+    assert run(*swung).code == 0
+    # Five and two more of the last; there, and back to the second.
+    assert len(filmed.decoded(folder / "c.mp4")) == 12
     assert run(*words, *TINY, "-o", "b.png", "--film", "b.avi").code == 2
     assert not (folder / "b.png").exists()

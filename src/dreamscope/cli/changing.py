@@ -9,7 +9,7 @@ import typer
 
 from dreamscope.cli import show
 from dreamscope.cli.options import Json, Loader, with_model
-from dreamscope.cli.recorded import Every, FilmOut, Fps, filmed
+from dreamscope.cli.recorded import Every, FilmOut, Fps, Hold, PingPong, filmed
 from dreamscope.cli.replaying import RecipeOf, replayed
 from dreamscope.errors import DreamscopeError
 
@@ -54,6 +54,8 @@ def invert(
     film: FilmOut = None,
     every: Every = 1,
     fps: Fps = "24",
+    hold: Hold = 1.0,
+    ping_pong: PingPong = False,
     json: Json = False,
 ) -> None:
     """Make a picture again from its activations: what is left of it at a layer."""
@@ -86,7 +88,7 @@ def invert(
     with (
         show.keeping(lambda found: _strip(found, target)),
         show.progress("inverting") as report,
-        filmed(film, every=every, fps=fps, report=report) as filming,
+        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, report=report) as filming,
     ):
         found = technique.invert(model, report=filming.report, **given)
         filming.of(found[0].recipe)

@@ -10,7 +10,7 @@ import typer
 
 from dreamscope.cli import show
 from dreamscope.cli.options import Json, Loader, with_model
-from dreamscope.cli.recorded import Every, FilmOut, Fps, filmed
+from dreamscope.cli.recorded import Every, FilmOut, Fps, Hold, PingPong, filmed
 from dreamscope.cli.replaying import RecipeOf, replayed
 from dreamscope.errors import DreamscopeError
 from dreamscope.techniques.presets import DEFAULT_PRESET, PRESETS
@@ -80,6 +80,8 @@ def dream(
     film: FilmOut = None,
     every: Every = 1,
     fps: Fps = "24",
+    hold: Hold = 1.0,
+    ping_pong: PingPong = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Say how the network is run, and why.")] = False,
     json: Json = False,
 ) -> None:
@@ -134,7 +136,7 @@ def dream(
     with (
         show.keeping(lambda result: result.save(target)),
         show.progress("dreaming") as report,
-        filmed(film, every=every, fps=fps, report=report) as filming,
+        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, report=report) as filming,
     ):
         result = technique.dream(model, report=filming.report, **given)
         filming.of(result.recipe)

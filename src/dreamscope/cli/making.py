@@ -17,7 +17,7 @@ import typer
 
 from dreamscope.cli import show
 from dreamscope.cli.options import Json, Loader, with_model
-from dreamscope.cli.recorded import Every, FilmOut, Fps, filmed
+from dreamscope.cli.recorded import Every, FilmOut, Fps, Hold, PingPong, filmed
 from dreamscope.cli.replaying import RecipeOf, replayed
 from dreamscope.errors import DreamscopeError
 from dreamscope.techniques.looks import DEFAULT_LOOK, LOOKS
@@ -113,6 +113,8 @@ def visualize(
     film: FilmOut = None,
     every: Every = 1,
     fps: Fps = "24",
+    hold: Hold = 1.0,
+    ping_pong: PingPong = False,
     json: Json = False,
 ) -> None:
     """Show, from noise, what a layer, channel, neuron, direction or class looks like."""
@@ -160,7 +162,7 @@ def visualize(
     with (
         show.keeping(lambda found: target if any(save(found)) else None),
         show.progress("visualizing") as report,
-        filmed(film, every=every, fps=fps, report=report) as filming,
+        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, report=report) as filming,
     ):
         found = technique.visualize(model, report=filming.report, **given)
         filming.of(found[0].recipe)

@@ -23,6 +23,9 @@ FilmOut = Annotated[str | None, typer.Option("--film", metavar="OUT", help=f"Fil
 Every = Annotated[int, typer.Option(metavar="N", help="Steps from one frame of the film to the next.")]
 Fps = Annotated[str, typer.Option(metavar="F", help="Frames a second: 24, 23.976, 30000/1001.")]
 
+Hold = Annotated[float, typer.Option(metavar="S", help="Seconds for which the film's last frame stays.")]
+PingPong = Annotated[bool, typer.Option("--ping-pong", help="Let the film go back to its beginning.")]
+
 
 class Filming:
     """What a command hands to a technique as ``report``, and tells the recipe to afterwards."""
@@ -37,7 +40,15 @@ class Filming:
 
 
 @contextmanager
-def filmed(out: str | None, *, every: int = 1, fps: str = "24", report: Report | None = None) -> Iterator[Filming]:
+def filmed(
+    out: str | None,
+    *,
+    every: int = 1,
+    fps: str = "24",
+    hold: float = 1.0,
+    back: bool = False,
+    report: Report | None = None,
+) -> Iterator[Filming]:
     """Film an ascent where `out` (``--film``) says so; `report` is called in any case.
 
     Examples
@@ -51,7 +62,7 @@ def filmed(out: str | None, *, every: int = 1, fps: str = "24", report: Report |
         return
     from dreamscope.recording import recording
 
-    with recording(out, every=every, fps=fps, report=report) as recorder:
+    with recording(out, every=every, fps=fps, hold=hold, back=back, report=report) as recorder:
         yield Filming(report, recorder)
 
 
