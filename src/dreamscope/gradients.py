@@ -63,7 +63,7 @@ def laplacian(gradient: Tensor, levels: int = 5) -> Tensor:
 
 
 def first_at_unit_mean() -> Filter:
-    """Return a filter that divides every gradient by the mean absolute value of the first one it gets.
+    """Return a filter that divides each image's gradients by the mean absolute value of its first one.
 
     The bare loop with a rate that fits the network: raw gradients differ a thousandfold between networks.
     """
@@ -71,7 +71,7 @@ def first_at_unit_mean() -> Filter:
 
     def scaled(gradient: Tensor) -> Tensor:
         if not scale:
-            scale.append(gradient.abs().mean().clamp_min(_TINY))
+            scale.append(_mean_size(gradient))
         return gradient / scale[0]
 
     return scaled

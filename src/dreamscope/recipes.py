@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,10 @@ class Recipe:
     inputs: Mapping[str, Any]
     parameters: Mapping[str, Any]
     version: str
+
+    def but(self, **parameters: Any) -> Recipe:
+        """Return the recipe with other values of some parameters."""
+        return replace(self, parameters={**self.parameters, **parameters})
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return the recipe as JSON, the same text for the same recipe."""

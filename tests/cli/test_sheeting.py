@@ -146,7 +146,7 @@ def test_taken_up_where_it_was(run: Callable, folder: Path, photo: Path, monkeyp
             raise KeyboardInterrupt
         return dream(*given, **settings)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("dreamscope.techniques.gallery.dream", stopping)
+    monkeypatch.setattr("dreamscope.techniques.runs.dream", stopping)
     ran = run(*words, "a.png")
     assert ran.code == 130
     assert ran.err == "dreamscope: stopped; finished cells are kept in 'a.cells', the same command goes on from there\n"

@@ -14,7 +14,7 @@ from dreamscope.errors import DreamscopeError, Interrupted
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
 from dreamscope.recipes import Recipe
-from dreamscope.techniques import gallery as module
+from dreamscope.techniques import runs as module
 from dreamscope.techniques.cells import Plan, plan
 from dreamscope.techniques.dream import dream
 from dreamscope.techniques.gallery import Gallery, gallery

@@ -89,12 +89,12 @@ class Dreamer:
         coverage: Tensor | None = None,
         report: Report | None = None,
     ) -> Tensor:
-        """Dream on a picture.
+        """Dream on a picture, or on several at once.
 
         Parameters
         ----------
         picture
-            (1, 3, H, W) in [0, 1], of the dreamer's size.
+            (N, 3, H, W) in [0, 1], of the dreamer's size; several only where they are not run in tiles.
         objective
             What to climb, at the dreamer's addresses.
         generator

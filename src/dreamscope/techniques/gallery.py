@@ -1,9 +1,8 @@
-"""Gallery: the dreams of a sheet, computed one after the other; finished ones are kept and not made again."""
+"""Gallery: the dreams of a sheet; finished ones are kept and not made again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +11,6 @@ from typing import Any
 from torch import Tensor
 
 from dreamscope import __version__, images
-from dreamscope.ascent import Step
-from dreamscope.errors import DivergedError
 from dreamscope.models.addresses import Address
 from dreamscope.recipes import Recipe
 from dreamscope.starts import STARTS
@@ -21,11 +18,8 @@ from dreamscope.techniques import shelf
 from dreamscope.techniques.cells import Cell, Plan
 from dreamscope.techniques.dream import Dream, dream
 from dreamscope.techniques.levels import rounded
-from dreamscope.techniques.shelf import Slot
+from dreamscope.techniques.runs import Report, made
 from dreamscope.techniques.trails import Trail
-
-Report = Callable[[str, int, int], None]
-"""Told what is being dreamt, and how many steps are done of all that this call makes."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +92,10 @@ class Gallery:
 def gallery(plan: Plan, *, folder: str | Path, every: int | None = None, report: Report | None = None) -> Gallery:
     """Dream all cells of a sheet except those that are in `folder` already.
 
-    Each is what `dreamscope.techniques.dream.dream` makes with the same settings. Steps at one octave, without a mask
-    and with free colours, are pictures along one run; all others are runs of their own.
+    Each is what `dreamscope.techniques.dream.dream` makes with the same settings. Without a mask and with free colours,
+    steps at one octave are pictures along one run; small ones at other channels of the same layers, or with other
+    weights, are dreamt in batches: the same but for details, since rounding grows along an ascent. The same sheet gives
+    the same cells, interrupted or not.
 
     Parameters
     ----------
@@ -129,8 +125,8 @@ def gallery(plan: Plan, *, folder: str | Path, every: int | None = None, report:
     enough = [slot for slot in slots if every is None or Trail(slot.path, every).whole]
     there = {slot.path: recipe for slot in enough if (recipe := shelf.kept(slot)) is not None}
     shown = {path: Shown("", "", path, recipe, fresh=False) for path, recipe in there.items()}
-    missing = {slot.path: slot for slot in slots if slot.path not in there}
-    for slot, recipe, fault in _made(list(missing.values()), every, report):
+    once = {slot.path: slot for slot in slots}
+    for slot, recipe, fault in made(list(once.values()), once.keys() - there.keys(), every, report):
         shown[slot.path] = Shown("", fault, None if fault else slot.path, recipe, fresh=True)
     named = tuple(
         replace(shown[slot.path], label=slot.cell.label, note=shown[slot.path].note or slot.cell.note) for slot in slots
@@ -141,95 +137,6 @@ def gallery(plan: Plan, *, folder: str | Path, every: int | None = None, report:
 def name_of(picture: str | Path | Tensor) -> str:
     """Return what a picture is called, without its folder."""
     return Path(picture).name if isinstance(picture, str | Path) else "a picture in memory"
-
-
-_Made = tuple[Slot, Recipe, str]
-"""A cell that was made, with which recipe, and why there is no picture if there is none."""
-
-
-def _made(slots: Sequence[Slot], every: int | None, report: Report | None) -> Iterator[_Made]:
-    """Dream cells and keep them, with a trail each if that is asked for."""
-    runs = _runs(slots) if every is None else [[slot] for slot in slots]
-    total, done = sum(run[-1].steps for run in runs), 0
-    for number, run in enumerate(runs, 1):
-        last, before = run[-1], done
-        name = f"{last.cell.label} ({number} of {len(runs)})"
-
-        def told(step: Step, name: str = name, before: int = before, steps: int = last.steps) -> None:
-            if report is not None:
-                # Octaves that are too small are left out: a run may have fewer steps than were planned.
-                report(name, before + steps * step.number // step.total, total)
-
-        if report is not None:
-            report(name, before, total)
-        yield from _alone(run[0], every, told) if len(run) == 1 else _along(run, told)
-        done += last.steps
-        if report is not None:
-            report(name, done, total)
-
-
-def _runs(slots: Sequence[Slot]) -> list[list[Slot]]:
-    """Put cells together that are pictures along one run, in the order of their steps."""
-    runs: dict[str, list[Slot]] = {}
-    for slot in slots:
-        settings = slot.cell.settings
-        # At several octaves each step of a small one changes all that follows. What a mask or kept colours leave of a
-        # picture is the dream's own business.
-        alone = settings["octaves"] > 1 or settings["keep_color"] or settings.get("mask") is not None
-        same = {**settings, "steps": None, "picture": id(slot.cell.image), "model": id(slot.cell.model)}
-        runs.setdefault(str(slot.path) if alone else repr(sorted(same.items())), []).append(slot)
-    return [sorted(run, key=lambda slot: slot.steps) for run in runs.values()]
-
-
-def _alone(slot: Slot, every: int | None, told: Callable[[Step], None]) -> Iterator[_Made]:
-    try:
-        with nullcontext() if every is None else Trail(slot.path, every).recorded() as record:
-
-            def note(step: Step) -> None:
-                if record is not None:
-                    record(step)
-                told(step)
-
-            made = dream(slot.cell.model, slot.cell.image, report=note, **slot.cell.settings)
-    except DivergedError as error:
-        yield slot, error.result.recipe, _fault(error)
-        return
-    shelf.keep(slot, made.image, made.recipe)
-    yield slot, made.recipe, ""
-
-
-def _along(run: Sequence[Slot], told: Callable[[Step], None]) -> Iterator[_Made]:
-    """Keep pictures along one run, each as soon as it is there."""
-    cell = run[-1].cell
-    start = dream(cell.model, cell.image, **{**cell.settings, "steps": 0})
-    fixed = {name: start.recipe.parameters[name] for name in ("precision", "tile")}
-    kept: dict[int, Recipe] = {}
-
-    def keep(number: int, image: Tensor) -> None:
-        for slot in run:
-            if slot.steps == number:
-                kept[number] = replace(start.recipe, parameters={**start.recipe.parameters, "steps": number})
-                # The sum as `dream` takes it, so that not even rounding differs.
-                shelf.keep(slot, (start.image + (image.cpu() - start.image)).clamp(0, 1), kept[number])
-
-    def note(step: Step) -> None:
-        keep(step.number, step.image)
-        told(step)
-
-    fault = ""
-    keep(0, start.image)
-    try:
-        dream(cell.model, cell.image, report=note, **{**cell.settings, **fixed})
-    except DivergedError as error:
-        fault = _fault(error)
-    for slot in run:
-        parameters = {**start.recipe.parameters, "steps": slot.steps}
-        there = slot.steps in kept
-        yield slot, replace(start.recipe, parameters=parameters), "" if there else fault
-
-
-def _fault(error: DivergedError) -> str:
-    return f"not finite at step {error.step}: try a smaller --rate"
 
 
 def _undreamt(cell: Cell) -> Dream:

@@ -78,8 +78,7 @@ class Visualization:
         """
         if not alpha:
             return images.write(self.image, path, note=self.recipe.to_json())
-        recipe = replace(self.recipe, parameters={**self.recipe.parameters, "alpha": True})
-        return images.write(self.image, path, note=recipe.to_json(), alpha=self.importance)
+        return images.write(self.image, path, note=self.recipe.but(alpha=True).to_json(), alpha=self.importance)
 
 
 @dataclass
@@ -172,7 +171,7 @@ class Run:
                 silent=bool(self._quiet[index]) and not self.negative and bool(columns[index]) and reached[index] <= 0,
                 importance=importance[index : index + 1],
                 seconds=seconds,
-                recipe=replace(recipe, parameters={**recipe.parameters, "of": str(subject)}),
+                recipe=recipe.but(of=str(subject)),
                 choice=self.choice,
             )
             for index, (subject, _) in enumerate(batch)
