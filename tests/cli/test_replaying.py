@@ -165,3 +165,16 @@ def test_help_tells_the_techniques_own_defaults(command: str) -> None:
             assert option.help.endswith(f"{default} if not given.")
             told += 1
     assert told > 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_recipe_of_another_version_is_refused(run: Callable, folder: Path, photo: Path, command: str) -> None:
+    words = {"visualize": ("2:1", "--steps", 1), "fool": ("photo.png",)}.get(command, ("photo.png", "--steps", 1))
+    assert run(command, *words, *TINY, "-o", "a.png").code == 0
+    recipe = Recipe.read("a.png").but(lucidity=0.5)
+    (folder / "newer.json").write_text(recipe.to_json())
+    ran = run(command, "--recipe", "newer.json", "-o", "b.png")
+    assert ran.code == 2
+    assert ran.err.startswith("dreamscope: 'newer.json' was made by dreamscope ")
+    assert "knows no lucidity" in ran.err
+    assert not (folder / "b.png").exists()

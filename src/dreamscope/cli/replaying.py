@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from importlib import import_module
+from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -58,6 +60,7 @@ def replayed(
     if recipe is None:
         return given, loader
     kept = recipe_of(command, recipe, given)
+    _ensure_known(kept, recipe, options.keys())
     found = located(kept, recipe, kept.inputs.keys() - given.keys())
     parameters = kept.parameters
     changed = {name for name, value in given.items() if value != parameters.get(name)}
@@ -76,6 +79,18 @@ def recipe_of(command: str, path: str, given: Collection[str]) -> Recipe:
         if name in given:
             raise DreamscopeError(f"--{name} and --recipe exclude each other: a recipe holds every setting")
     return kept
+
+
+def _ensure_known(kept: Recipe, path: str, options: Collection[str]) -> None:
+    """Raise if a recipe holds something that neither the command nor its technique takes: one of another version."""
+    from dreamscope import __version__
+
+    technique = getattr(import_module(f"dreamscope.techniques.{kept.command}"), kept.command)
+    unknown = sorted({*kept.parameters, *kept.inputs} - {*options, *signature(technique).parameters})
+    if unknown:
+        raise DreamscopeError(
+            f"'{path}' was made by dreamscope {kept.version}; this one, {__version__}, knows no {', '.join(unknown)}"
+        )
 
 
 def located(kept: Recipe, path: str, roles: Collection[str]) -> dict[str, str]:
