@@ -120,6 +120,8 @@ BAD_LINES = {
     "seconds": (["zoom", "clouds", *TINY, "--seconds", "0"], "seconds are more than 0"),
     "schedule": (["zoom", "clouds", *TINY, "--schedule", "8s"], "'8s' is no entry of a schedule"),
     "schedule and address": (["zoom", "clouds", *TINY, "--at", "2", "--schedule", "0s:2"], "exclude each other"),
+    "loss": (["zoom", "clouds", *TINY, "--loss", "gran"], "did you mean 'gram'"),
+    "loss of a video": (["video", "fast.mp4", *TINY, "--loss", "gran"], "did you mean 'gram'"),
     "no video": (["video", "nowhere.mp4"], "no such video"),
     "empty": (["video", "empty.mp4"], "is empty (0 bytes)"),
     "text": (["video", "text.mp4"], "is not a video that can be read"),

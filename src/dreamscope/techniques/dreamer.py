@@ -16,7 +16,7 @@ from dreamscope.images import Size
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
 from dreamscope.moves import Climb
-from dreamscope.objectives import Objective
+from dreamscope.objectives import LOSSES, Objective
 from dreamscope.techniques.presets import Settings
 from dreamscope.tiles import bytes_of, side_for
 from dreamscope.transforms import Shift
@@ -58,7 +58,7 @@ class Dreamer:
     Raises
     ------
     DreamscopeError
-        If there is no such filter or precision, or if memory does not suffice for the smallest tiles.
+        If there is no such loss, filter or precision, or if memory does not suffice for the smallest tiles.
     """
 
     def __init__(
@@ -71,6 +71,8 @@ class Dreamer:
         tile: int | None = None,
         memory: str | int | None = None,
     ) -> None:
+        # Before anything long begins: what objectives ask for, they check when they are made.
+        ensure_one_of(settings.loss, LOSSES, "loss")
         ensure_one_of(settings.filter, FILTERS, "filter")
         layers = sorted({address.layer for address in addresses})
         self.model, self.choice = prepared(model, layers, max(size.width, size.height), settings.precision)
