@@ -51,3 +51,14 @@ def test_a_loop_ends_where_it_begins() -> None:
 def test_too_short_to_overlap() -> None:
     with pytest.raises(DreamscopeError, match="films of 3 and 2 frames can't overlap by 3"):
         crossfade(numbered(3), numbered(2), 3)
+
+
+def test_a_held_frame_is_made_once() -> None:
+    asked: list[int] = []
+
+    def at(index: int) -> torch.Tensor:
+        asked.append(index)
+        return torch.zeros(1)
+
+    list(held(Frames(3, at), 5))
+    assert asked == [0, 1, 2]

@@ -87,3 +87,13 @@ def test_the_cache_remembers_and_forgives(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("DREAMSCOPE_CACHE", str(tmp_path / "file" / "no folder"))
     files.remember("a.json", 1)
     assert files.recall("a.json") is None
+
+
+def test_what_goes_in_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "in.png").write_bytes(b"")
+    (tmp_path / "link.png").symlink_to(tmp_path / "in.png")
+    with pytest.raises(DreamscopeError, match=r"in\.png' is an input; write the film somewhere else"):
+        files.ensure_no_input(tmp_path / "in.png", ["sample:china", tmp_path / "link.png"], what="film")
+    # A sample is no file, and nothing is there yet at the other.
+    files.ensure_no_input(tmp_path / "in.png", ["sample:china"])
+    files.ensure_no_input(tmp_path / "out.png", [tmp_path / "in.png"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import overload
 
 import torch
@@ -32,8 +33,9 @@ class Frames(Sequence[Tensor]):
 
 
 def held(frames: Sequence[Tensor], count: int) -> Frames:
-    """Show the last frame `count` times more."""
-    return Frames(len(frames) + count, lambda index: frames[min(index, len(frames) - 1)])
+    """Show the last frame `count` times more, made once."""
+    at = lru_cache(maxsize=1)(frames.__getitem__)
+    return Frames(len(frames) + count, lambda index: at(min(index, len(frames) - 1)))
 
 
 def there_and_back(frames: Sequence[Tensor]) -> Frames:

@@ -20,7 +20,7 @@ from dreamscope.errors import DreamscopeError
 from dreamscope.film import Film
 from dreamscope.images import Size
 from dreamscope.intervals import Estimate
-from dreamscope.sheets import shortened
+from dreamscope.sheets import TEXT, shortened
 from dreamscope.techniques.blind import Blinding
 from dreamscope.techniques.comparison import Dose, Stage
 
@@ -34,7 +34,6 @@ _DPI = 100
 _LEFT, _TOP, _RIGHT, _BOTTOM = 32, 94, 772, 712  # pixels: where the photos are
 _CHARTS = (836, 1252)  # pixels: from where to where the charts go
 _LINE, _FAINT = "#d3d8de", "#68707a"
-_MEASURED = 13  # pixels of the letters that `shortened` measures
 
 
 @dataclass(frozen=True)
@@ -273,7 +272,7 @@ def _text(page: Any, x: float, y: float, text: str, size: float, **look: Any) ->
 
 def _cut(text: str, width: float, size: float, *, bold: bool = False) -> str:
     # Letters are drawn a little wider than they are measured.
-    return shortened(text, int(0.96 * width * _MEASURED / size), bold=bold)
+    return shortened(text, int(0.96 * width * TEXT / size), bold=bold)
 
 
 def _points(pixels: float) -> float:

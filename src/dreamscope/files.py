@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,12 @@ def ensure_writable(path: str | Path) -> Path:
     os.close(handle)
     os.unlink(probe)
     return path
+
+
+def ensure_no_input(target: Path, sources: Iterable[str | Path], *, what: str = "result") -> None:
+    """Raise if `target`, which `what` is to be written to, is one of the files that go in."""
+    if target.exists() and any(Path(source).exists() and target.samefile(source) for source in sources):
+        raise DreamscopeError(f"'{target}' is an input; write the {what} somewhere else")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -115,8 +116,11 @@ def fading(gallery: Gallery, path: str | Path, *, seconds: float = 1.0, fps: str
 
     def at(index: int) -> Tensor:
         place, moment = divmod(index, each)
-        now, then = there[place], there[(place + 1) % len(there)]
-        share = max(0, moment - (each - fade) + 1) / (fade + 1)
+        return drawn(there[place], there[(place + 1) % len(there)], max(0, moment - (each - fade) + 1) / (fade + 1))
+
+    # One that stays is drawn once.
+    @lru_cache(maxsize=1)
+    def drawn(now: int, then: int, share: float) -> Tensor:
         named = gallery.shown[now if share <= 0.5 else then]
         photo = torch.lerp(gallery.before[now], gallery.before[then], share)
         cells = [Cell(photo, "photo"), Cell(_mixed(gallery, now, then, share), named.label, named.note)]

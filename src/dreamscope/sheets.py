@@ -18,7 +18,8 @@ PAPER, INK, FAINT = (255, 255, 255), (27, 31, 36), (128, 134, 142)
 
 GAP = 10
 """Pixels between pictures, and around them all."""
-_TEXT = 13
+TEXT = 13
+"""Pixels: how large labels are written, and `shortened` measures them."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,9 @@ def sheet(cells: Sequence[Cell], *, columns: int | None = None, title: str = "",
     width = max((picture.width for picture in there), default=96)
     height = max((picture.height for picture in there), default=96)
     lines = 1 + any(cell.note for cell in cells)
-    below = lines * (_TEXT + 4) + 4
+    below = lines * (TEXT + 4) + 4
     rows = math.ceil(len(cells) / columns)
-    head = _TEXT + 16 if title else 0
+    head = TEXT + 16 if title else 0
     page = Image.new("RGB", (columns * (width + GAP) + GAP, head + rows * (height + below + GAP) + GAP), PAPER)
     draw = ImageDraw.Draw(page)
     if title:
@@ -88,7 +89,7 @@ def sheet(cells: Sequence[Cell], *, columns: int | None = None, title: str = "",
             page.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
         draw.text((left, top + height + 3), shortened(cell.label, width), INK, font=_font())
         if cell.note:
-            draw.text((left, top + height + 7 + _TEXT), shortened(cell.note, width), FAINT, font=_font())
+            draw.text((left, top + height + 7 + TEXT), shortened(cell.note, width), FAINT, font=_font())
     return images.read(page)
 
 
@@ -119,4 +120,4 @@ def _font(*, bold: bool = False) -> ImageFont.FreeTypeFont:
     from matplotlib import get_data_path
 
     name = f"DejaVuSans{'-Bold' if bold else ''}.ttf"
-    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / name), _TEXT)
+    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / name), TEXT)

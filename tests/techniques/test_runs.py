@@ -120,3 +120,11 @@ def test_what_is_told_grows_to_the_end(vgg: Classifier, photo: Path, tmp_path: P
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert told[-1][0] == 20
     assert len({done for done, _ in told}) > 3
+
+
+def test_cells_of_their_own_are_not_read_to_be_grouped(
+    vgg: Classifier, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = plan("layers", [vgg], [photo], at=["features.1", "features.3"], **QUICK)
+    monkeypatch.setattr(runs, "_begun", lambda _cell: pytest.fail("read"))
+    assert all(each.fresh for each in gallery(made, folder=tmp_path / "cells").shown)

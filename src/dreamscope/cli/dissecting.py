@@ -286,6 +286,6 @@ def _film(text: str | None, fps: str, sources: list[str]) -> tuple[Path | None, 
         return None, rate
     path = files.ensure_writable(text)
     # A folder of photos may hold a .gif.
-    if path.exists() and any(path.samefile(photo.path) for photo in photos.find(_paths(sources))):
-        raise DreamscopeError(f"'{text}' is an input; write the film somewhere else")
+    if path.exists():
+        files.ensure_no_input(path, (photo.path for photo in photos.find(_paths(sources))), what="film")
     return path, rate

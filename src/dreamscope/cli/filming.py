@@ -142,13 +142,13 @@ def video(
 
     What was interrupted, even killed, goes on with the same command.
     """
-    from dreamscope import film
+    from dreamscope import files, film
     from dreamscope.clips import Clip
 
     target = _checked(out)
     opened = Clip.open(clip)
-    if target is not None and target.exists() and target.samefile(clip):
-        raise DreamscopeError(f"'{target}' is an input; write the result somewhere else")
+    if target is not None:
+        files.ensure_no_input(target, [clip])
     film.rate(opened.fps, target or "a.mp4")
     model = loader()
     from dreamscope.techniques import video as technique

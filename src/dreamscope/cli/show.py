@@ -53,10 +53,9 @@ def free_name(stem: str, suffix: str) -> Path:
 
 def input_picture(source: str, target: Path) -> Tensor:
     """Read an input before anything long begins, and see that the result won't replace it."""
-    from dreamscope import images
+    from dreamscope import files, images
 
-    if target.exists() and Path(source).exists() and target.samefile(source):
-        raise DreamscopeError(f"'{target}' is an input; write the result somewhere else")
+    files.ensure_no_input(target, [source])
     return images.read(source)
 
 

@@ -189,7 +189,7 @@ def map_(
     given = sets.find(photos)
     for target in (page, picture):
         files.ensure_writable(target)
-        _ensure_no_input(target, given)
+        files.ensure_no_input(target, (photo.path for photo in given))
     model = loader()
     with show.stages() as report:
         found = embed(model, given, at, method=method, k=neighbours, seed=seed, report=report)
@@ -255,13 +255,8 @@ def _targets(out: str | None, count: int, given: Sequence[Photo]) -> list[Path]:
         sheets = [target / f"sheet-{number:0{len(str(count))}}.png" for number in range(1, count + 1)]
     files.ensure_writable(sheets[0] if count == 1 or target.is_dir() else target)
     for sheet in sheets:
-        _ensure_no_input(sheet, given)
+        files.ensure_no_input(sheet, (photo.path for photo in given))
     return sheets
-
-
-def _ensure_no_input(target: Path, given: Sequence[Photo]) -> None:
-    if target.exists() and any(photo.path.exists() and target.samefile(photo.path) for photo in given):
-        raise DreamscopeError(f"'{target}' is an input; write the result somewhere else")
 
 
 def _draw(found: Exemplars, model: Classifier, rows: Sequence[Row], top: int | None, sheets: Sequence[Path]) -> None:

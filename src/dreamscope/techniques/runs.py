@@ -55,8 +55,11 @@ def made(slots: Sequence[Slot], missing: Collection[Path], every: int | None, re
     report
         Told of progress.
     """
-    alone: list[_Run] = [(partial(_alone, every=every), [slot]) for slot in slots if slot.path in missing]
-    runs = _runs(slots, missing) if every is None else alone
+    runs: list[_Run]
+    if every is None:
+        runs = _runs(slots, missing)
+    else:
+        runs = [(partial(_alone, every=every), [slot]) for slot in slots if slot.path in missing]
     costs = [run[-1].steps if make is _along else sum(slot.steps for slot in run) for make, run in runs]
     total, done = sum(costs), 0
     for number, ((make, run), cost) in enumerate(zip(runs, costs, strict=True), 1):
@@ -82,11 +85,9 @@ def _runs(slots: Sequence[Slot], missing: Collection[Path]) -> list[_Run]:
             single += run
         elif wanted:
             runs.append((_along, sorted(wanted, key=lambda slot: slot.steps)))
-    for run in _alike(single, _same_but_channels):
-        for batch in _batches(run):
-            if any(slot.path in missing for slot in batch):
-                runs.append((_alone if len(batch) == 1 else partial(_beside, missing=missing), batch))
-    return runs
+    batches = [batch for run in _alike(single, _same_but_channels) for batch in _batches(run)]
+    due = [batch for batch in batches if any(slot.path in missing for slot in batch)]
+    return runs + [(_alone if len(batch) == 1 else partial(_beside, missing=missing), batch) for batch in due]
 
 
 def _alike(slots: Sequence[Slot], key: Callable[[Slot], str]) -> list[list[Slot]]:
@@ -164,9 +165,9 @@ def _along(run: Sequence[Slot], told: _Told) -> Iterator[Made]:
 def _batches(run: Sequence[Slot]) -> list[Sequence[Slot]]:
     """Part cells that are alike but for their channels into batches."""
     cell = run[0].cell
-    if cell.settings.get("tile") or cell.settings.get("memory") is not None:
-        count = 1
-    else:
+    count = 1
+    # How large the picture is takes reading it: not for one cell, of which a sheet may have hundreds.
+    if len(run) > 1 and not cell.settings.get("tile") and cell.settings.get("memory") is None:
         size = images.size_of(_begun(cell)[0])
         count = max(1, BATCH_PIXELS // (size.width * size.height))
     return [run[begin : begin + count] for begin in range(0, len(run), count)]
@@ -177,7 +178,7 @@ def _beside(run: Sequence[Slot], told: _Told, missing: Collection[Path]) -> Iter
 
     Rounding differs from that of each alone, and grows along an ascent: after a hundred steps details differ.
     """
-    cell, wanted = run[0].cell, [slot.path in missing for slot in run]
+    cell = run[0].cell
     recipe = dream(cell.model, cell.image, **{**cell.settings, "steps": 0}).recipe.but(steps=cell.settings["steps"])
     given = recipe.parameters
     settings = presets.settings(given["preset"], **{name: given[name] for name in Settings.__dataclass_fields__})
@@ -193,11 +194,12 @@ def _beside(run: Sequence[Slot], told: _Told, missing: Collection[Path]) -> Iter
         )
     except DivergedError:
         # One of them did; the others need not.
-        for slot in (slot for slot, is_wanted in zip(run, wanted, strict=True) if is_wanted):
-            yield from _alone([slot], lambda _share: None)
+        for slot in run:
+            if slot.path in missing:
+                yield from _alone([slot], lambda _share: None)
         return
-    for slot, image, is_wanted in zip(run, pictures.split(1), wanted, strict=True):
-        if is_wanted:
+    for slot, image in zip(run, pictures.split(1), strict=True):
+        if slot.path in missing:
             own = recipe.but(at=slot.cell.settings["at"])
             shelf.keep(slot, image, own)
             yield slot, own, ""
