@@ -13,12 +13,12 @@ from torch import Tensor
 
 from dreamscope import images
 from dreamscope.errors import DreamscopeError
+from dreamscope.figures.contact_sheets import Cell, sheet
 from dreamscope.models import weights
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
 from dreamscope.models.wrapping import wrap
-from dreamscope.sheets import Cell, sheet
-from dreamscope.techniques.visualize import visualize
+from dreamscope.visualization.visualize import visualize
 
 SQUEEZENET = Path(__file__).parents[2] / "shared" / "weights" / "squeezenet1_1.safetensors"
 STEPS = 256

@@ -15,12 +15,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dreamscope import film, images
-from dreamscope.cuts import Frames
+from dreamscope import images
+from dreamscope.dreaming.video import KEEP, video
+from dreamscope.dreaming.zoom import moved
+from dreamscope.film import writer
+from dreamscope.film.editing import Frames
+from dreamscope.film.reader import Clip
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
-from dreamscope.techniques.video import KEEP, video
-from dreamscope.techniques.zoom import moved
 
 COUNT, SIDE, MARGIN = 12, 256, 16
 PAN, ZOOM = (0.008, 0.004), 1.006
@@ -55,11 +57,11 @@ def measure(model: Classifier, *, count: int = COUNT, side: int = SIDE, **option
     # Even sides: nothing is added.
     photo = photo[..., : photo.shape[-2] // 2 * 2, : photo.shape[-1] // 2 * 2]
     with tempfile.TemporaryDirectory() as folder:
-        clip = film.write(Frames(count, lambda number: view(photo, number)), Path(folder) / "clip.mp4").path
-        found = {"clip": warp_error([frame.image for frame in video(model, clip).clip.frames()])}
+        clip = writer.write(Frames(count, lambda number: view(photo, number)), Path(folder) / "clip.mp4").path
+        found = {"clip": warp_error([frame.image for frame in video(model, Clip.open(clip)).clip.frames()])}
         for name, keep in (("coherent", KEEP), ("independent", 0.0)):
             started = time.perf_counter()
-            plan = video(model, clip, keep=keep, **options)  # type: ignore[arg-type]
+            plan = video(model, Clip.open(clip), keep=keep, **options)  # type: ignore[arg-type]
             found[name] = warp_error([frame.image for frame in plan.frames()])
             found[f"{name} seconds a frame"] = (time.perf_counter() - started) / count
     return found | {"coherent / independent": found["coherent"] / found["independent"]}

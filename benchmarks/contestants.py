@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dreamscope.ascent import ascend
-from dreamscope.engine import prepared
-from dreamscope.gradients import unit_mean
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
-from dreamscope.moves import Climb
 from dreamscope.objectives import Each, Excite, Objective
-from dreamscope.transforms import Shift
+from dreamscope.optimize.ascent import ascend
+from dreamscope.optimize.gradient_filters import unit_mean
+from dreamscope.optimize.precision import prepared
+from dreamscope.optimize.transforms import Shift
+from dreamscope.optimize.update_rules import Climb
 
 Steps = Callable[[int], None]
 

@@ -10,12 +10,12 @@ import torch
 
 from benchmarks.clock import Times, interleaved
 from benchmarks.streams import BATCH, PHOTOS
-from dreamscope.engine import prepared
-from dreamscope.memory import kept
+from dreamscope.cli.allocator import keep_freed_memory
+from dreamscope.exploration.exemplars import exemplars
+from dreamscope.exploration.unit_layers import unit_layers
 from dreamscope.models.classifier import Classifier
-from dreamscope.models.units import unit_layers
+from dreamscope.optimize.precision import prepared
 from dreamscope.photos import Photo, Stream, find
-from dreamscope.techniques.exemplars import exemplars
 
 COUNT = 1_000
 ROUNDS = 3
@@ -39,7 +39,8 @@ def measure(model: Classifier, count: int = COUNT, rounds: int = ROUNDS) -> dict
     def looked_through(steps: int) -> None:
         exemplars(model, photos[:steps], layers)
 
-    with kept(), TemporaryDirectory() as folder:
+    keep_freed_memory()
+    with TemporaryDirectory() as folder:
         photos = _linked(Path(folder), count)
         return interleaved({"plain": plain, "exemplars": looked_through}, steps=count, rounds=rounds)
 

@@ -18,16 +18,16 @@ from torch.nn import functional as F
 
 from benchmarks.clock import Times, interleaved
 from dreamscope import images
-from dreamscope.engine import prepared
-from dreamscope.memory import kept
+from dreamscope.attribution.base import BATCH, Attribution, Method, Question
+from dreamscope.attribution.explain import METHODS, explain
+from dreamscope.attribution.perturbations import Occlusion
+from dreamscope.cli.allocator import keep_freed_memory
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
+from dreamscope.objectives.targets import Class, Subject
+from dreamscope.optimize.precision import prepared
 from dreamscope.photos import find
 from dreamscope.probes import LOGITS
-from dreamscope.techniques.explain import METHODS, explain
-from dreamscope.techniques.perturbations import Occlusion
-from dreamscope.techniques.questions import BATCH, Attribution, Method, Question
-from dreamscope.techniques.subjects import Class, Subject
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "photos" / "imagenet600"
 
@@ -137,7 +137,7 @@ def occlusion(model: Classifier, *, stride: int = 8, rounds: int = 3) -> dict[st
 
     def ours(steps: int) -> None:
         # As in ``explain``.
-        with kept():
+        if keep_freed_memory():
             for _ in range(steps):
                 method(question)
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import torch
 
-from dreamscope import reel
-from dreamscope.clips import Clip
+from dreamscope.dreaming.zoom import zoom
+from dreamscope.film import frame_store
+from dreamscope.film.reader import Clip
 from dreamscope.models.registry import load
-from dreamscope.techniques.zoom import zoom
 
 SIDE, FPS, SHORT, LONG = 512, 24, 2, 10
 
@@ -30,7 +30,7 @@ def one(seconds: float, side: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         plan = zoom(load("efficientnet_lite0"), "sample:china", seconds=seconds, fps=FPS, size=f"{side}x{side}")
         started = time.perf_counter()
-        made = reel.make(Path(folder) / "zoom.mp4", plan)
+        made = frame_store.make(Path(folder) / "zoom.mp4", plan)
         spent = time.perf_counter() - started
         # In kB on Linux.
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from dreamscope import images
+from dreamscope.adversarial.fool import fool
 from dreamscope.models.classifier import Classifier
 from dreamscope.photos import find
-from dreamscope.techniques.fool import fool
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "photos" / "imagenet600"
 EPSILONS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import torch
 
-from dreamscope.ascent import ascend
-from dreamscope.engine import prepared
-from dreamscope.gradients import FILTERS, natural_colors
 from dreamscope.images import Size
 from dreamscope.models.addresses import resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
-from dreamscope.moves import Climb
 from dreamscope.objectives import Excite
-from dreamscope.tiles import bytes_of, side_for
-from dreamscope.transforms import Shift
+from dreamscope.optimize.ascent import ascend
+from dreamscope.optimize.gradient_filters import FILTERS, natural_colors
+from dreamscope.optimize.precision import prepared
+from dreamscope.optimize.tiles import bytes_of, side_for
+from dreamscope.optimize.transforms import Shift
+from dreamscope.optimize.update_rules import Climb
 
 LAYER = "features.28"
 BUDGET = "2GB"

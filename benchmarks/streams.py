@@ -9,12 +9,12 @@ import torch
 
 from benchmarks.clock import Times, interleaved
 from benchmarks.large import Peak
-from dreamscope.engine import prepared
-from dreamscope.memory import kept
+from dreamscope.cli.allocator import keep_freed_memory
+from dreamscope.dissection.statistics import respond
+from dreamscope.exploration.unit_layers import unit_layers
 from dreamscope.models.classifier import Classifier
-from dreamscope.models.units import unit_layers
+from dreamscope.optimize.precision import prepared
 from dreamscope.photos import Photo, Stream, find
-from dreamscope.techniques.responses import respond
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
 COUNT = 10_000
@@ -41,7 +41,7 @@ def measure(model: Classifier) -> tuple[dict[str, Times], float, float]:
     def contrast(count: int) -> None:
         respond(fast, layers, (batch for _, batch in pictures(fast, photos, count)))
 
-    with kept():
+    if keep_freed_memory():
         with Peak() as first:
             contrast(COUNT // ROUNDS)
         with Peak() as all_:

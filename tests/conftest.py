@@ -8,7 +8,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from nets import Residual, Tokens, Vgg, seeded
+import colours
+from nets import Planted, Residual, Tokens, Vgg, seeded
 
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
@@ -64,3 +65,16 @@ def vgg19() -> Classifier:
 @pytest.fixture
 def shared() -> Path:
     return SHARED
+
+
+@pytest.fixture
+def planted() -> Classifier:
+    """Classes green, blue and red; red is carried by ``act:8`` alone."""
+    return wrap(Planted(), input_size=16, labels=list(colours.COLOURS))
+
+
+@pytest.fixture
+def coloured(tmp_path: Path) -> Path:
+    """A folder of 24 photos of each colour, in subfolders of that name."""
+    colours.draw(tmp_path / "photos", 24)
+    return tmp_path / "photos"

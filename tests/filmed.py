@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dreamscope import images
-from dreamscope.cuts import Frames
+from dreamscope.film.editing import Frames
 
 
 def photo(height: int, width: int) -> Tensor:

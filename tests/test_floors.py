@@ -1,10 +1,11 @@
-"""The plan of the house: a room imports only from below."""
+"""The plan of the house: a room imports only from below, and so does a module inside its room."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,50 +14,144 @@ import dreamscope
 
 ROOT = Path(dreamscope.__file__).parent
 
-# From the ground up; a folder stands for all that is in it.
-FLOORS = [
-    ["errors", "intervals", "memory", "colors"],
-    ["files", "naming"],
-    ["images"],
-    ["photos", "recipes", "clips"],
-    ["models"],
-    ["probes"],
-    ["objectives", "parameterizations", "transforms", "regularizers", "gradients", "starts"],
-    ["moves"],
-    ["engine", "tiles"],
-    ["ascent"],
-    ["techniques"],
-    ["plots", "sheets", "scatter", "cuts", "gifs", "tracks"],
-    ["report", "patchwork", "overlays", "album", "heatmaps"],
-    ["film"],
-    ["reel", "screening", "doses"],
-    ["recording"],
-    ["cli"],
+# From the ground up; a room is a folder, or a module that lies in no folder. Inside a room, from the ground up too.
+FLOORS: list[tuple[str, list[str]]] = [
+    ("errors", []),
+    ("files", []),
+    ("images", []),
+    ("photos", []),
+    ("recipes", []),
+    (
+        "models",
+        [
+            *(
+                "hooks",
+                "receptive_field",
+                "layers",
+                "addresses",
+                "edits",
+                "relu_rules",
+                "devices",
+                "downloads",
+                "weights",
+            ),
+            *("labels", "classifier", "embedded", "wrapping", "registry", "weight_export"),
+        ],
+    ),
+    ("probes", []),
+    ("objectives", ["base", "answers", "excite", "likeness", "targets"]),
+    (
+        "optimize",
+        [
+            *("ingredients", "color_correlation", "initial_images", "parameterizations", "transforms", "regularizers"),
+            *("gradient_filters", "update_rules", "folding", "precision", "tiles", "ascent"),
+        ],
+    ),
+    (
+        "exploration",
+        ["projections", "knn", "unit_layers", "patches", "filters", "embedding", "exemplar_index", "exemplars"],
+    ),
+    (
+        "dissection",
+        [
+            *("intervals", "channel_masks", "scores", "statistics", "first_order", "greedy", "single_ablation"),
+            *("evaluation", "dose_response", "dissect", "blind"),
+        ],
+    ),
+    ("attribution", ["base", "gradients", "cam", "perturbations", "metrics", "result", "explain"]),
+    ("adversarial", ["quantized_steps", "fool"]),
+    ("visualization", ["presets", "batch", "visualize", "invert"]),
+    ("dreaming", ["frames", "presets", "schedule", "optical_flow", "octaves", "dream", "zoom", "video"]),
+    ("sheets", ["plan", "snapshots", "cell_cache", "batching", "gallery", "differences"]),
+    (
+        "figures",
+        [
+            *("contact_sheets", "plots", "attribution_plots", "difference_maps", "embedding_map", "exemplar_sheets"),
+            "sheet_picture",
+        ],
+    ),
+    # Films are made of figures, not figures of films.
+    ("film", ["reader", "gif", "audio", "editing", "writer", "frame_store", "ascent_film", "sheet_film", "dose_film"]),
+    ("pages", ["report"]),
+    (
+        "cli",
+        [
+            *("exits", "allocator", "output", "options", "film", "replay"),
+            *("dream", "visualize", "changing", "dissecting", "explain", "surveying", "sheet", "filming", "looking"),
+            *("telling", "app"),
+        ],
+    ),
 ]
-LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
-FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or not path.name.startswith("__"))
+HEIGHT = {
+    name: height
+    for height, name in enumerate(
+        name for room, modules in FLOORS for name in [*(f"{room}.{module}" for module in modules), room]
+    )
+}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_go_down(path: Path) -> None:
-    own = path.relative_to(ROOT).parts[0].removesuffix(".py")
+def modules(root: Path) -> dict[str, Path]:
+    """Return all modules but those at the top that start with two underscores: they are the roof."""
+    paths = [path for path in root.rglob("*.py") if path.parent != root or not path.name.startswith("__")]
+    return {".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+
+
+def imported(name: str, path: Path, known: dict[str, Path]) -> Iterator[str]:
+    """Yield the modules of dreamscope that a file imports anywhere in it, for types only or not."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom):
-            modules = [node.module or ""]
-            if node.module == "dreamscope":
-                modules = [f"dreamscope.{alias.name}" for alias in node.names if not alias.name.startswith("_")]
-        elif isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports relatively"
+            found = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
-        for module in modules:
-            if module.startswith("dreamscope."):
-                other = module.split(".")[1]
-                assert LEVEL[other] < LEVEL[own] or other == own, f"{path.name} imports {module}"
+        for full in found:
+            parts = full.split(".")[1:]
+            if full.startswith("dreamscope.") and parts[0] not in ("__version__", "__main__"):
+                yield ".".join(parts) if ".".join(parts) in known else ".".join(parts[:-1])
+
+
+def upward(root: Path) -> list[str]:
+    """Return what is imported from above, as ``importer -> imported``."""
+    known = modules(root)
+    return [
+        f"{name} -> {other}"
+        for name, path in sorted(known.items())
+        for other in imported(name, path, known)
+        # A room's own list of names imports from its modules, not they from it.
+        if other not in HEIGHT or HEIGHT[other] >= HEIGHT[name]
+    ]
+
+
+def test_imports_go_down() -> None:
+    assert upward(ROOT) == []
 
 
 def test_every_module_stands_on_a_floor() -> None:
-    assert {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in FILES} == set(LEVEL)
+    assert set(modules(ROOT)) == set(HEIGHT)
+
+
+@pytest.mark.parametrize(
+    ("importer", "line", "found"),
+    [
+        ("models.hooks", "from dreamscope.probes import probe", "models.hooks -> probes"),
+        ("optimize.transforms", "from dreamscope.optimize import ascent", "optimize.transforms -> optimize.ascent"),
+        ("objectives.base", "import dreamscope.dreaming.dream", "objectives.base -> dreaming.dream"),
+        (
+            "dissection.scores",
+            "if TYPE_CHECKING:\n    from dreamscope.pages.report import write",
+            "dissection.scores -> pages.report",
+        ),
+        ("film.gif", "def later():\n    from dreamscope.film.writer import Film", "film.gif -> film.writer"),
+    ],
+)
+def test_a_planted_import_from_above_is_found(tmp_path: Path, importer: str, line: str, found: str) -> None:
+    for name, path in modules(ROOT).items():
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(path.read_text("utf-8") + (f"\n\n{line}\n" if name == importer else ""), "utf-8")
+    assert upward(tmp_path) == [found]
 
 
 @pytest.mark.parametrize("code", ["import dreamscope", "from dreamscope.cli.app import app"])

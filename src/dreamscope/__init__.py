@@ -15,8 +15,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from dreamscope.ascent import Step
+    from dreamscope.adversarial.fool import Fooling, fool
+    from dreamscope.attribution.explain import explain
+    from dreamscope.attribution.result import Explanation
+    from dreamscope.dissection.blind import Blinding, blind
+    from dreamscope.dissection.dissect import dissect
+    from dreamscope.dissection.evaluation import Evaluation, evaluate
+    from dreamscope.dissection.scores import ChannelScores
+    from dreamscope.dreaming.dream import Dream, dream
     from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
+    from dreamscope.exploration.embedding import Embedding, embed
+    from dreamscope.exploration.exemplar_index import Exemplars
+    from dreamscope.exploration.exemplars import exemplars
+    from dreamscope.exploration.filters import Filters, filters
     from dreamscope.images import Size
     from dreamscope.images import read as read_image
     from dreamscope.images import write as write_image
@@ -26,63 +37,52 @@ if TYPE_CHECKING:
     from dreamscope.models.layers import Layer
     from dreamscope.models.registry import load
     from dreamscope.models.wrapping import wrap
+    from dreamscope.optimize.ascent import Step
     from dreamscope.probes import Probe, probe
     from dreamscope.recipes import Recipe
-    from dreamscope.techniques.blind import Blinding, blind
-    from dreamscope.techniques.channels import ChannelScores
-    from dreamscope.techniques.dissect import dissect
-    from dreamscope.techniques.dream import Dream, dream
-    from dreamscope.techniques.embedding import Embedding, embed
-    from dreamscope.techniques.evaluation import Evaluation, evaluate
-    from dreamscope.techniques.exemplar_index import Exemplars
-    from dreamscope.techniques.exemplars import exemplars
-    from dreamscope.techniques.explain import explain
-    from dreamscope.techniques.explanations import Explanation
-    from dreamscope.techniques.filters import Filters, filters
-    from dreamscope.techniques.fool import Fooling, fool
-    from dreamscope.techniques.invert import Inversion, invert
-    from dreamscope.techniques.visualization import Visualization
-    from dreamscope.techniques.visualize import visualize
+    from dreamscope.visualization.batch import Visualization
+    from dreamscope.visualization.invert import Inversion, invert
+    from dreamscope.visualization.visualize import visualize
 
 _HOMES = {
     "Ablation": "dreamscope.models.edits",
     "Address": "dreamscope.models.addresses",
-    "Blinding": "dreamscope.techniques.blind",
-    "ChannelScores": "dreamscope.techniques.channels",
+    "Blinding": "dreamscope.dissection.blind",
+    "ChannelScores": "dreamscope.dissection.scores",
     "Classifier": "dreamscope.models.classifier",
     "DivergedError": "dreamscope.errors",
-    "Dream": "dreamscope.techniques.dream",
+    "Dream": "dreamscope.dreaming.dream",
     "DreamscopeError": "dreamscope.errors",
-    "Embedding": "dreamscope.techniques.embedding",
-    "Evaluation": "dreamscope.techniques.evaluation",
-    "Exemplars": "dreamscope.techniques.exemplar_index",
-    "Explanation": "dreamscope.techniques.explanations",
-    "Filters": "dreamscope.techniques.filters",
-    "Fooling": "dreamscope.techniques.fool",
+    "Embedding": "dreamscope.exploration.embedding",
+    "Evaluation": "dreamscope.dissection.evaluation",
+    "Exemplars": "dreamscope.exploration.exemplar_index",
+    "Explanation": "dreamscope.attribution.result",
+    "Filters": "dreamscope.exploration.filters",
+    "Fooling": "dreamscope.adversarial.fool",
     "Interrupted": "dreamscope.errors",
-    "Inversion": "dreamscope.techniques.invert",
+    "Inversion": "dreamscope.visualization.invert",
     "Layer": "dreamscope.models.layers",
     "Prediction": "dreamscope.models.classifier",
     "Probe": "dreamscope.probes",
     "Recipe": "dreamscope.recipes",
     "Size": "dreamscope.images",
-    "Step": "dreamscope.ascent",
-    "Visualization": "dreamscope.techniques.visualization",
-    "blind": "dreamscope.techniques.blind",
-    "dissect": "dreamscope.techniques.dissect",
-    "dream": "dreamscope.techniques.dream",
-    "embed": "dreamscope.techniques.embedding",
-    "evaluate": "dreamscope.techniques.evaluation",
-    "exemplars": "dreamscope.techniques.exemplars",
-    "explain": "dreamscope.techniques.explain",
-    "filters": "dreamscope.techniques.filters",
-    "fool": "dreamscope.techniques.fool",
-    "invert": "dreamscope.techniques.invert",
+    "Step": "dreamscope.optimize.ascent",
+    "Visualization": "dreamscope.visualization.batch",
+    "blind": "dreamscope.dissection.blind",
+    "dissect": "dreamscope.dissection.dissect",
+    "dream": "dreamscope.dreaming.dream",
+    "embed": "dreamscope.exploration.embedding",
+    "evaluate": "dreamscope.dissection.evaluation",
+    "exemplars": "dreamscope.exploration.exemplars",
+    "explain": "dreamscope.attribution.explain",
+    "filters": "dreamscope.exploration.filters",
+    "fool": "dreamscope.adversarial.fool",
+    "invert": "dreamscope.visualization.invert",
     "load": "dreamscope.models.registry",
     "probe": "dreamscope.probes",
     "read_image": "dreamscope.images:read",
     "resolve": "dreamscope.models.addresses",
-    "visualize": "dreamscope.techniques.visualize",
+    "visualize": "dreamscope.visualization.visualize",
     "wrap": "dreamscope.models.wrapping",
     "write_image": "dreamscope.images:write",
 }

@@ -143,6 +143,11 @@ def blur(images: Tensor, width: float) -> Tensor:
     return F.conv2d(F.conv2d(padded, kernel), kernel.transpose(2, 3)).view_as(images)
 
 
+def to_8_bits(image: Tensor) -> Tensor:
+    """Round an image to what 8 bits a colour hold."""
+    return (image * 255).round() / 255
+
+
 def to_pil(image: Tensor) -> Image.Image:
     """Round one image (1, 3, H, W) to 8 bits."""
     pixels = image.detach().squeeze(0).clamp(0, 1).mul(255).round().to(torch.uint8)

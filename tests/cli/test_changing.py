@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dreamscope import images
-from dreamscope.ascent import Step
+from dreamscope.optimize.ascent import Step
 from dreamscope.recipes import Recipe
 
 TINY = ("--model", "net.py:tiny", "--input-size", "32")
@@ -42,7 +42,7 @@ def test_ctrl_c(run: Callable, folder: Path, photo: Path, monkeypatch: pytest.Mo
     def stop(step: Step) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dreamscope.cli.show.progress", lambda _what: nullcontext(stop))
+    monkeypatch.setattr("dreamscope.cli.output.progress", lambda _what: nullcontext(stop))
     for command, told in (("invert", "kept the last good picture: left.png"), ("fool", "nothing was written")):
         ran = run(command, "photo.png", *TINY, "-o", "left.png" if command == "invert" else "fooled.png")
         assert (ran.code, ran.out) == (130, "")

@@ -9,7 +9,7 @@ import pytest
 from filmed import decoded
 from PIL import Image
 
-from dreamscope import film
+from dreamscope.film import writer
 from dreamscope.recipes import Recipe
 
 MODEL = ("--model", "planted.py:planted", "--input-size", "16", "--labels", "labels.txt")
@@ -74,7 +74,7 @@ def test_blind_as_a_film(run: Callable, photos: Path) -> None:
     assert ran.out.splitlines()[-1] == "doses.mp4"
     # No channel for 1.2 seconds, the chosen one for 2.6, and 0.4 between them.
     assert len(decoded(photos / "doses.mp4")) == 6 + 13 + 2
-    recipe = Recipe.from_json(film.read_note("doses.mp4") or "")
+    recipe = Recipe.from_json(writer.read_note("doses.mp4") or "")
     assert (recipe.command, recipe.parameters["removed"]) == ("blind", ["act:8"])
 
 

@@ -8,17 +8,18 @@ from pathlib import Path
 import filmed
 import pytest
 
-from dreamscope import film, images
-from dreamscope.clips import Clip
+from dreamscope import images
+from dreamscope.film import writer
+from dreamscope.film.frame_store import Reel
+from dreamscope.film.reader import Clip
 from dreamscope.recipes import Recipe
-from dreamscope.reel import Reel
 
 TINY = ("--model", "net.py:tiny", "--input-size", "32")
 SHORT = (*TINY, "--at", "2", "--steps", 1, "--octaves", 1)
 
 
 def kept(path: str) -> dict[str, object]:
-    return dict(Recipe.from_json(film.read_note(path) or "").parameters)
+    return dict(Recipe.from_json(writer.read_note(path) or "").parameters)
 
 
 def own_files(folder: Path) -> set[str]:
@@ -139,8 +140,8 @@ BAD_LINES = {
 
 @pytest.mark.parametrize("name", BAD_LINES)
 def test_bad_input_is_one_line_exit_2_and_no_file(run: Callable, folder: Path, name: str) -> None:
-    good = film.write(filmed.counted(12), folder / "good.mp4").path.read_bytes()
-    film.write(filmed.counted(3), folder / "fast.mp4", fps=60)
+    good = writer.write(filmed.counted(12), folder / "good.mp4").path.read_bytes()
+    writer.write(filmed.counted(3), folder / "fast.mp4", fps=60)
     for file, content in {"empty.mp4": b"", "text.mp4": b"no film at all, just text", "cut.mp4": good[:700]}.items():
         (folder / file).write_bytes(content)
     before = own_files(folder)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dreamscope import images
 from dreamscope.errors import DreamscopeError
-from dreamscope.models import hubs
+from dreamscope.models import downloads
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 from dreamscope.models.registry import load, load_again
@@ -107,9 +107,9 @@ def test_untrained_only_when_asked_and_the_same_each_time(image: Tensor) -> None
 
 @pytest.mark.parametrize("name", ["resnet50", "timm:resnet18"])
 def test_weights_that_cannot_be_fetched(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(hubs, "reachable", lambda _: False)
-    monkeypatch.setattr(hubs, "folders", lambda: {"torchvision": tmp_path, "timm": tmp_path})
-    monkeypatch.setattr(hubs, "cached_by_timm", lambda _: False)
+    monkeypatch.setattr(downloads, "reachable", lambda _: False)
+    monkeypatch.setattr(downloads, "folders", lambda: {"torchvision": tmp_path, "timm": tmp_path})
+    monkeypatch.setattr(downloads, "cached_by_timm", lambda _: False)
     with pytest.raises(DreamscopeError) as caught:
         load(name)
     for part in (name, str(tmp_path), "efficientnet_lite0, oxford_vgg19", "--weights none"):

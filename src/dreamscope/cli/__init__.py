@@ -8,6 +8,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 
+from dreamscope.cli.allocator import keep_freed_memory
 from dreamscope.cli.exits import FAULT, INTERRUPTED, REFUSED
 from dreamscope.errors import DreamscopeError
 
@@ -16,6 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a fault of dreamscope's own, 2 refused, 130 interrupted."""
     from dreamscope.cli.app import app
 
+    keep_freed_memory()
     words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     debug = "--debug" in words
     if debug:

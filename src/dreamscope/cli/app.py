@@ -7,18 +7,7 @@ from typing import Annotated
 import typer
 
 from dreamscope import __version__
-from dreamscope.cli import (
-    changing,
-    dissecting,
-    dreaming,
-    explaining,
-    filming,
-    looking,
-    making,
-    sheeting,
-    surveying,
-    telling,
-)
+from dreamscope.cli import changing, dissecting, dream, explain, filming, looking, sheet, surveying, telling, visualize
 
 app = typer.Typer(
     name="dreamscope",
@@ -46,17 +35,17 @@ def _main(
     pass
 
 
-app.command("dream")(dreaming.dream)
-app.command("visualize")(making.visualize)
+app.command("dream")(dream.dream)
+app.command("visualize")(visualize.visualize)
 app.command("invert")(changing.invert)
 app.command("fool")(changing.fool)
 app.command("dissect")(dissecting.dissect)
 app.command("blind")(dissecting.blind)
-app.command("explain")(explaining.explain)
+app.command("explain")(explain.explain)
 app.command("exemplars")(surveying.exemplars)
 app.command("filters")(surveying.filters)
 app.command("map")(surveying.map_)
-app.command("sheet")(sheeting.sheet)
+app.command("sheet")(sheet.sheet)
 app.command("zoom")(filming.zoom)
 app.command("video")(filming.video)
 app.command("models")(looking.models)

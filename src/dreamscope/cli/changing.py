@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dreamscope.cli import show
+from dreamscope.cli import output
+from dreamscope.cli.film import Every, FilmOut, Fps, Hold, PingPong, filmed
 from dreamscope.cli.options import Json, Loader, with_model
-from dreamscope.cli.recorded import Every, FilmOut, Fps, Hold, PingPong, filmed
-from dreamscope.cli.replaying import RecipeOf, replayed
+from dreamscope.cli.replay import RecipeOf, replayed
 from dreamscope.errors import DreamscopeError
 
 if TYPE_CHECKING:
-    from dreamscope.techniques.fool import Fooling
-    from dreamscope.techniques.invert import Inversion
+    from dreamscope.adversarial.fool import Fooling
+    from dreamscope.visualization.invert import Inversion
 
 Image = Annotated[str | None, typer.Argument(metavar="[IMAGE]", help="A photo, sample:china or sample:flower.")]
 
@@ -78,16 +78,16 @@ def invert(
     )
     if "image" not in given:
         raise DreamscopeError("give a picture to invert, such as sample:china, or --recipe OUT")
-    target = Path(out) if out is not None else show.free_name(f"{show.stem_of(given['image'])}-inverted", ".png")
+    target = Path(out) if out is not None else output.free_name(f"{output.stem_of(given['image'])}-inverted", ".png")
     images.ensure_format(target)
     files.ensure_writable(target)
-    show.input_picture(given["image"], target)
+    output.input_picture(given["image"], target)
     model = load()
-    from dreamscope.techniques import invert as technique
+    from dreamscope.visualization import invert as technique
 
     with (
-        show.keeping(lambda found: _strip(found, target)),
-        show.progress("inverting") as report,
+        output.keeping(lambda found: _strip(found, target)),
+        output.progress("inverting") as report,
         filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, report=report) as filming,
     ):
         found = technique.invert(model, report=filming.report, **given)
@@ -98,9 +98,9 @@ def invert(
             {"at": str(each.address), "error": each.error, "steps": len(each.values), "seconds": round(each.seconds, 3)}
             for each in found
         ]
-        show.as_json({"file": str(target), "layers": rows})
+        output.as_json({"file": str(target), "layers": rows})
         return
-    show.table(["layer", "error", "seconds"], [[str(e.address), f"{e.error:.4f}", f"{e.seconds:.1f}"] for e in found])
+    output.table(["layer", "error", "seconds"], [[str(e.address), f"{e.error:.4f}", f"{e.seconds:.1f}"] for e in found])
     print(target)
 
 
@@ -151,18 +151,18 @@ def fool(
     )
     if "image" not in given:
         raise DreamscopeError("give a picture that is to fool, such as sample:china, or --recipe OUT")
-    target = Path(out) if out is not None else show.free_name(f"{show.stem_of(given['image'])}-fooled", ".png")
+    target = Path(out) if out is not None else output.free_name(f"{output.stem_of(given['image'])}-fooled", ".png")
     if target.suffix.lower() != ".png":
         raise DreamscopeError(f"can't write '{target}': only .png keeps every level of a picture that is to fool")
     files.ensure_writable(target)
     beside = target.with_name(f"{target.stem}-difference.png")
     for written in (target, beside):
-        show.input_picture(given["image"], written)
+        output.input_picture(given["image"], written)
     model = load()
-    from dreamscope.techniques import fool as technique
+    from dreamscope.adversarial import fool as technique
 
     # A picture that does not fool yet is of no use.
-    with show.keeping(lambda _: None), show.progress("fooling") as report:
+    with output.keeping(lambda _: None), output.progress("fooling") as report:
         found = technique.fool(model, report=report, **given)
     if not found.success:
         raise DreamscopeError(_why_not(found, model.label(found.wanted) if found.wanted is not None else ""))
@@ -175,13 +175,13 @@ def fool(
         beside.unlink()
         raise DreamscopeError(_why_not(found, model.label(found.wanted) if found.wanted is not None else ""))
     if json:
-        show.as_json(_facts(found, target, beside))
+        output.as_json(_facts(found, target, beside))
         return
     rows = [
         ["before", found.before[0].label, f"{found.before[0].probability:.3f}", f"{found.wanted_before:.3g}"],
         ["after", found.after[0].label, f"{found.after[0].probability:.3f}", f"{found.wanted_after:.3g}"],
     ]
-    show.table(["", "taken for", "confidence", "wanted"], rows)
+    output.table(["", "taken for", "confidence", "wanted"], rows)
     print(f"L2 {found.l2:.3f}  Linf {found.linf * 255:.0f}/255  {found.steps} steps  {found.seconds:.1f} s")
     print(f"{target}  {beside}")
 
@@ -189,7 +189,7 @@ def fool(
 def _strip(found: list[Inversion], target: Path) -> Path:
     """Write the picture of one layer, or the original and those of several side by side."""
     from dreamscope import images
-    from dreamscope.sheets import Cell, sheet
+    from dreamscope.figures.contact_sheets import Cell, sheet
 
     if len(found) == 1:
         return found[0].save(target)

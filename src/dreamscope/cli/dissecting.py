@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dreamscope.cli import show
+from dreamscope.cli import output
+from dreamscope.cli.film import Fps
 from dreamscope.cli.options import Json, Loader, with_model
-from dreamscope.cli.recorded import Fps
 from dreamscope.errors import DreamscopeError, ensure_one_of
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from dreamscope.techniques.blind import Blinding
-    from dreamscope.techniques.channels import ChannelScores
-    from dreamscope.techniques.comparison import Dose
+    from dreamscope.dissection.blind import Blinding
+    from dreamscope.dissection.dose_response import Dose
+    from dreamscope.dissection.scores import ChannelScores
 
 _PHOTOS = "folders, photos, or labels files (CSV: file, class_index or label)"
 
@@ -65,14 +65,14 @@ def dissect(
     json: Json = False,
 ) -> None:
     """Find the channels that carry a class."""
-    from dreamscope import plots
-    from dreamscope.techniques.dissect import DEFAULT_METHODS
-    from dreamscope.techniques.dissect import dissect as technique
+    from dreamscope.dissection.dissect import DEFAULT_METHODS
+    from dreamscope.dissection.dissect import dissect as technique
+    from dreamscope.figures import plots
 
     target = _writable(out, ".json")
     picture = _writable(plot, ".png")
     model = loader()
-    with show.stages() as report:
+    with output.stages() as report:
         scores = technique(
             model,
             _paths(targets),
@@ -88,14 +88,14 @@ def dissect(
         scores.save(target)
     if picture is not None:
         plots.ranking(scores, picture)
-    show.unreadable(scores.unreadable)
+    output.unreadable(scores.unreadable)
     if json:
-        show.as_json(_ranking(scores, top))
+        output.as_json(_ranking(scores, top))
         return
     print(f"{scores.label}: {scores.counts['targets']} photos against {scores.counts['controls']} controls")
     rows = _ranking(scores, top)["channels"]
     columns = ["channel", *scores.scores, "difference", "auc"]
-    show.table(columns, [[row["address"], *(f"{row[name]:.3g}" for name in columns[1:])] for row in rows])
+    output.table(columns, [[row["address"], *(f"{row[name]:.3g}" for name in columns[1:])] for row in rows])
     for (first, second), value in scores.agreement().items():
         print(f"{first} and {second} agree to {value:.2f} (rank correlation)")
     for written in (target, picture):
@@ -156,12 +156,12 @@ def blind(
     json: Json = False,
 ) -> None:
     """Take the channels away that carry a class, and measure what was lost on photos not used for finding."""
-    from dreamscope import doses
-    from dreamscope import report as reports
-    from dreamscope.models import baking
-    from dreamscope.techniques.blind import blind as technique
-    from dreamscope.techniques.channels import ChannelScores
-    from dreamscope.techniques.dissect import METHODS
+    from dreamscope.dissection.blind import blind as technique
+    from dreamscope.dissection.dissect import METHODS
+    from dreamscope.dissection.scores import ChannelScores
+    from dreamscope.film import dose_film
+    from dreamscope.models import weight_export
+    from dreamscope.pages import report as reports
 
     page = _writable(out, ".html")
     weights = _writable(export, ".safetensors")
@@ -176,7 +176,7 @@ def blind(
         )
     scores = None if channels is None else ChannelScores.load(channels)
     model = loader() if scores is None else loader.like(scores.recipe.model, near=channels or "")
-    with show.stages() as report:
+    with output.stages() as report:
         blinding = technique(
             model,
             _paths(targets),
@@ -197,13 +197,13 @@ def blind(
     if page is not None:
         reports.write(blinding, page)
     if weights is not None:
-        baking.export(blinding.model, weights)
+        weight_export.export(blinding.model, weights)
     if filmed is not None:
-        with show.stages() as report:
-            doses.film(blinding, filmed, fps=rate, report=report and partial(report, "filming"))
-    show.unreadable(blinding.unreadable)
+        with output.stages() as report:
+            dose_film.film(blinding, filmed, fps=rate, report=report and partial(report, "filming"))
+    output.unreadable(blinding.unreadable)
     if json:
-        show.as_json(reports.as_dict(blinding))
+        output.as_json(reports.as_dict(blinding))
         return
     _tell(blinding)
     for written in (page, weights, filmed):
@@ -224,13 +224,13 @@ def _tell(blinding: Blinding) -> None:
     if (controls := blinding.on_controls) is not None:
         rows.append(["top-1 of the controls", controls.top1_before, controls.top1_after])
         rows.append(["top-5 of the controls", controls.top5_before, controls.top5_after])
-    show.table(["", "before", "after"], rows)
+    output.table(["", "before", "after"], rows)
     print()
-    show.table(["channels", "recall", "points lost"], [_dose(str(dose.channels), dose) for dose in blinding.curve])
+    output.table(["channels", "recall", "points lost"], [_dose(str(dose.channels), dose) for dose in blinding.curve])
     others = [_dose(f"{blinding.random.channels} random", blinding.random)]
     if blinding.frequency is not None:
         others.append(_dose(f"{blinding.frequency.channels} by frequency", blinding.frequency))
-    show.table(["beside it", "recall", "points lost"], others)
+    output.table(["beside it", "recall", "points lost"], others)
     taken = ", ".join(f"{label} {count}" for label, count in result.taken_for[:5])
     if taken:
         print(f"{blinding.label} is now taken for: {taken}")
@@ -279,7 +279,7 @@ def _writable(text: str | None, suffix: str) -> Path | None:
 def _film(text: str | None, fps: str, sources: list[str]) -> tuple[Path | None, Fraction]:
     """Return where a film goes, which is none of the photos, and its frames a second."""
     from dreamscope import files, photos
-    from dreamscope import film as films
+    from dreamscope.film import writer as films
 
     rate = films.rate(fps, text or "a.mp4")
     if text is None:

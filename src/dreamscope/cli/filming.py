@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dreamscope.cli import show
+from dreamscope.cli import output
 from dreamscope.cli.exits import INTERRUPTED
+from dreamscope.cli.film import FORMATS, Fps
 from dreamscope.cli.options import Json, Loader, with_model
-from dreamscope.cli.recorded import FORMATS, Fps
+from dreamscope.dreaming.presets import DEFAULT_PRESET, PRESETS
 from dreamscope.errors import DreamscopeError, Interrupted
-from dreamscope.techniques.presets import DEFAULT_PRESET, PRESETS
 
 if TYPE_CHECKING:
-    from dreamscope.film import Film
+    from dreamscope.film.frame_store import Plan
+    from dreamscope.film.writer import Film
     from dreamscope.recipes import Recipe
-    from dreamscope.reel import Plan
 
 LARGEST_UNASKED = 512
 """A zoom's longer side, where the photo is larger and --size does not say how large."""
@@ -76,18 +76,18 @@ def zoom(
 
     What was interrupted, even killed, goes on with the same command.
     """
-    from dreamscope import film
-    from dreamscope.starts import STARTS
+    from dreamscope.film import writer
+    from dreamscope.optimize.initial_images import STARTS
 
-    rate_of_frames = film.rate(fps, _checked(out) or "a.mp4")
+    frame_rate = writer.rate(fps, _checked(out) or "a.mp4")
     if image not in STARTS:
-        photo = show.input_picture(image, Path(out or ""))
+        photo = output.input_picture(image, Path(out or ""))
         longer = max(photo.shape[-2:])
         if size is None and longer > LARGEST_UNASKED:
             size = str(LARGEST_UNASKED)
-            show.note(f"The photo's longer side is {longer} pixels; zooming at {size} (--size changes that).")
+            output.note(f"The photo's longer side is {longer} pixels; zooming at {size} (--size changes that).")
     model = loader()
-    from dreamscope.techniques import zoom as technique
+    from dreamscope.dreaming import zoom as technique
 
     plan = technique.zoom(
         model,
@@ -97,7 +97,7 @@ def zoom(
         zoom=zoom,
         rotate=rotate,
         pan=_pair(pan),
-        fps=rate_of_frames,
+        fps=frame_rate,
         schedule=schedule,
         loop=loop,
         preset=preset,
@@ -109,7 +109,7 @@ def zoom(
         seed=seed,
         **_as_begun(out, precision),
     )
-    _make(plan, _target(out, f"{show.stem_of(image)}-zoom", plan.recipe), json=json)
+    _make(plan, _target(out, f"{output.stem_of(image)}-zoom", plan.recipe), json=json)
 
 
 @with_model()
@@ -142,16 +142,17 @@ def video(
 
     What was interrupted, even killed, goes on with the same command.
     """
-    from dreamscope import files, film
-    from dreamscope.clips import Clip
+    from dreamscope import files
+    from dreamscope.film import writer
+    from dreamscope.film.reader import Clip
 
     target = _checked(out)
     opened = Clip.open(clip)
     if target is not None:
         files.ensure_no_input(target, [clip])
-    film.rate(opened.fps, target or "a.mp4")
+    writer.rate(opened.fps, target or "a.mp4")
     model = loader()
-    from dreamscope.techniques import video as technique
+    from dreamscope.dreaming import video as technique
 
     plan = technique.video(
         model,
@@ -172,41 +173,42 @@ def video(
 
 
 def _make(plan: Plan, target: Path, *, json: bool, **options: Any) -> None:
-    from dreamscope import reel
+    from dreamscope.film import frame_store
 
     started = time.perf_counter()
     try:
-        with show.stages() as report:
-            made = reel.make(target, plan, report=report, **options)
+        with output.stages() as report:
+            made = frame_store.make(target, plan, report=report, **options)
     except Interrupted as stop:
         so_far = "nothing was written" if stop.result is None else f"kept the film so far: {stop.result.path}"
-        show.note(f"dreamscope: {stop}; {so_far}; the same command goes on from there")
+        output.note(f"dreamscope: {stop}; {so_far}; the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from stop
     seconds = time.perf_counter() - started
     for side, line, added in (("width", "column", made.added.width), ("height", "row", made.added.height)):
         if added:
-            show.note(
+            output.note(
                 f"The frames' {side} is odd, and {target.suffix} needs even sides: the last {line} is shown twice."
             )
     if json:
-        show.as_json(_facts(made, plan.recipe, seconds))
+        output.as_json(_facts(made, plan.recipe, seconds))
     else:
         print(f"{target}  {made.size}  {made.count} frames  {float(made.fps):g} fps  {seconds:.1f} s")
 
 
 def _checked(out: str | None) -> Path | None:
-    from dreamscope import files, film
+    from dreamscope import files
+    from dreamscope.film import writer
 
     if out is None:
         return None
-    film.ensure_format(out)
+    writer.ensure_format(out)
     return files.ensure_writable(out)
 
 
 def _as_begun(out: str | None, precision: str | None) -> dict[str, Any]:
     """Go on in the precision and the tiles that a film was begun in; measured anew, they might be others."""
+    from dreamscope.film.frame_store import Reel
     from dreamscope.recipes import Recipe
-    from dreamscope.reel import Reel
 
     kept = None if out is None else Reel(out).note
     if kept is None or precision is not None:
@@ -220,7 +222,7 @@ def _as_begun(out: str | None, precision: str | None) -> dict[str, Any]:
 
 def _target(out: str | None, stem: str, recipe: Recipe) -> Path:
     """Return where the film goes: as asked, or a free name, or that of the same film where it was interrupted."""
-    from dreamscope.reel import Reel
+    from dreamscope.film.frame_store import Reel
 
     if out is not None:
         return Path(out)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dreamscope.cli import show
+from dreamscope.cli import output
 from dreamscope.cli.options import Json, Loader, with_model
 from dreamscope.errors import DreamscopeError
 
@@ -31,7 +31,7 @@ def models(
         if not any(groups.values()):
             raise DreamscopeError(f"no model matches '{pattern}'; all of them: dreamscope models --json")
     if json:
-        show.as_json(groups)
+        output.as_json(groups)
         return
     for name in groups["embedded"]:
         print(f"{name}  ({EMBEDDED[name].about}; needs no network)")
@@ -65,9 +65,9 @@ def layers(
     found = model.layers if size is None else model.layers_at(size)
     names = list(found) if at is None else [address.layer for address in resolve([at], model)]
     if json:
-        show.as_json([asdict(found[name]) for name in names])
+        output.as_json([asdict(found[name]) for name in names])
         return
-    show.table(
+    output.table(
         ["layer", "type", "channels", "size", "stride", "receptive field", "calls"],
         [
             [
@@ -83,9 +83,9 @@ def layers(
         ],
     )
     if at is None:
-        show.note(f"Dreams are from {model.default_address} unless --at says otherwise.")
+        output.note(f"Dreams are from {model.default_address} unless --at says otherwise.")
     if any(found[name].calls > 1 for name in names):
-        show.note("Of a layer called several times in a pass, the last time is what is recorded; edits hold in all.")
+        output.note("Of a layer called several times in a pass, the last time is what is recorded; edits hold in all.")
 
 
 @with_model()
@@ -112,7 +112,7 @@ def classify(
             if len(pictures) == 1:
                 raise
             failed += 1
-            show.note(f"dreamscope: {error}")
+            output.note(f"dreamscope: {error}")
             continue
         answers.append({"image": picture, "predictions": [asdict(each) for each in predictions]})
         if not json:
@@ -120,7 +120,7 @@ def classify(
             for each in predictions:
                 print(f"  {each.probability:6.1%}  {each.label}")
     if json:
-        show.as_json(answers)
+        output.as_json(answers)
     if failed:
         raise DreamscopeError(f"{failed} of {len(pictures)} pictures could not be classified")
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dreamscope.cli import show
+from dreamscope.cli import output
 from dreamscope.cli.options import Json, Loader, with_model
 from dreamscope.errors import DreamscopeError, ensure_one_of
 
 if TYPE_CHECKING:
+    from dreamscope.exploration.exemplar_index import Exemplar, Exemplars
+    from dreamscope.figures.exemplar_sheets import Row
     from dreamscope.models.addresses import Address
     from dreamscope.models.classifier import Classifier
-    from dreamscope.patchwork import Row
     from dreamscope.photos import Photo
-    from dreamscope.techniques.exemplar_index import Exemplar, Exemplars
 
 _PHOTOS = "folders, photos, or labels files (CSV: file, class_index or label)"
 _ROWS = 32  # channels on one sheet
@@ -65,10 +65,10 @@ def exemplars(
     """Find the patches of real photos that excite channels most."""
     from dreamscope import files
     from dreamscope import photos as sets
-    from dreamscope.techniques.exemplar_index import Exemplars
-    from dreamscope.techniques.exemplars import TOP
-    from dreamscope.techniques.exemplars import exemplars as technique
-    from dreamscope.techniques.patches import channels_of
+    from dreamscope.exploration.exemplar_index import Exemplars
+    from dreamscope.exploration.exemplars import TOP
+    from dreamscope.exploration.exemplars import exemplars as technique
+    from dreamscope.exploration.patches import channels_of
 
     if not photos and index is None:
         raise DreamscopeError("give photos to look through, or with --index what was found before")
@@ -94,17 +94,17 @@ def exemplars(
     )
     sheets = _targets(out, math.ceil(len(rows) / _ROWS), given) if seen else []
     if known is None:
-        with show.stages() as report:
+        with output.stages() as report:
             known = technique(model, given, addresses, top=top or TOP, least=least, report=report)
         if index is not None:
             known.save(index)
     told = [known.of(address, least=low)[:top] for address, low in rows]
     _draw(known, model, rows, top, sheets)
-    show.unreadable(known.unreadable)
+    output.unreadable(known.unreadable)
     if json:
         channels = [_row_facts(*row, each) for row, each in zip(rows, told, strict=True)]
         facts = {"index": index, "sheets": [str(path) for path in sheets], "photos": known.count, "channels": channels}
-        show.as_json({**facts, "unreadable": dict(known.unreadable)})
+        output.as_json({**facts, "unreadable": dict(known.unreadable)})
         return
     print(f"{known.count} photos, {sum(len(each.values) for each in known.most.values())} channels")
     if rows:
@@ -112,7 +112,7 @@ def exemplars(
             [str(address), "least" if low else "most", *_first(each)]
             for (address, low), each in zip(rows, told, strict=True)
         ]
-        show.table(["channel", "exciting", "value", "photo"], lines)
+        output.table(["channel", "exciting", "value", "photo"], lines)
     for path in [*([index] if index and given else []), *sheets]:
         print(path)
 
@@ -135,21 +135,22 @@ def filters(
     json: Json = False,
 ) -> None:
     """Show the weights of the first convolution, or of another one by their norm."""
-    from dreamscope import files, images, patchwork
-    from dreamscope.techniques.filters import KINDS, SCALINGS
-    from dreamscope.techniques.filters import filters as technique
+    from dreamscope import files, images
+    from dreamscope.exploration.filters import KINDS, SCALINGS
+    from dreamscope.exploration.filters import filters as technique
+    from dreamscope.figures import exemplar_sheets
 
     ensure_one_of(scaling, SCALINGS, "scaling")
     if out is not None:
         images.ensure_format(out)
         files.ensure_writable(out)
     model = loader()
-    target = Path(out) if out is not None else show.free_name(f"{Path(model.name).stem}-filters", ".png")
+    target = Path(out) if out is not None else output.free_name(f"{Path(model.name).stem}-filters", ".png")
     found = technique(model, at)
-    images.write(patchwork.of_filters(found, scaling), target, note=found.recipe.to_json())
+    images.write(exemplar_sheets.of_filters(found, scaling), target, note=found.recipe.to_json())
     if json:
         norms = [{"channel": c, "norm": n} for c, n in zip(found.channels, found.norms, strict=True)]
-        show.as_json({"file": str(target), "layer": found.layer, "kind": found.kind, "filters": norms})
+        output.as_json({"file": str(target), "layer": found.layer, "kind": found.kind, "filters": norms})
         return
     height, width = found.weights.shape[-2:]
     print(f"{found.layer}: {len(found.channels)} filters of {height}x{width}, {KINDS[found.kind]}")
@@ -176,13 +177,14 @@ def map_(
     json: Json = False,
 ) -> None:
     """Lay photos out in two dimensions by a layer's features; say how far neighbours agree with labels."""
-    from dreamscope import files, scatter
+    from dreamscope import files
     from dreamscope import photos as sets
-    from dreamscope.techniques.embedding import embed
-    from dreamscope.techniques.planes import METHODS
+    from dreamscope.exploration.embedding import embed
+    from dreamscope.exploration.projections import METHODS
+    from dreamscope.figures import embedding_map
 
     ensure_one_of(method, METHODS, "method")
-    page = Path(out) if out is not None else show.free_name("map", ".html")
+    page = Path(out) if out is not None else output.free_name("map", ".html")
     if page.suffix.lower() != ".html":
         raise DreamscopeError(f"can't write '{page}': a map is a .html, with a .png of the same name beside it")
     picture = page.with_suffix(".png")
@@ -191,22 +193,22 @@ def map_(
         files.ensure_writable(target)
         files.ensure_no_input(target, (photo.path for photo in given))
     model = loader()
-    with show.stages() as report:
+    with output.stages() as report:
         found = embed(model, given, at, method=method, k=neighbours, seed=seed, report=report)
-    scatter.picture(found, picture)
-    scatter.page(found, page)
-    show.unreadable(found.unreadable)
+    embedding_map.picture(found, picture)
+    embedding_map.page(found, page)
+    output.unreadable(found.unreadable)
     if json:
-        show.as_json({"file": str(page), "picture": str(picture), **found.to_dict()})
+        output.as_json({"file": str(page), "picture": str(picture), **found.to_dict()})
         return
     print(f"{len(found.points)} photos at {found.layer}, by {found.method}")
     if found.features.count:
-        print(scatter.explained(found.features) + ":")
+        print(embedding_map.explained(found.features) + ":")
         rows = [["all", found.features.count, *_shares(found.features.overall, found.plane.overall)]]
         for label in list(found.features.labels)[:_LABELS]:
             shares = _shares(found.features.labels[label], found.plane.labels[label])
             rows.append([label, found.counts[label], *shares])
-        show.table(["label", "photos", "in the features", "on the map"], rows)
+        output.table(["label", "photos", "in the features", "on the map"], rows)
     else:
         print("no two photos have the same label, so neighbours can't agree with labels")
     for written in (page, picture):
@@ -245,7 +247,7 @@ def _targets(out: str | None, count: int, given: Sequence[Photo]) -> list[Path]:
     """Return where so many sheets go, found to be writable before anything long begins."""
     from dreamscope import files, images
 
-    target = Path(out) if out is not None else show.free_name("exemplars", ".png" if count == 1 else "")
+    target = Path(out) if out is not None else output.free_name("exemplars", ".png" if count == 1 else "")
     if count == 1:
         images.ensure_format(target)
         sheets = [target]
@@ -261,17 +263,18 @@ def _targets(out: str | None, count: int, given: Sequence[Photo]) -> list[Path]:
 
 def _draw(found: Exemplars, model: Classifier, rows: Sequence[Row], top: int | None, sheets: Sequence[Path]) -> None:
     """Draw the sheets one by one, so that there are never many patches in memory."""
-    from dreamscope import images, patchwork
+    from dreamscope import images
+    from dreamscope.figures import exemplar_sheets
 
     gone = 0
     for number, path in enumerate(sheets):
         some = rows[number * _ROWS : (number + 1) * _ROWS]
-        drawn, missing = patchwork.of_exemplars(found, model, some, top=top, alone=len(rows) == 1)
+        drawn, missing = exemplar_sheets.of_exemplars(found, model, some, top=top, alone=len(rows) == 1)
         path.parent.mkdir(exist_ok=True)
         images.write(drawn, path, note=found.recipe.to_json())
         gone += missing
     if gone:
-        show.note(f"{gone} patches are not shown: their photos are gone, or not what they were")
+        output.note(f"{gone} patches are not shown: their photos are gone, or not what they were")
 
 
 def _first(told: Sequence[Exemplar]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from dreamscope import __version__
-from dreamscope.cli import show
+from dreamscope.cli import output
 from dreamscope.cli.options import Json
 
 
@@ -20,11 +20,11 @@ def recipe(
     json: Json = False,  # noqa: ARG001 - it always is
 ) -> None:
     """Print the recipe inside a result."""
-    from dreamscope.film import FORMATS
+    from dreamscope.film.writer import FORMATS
     from dreamscope.recipes import Recipe
 
     if Path(file).suffix.lower() in FORMATS:
-        from dreamscope.film import read_note
+        from dreamscope.film.writer import read_note
 
         print(Recipe.from_json(read_note(file) or "", source=f"'{file}'").to_json(indent=2))
         return
@@ -37,7 +37,7 @@ def doctor(*, json: Json = False) -> None:
 
     from dreamscope.errors import DreamscopeError
     from dreamscope.files import cache_folder
-    from dreamscope.models import devices, hubs
+    from dreamscope.models import devices, downloads
     from dreamscope.models.embedded import EMBEDDED
     from dreamscope.models.registry import load
 
@@ -49,7 +49,9 @@ def doctor(*, json: Json = False) -> None:
         },
         "devices": devices.available(),
         "threads": torch.get_num_threads(),
-        "caches": {name: _cache(folder) for name, folder in {"dreamscope": cache_folder(), **hubs.folders()}.items()},
+        "caches": {
+            name: _cache(folder) for name, folder in {"dreamscope": cache_folder(), **downloads.folders()}.items()
+        },
         "models that need no network": {},
     }
     for name in EMBEDDED:
@@ -60,7 +62,7 @@ def doctor(*, json: Json = False) -> None:
             state = str(error)
         report["models that need no network"][name] = state
     if json:
-        show.as_json(report)
+        output.as_json(report)
         return
     for title, value in report.items():
         print(f"{title}:")

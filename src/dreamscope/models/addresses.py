@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dreamscope.errors import DreamscopeError, did_you_mean
 
 if TYPE_CHECKING:
-    from dreamscope.models.classifier import Classifier
+    from dreamscope.models.layers import Layer
 
 _ADDRESS = re.compile(
     r"\s*(?:(?P<weight>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*\*\s*)?"
@@ -21,6 +21,30 @@ _ADDRESS = re.compile(
 )
 _RANGE = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?")
 _GRAMMAR = "[WEIGHT*]LAYER[:CHANNELS][@ROW,COL], for example features.28, 0.5*features.28:3,7-9 or mixed4a:476@7,7"
+
+
+class Addressable(Protocol):
+    """What addresses are resolved in; a `Classifier` is one."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    def layers(self) -> Mapping[str, Layer]:
+        """The layers that run in a forward pass."""
+
+    @property
+    def layer_names(self) -> Sequence[str]:
+        """The names of all modules, whether they run or not."""
+
+    @property
+    def main_stack(self) -> str | None:
+        """The name of the stack in which bare indices count, if there is one."""
+
+    @property
+    def default_address(self) -> str:
+        """The address that ``None`` stands for."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +108,7 @@ def weight_of(number: float) -> str:
     return "" if number == 1 else f"{number!r}*".replace(".0*", "*")
 
 
-def resolve(texts: str | Address | Iterable[str | Address] | None, model: Classifier) -> list[Address]:
+def resolve(texts: str | Address | Iterable[str | Address] | None, model: Addressable) -> list[Address]:
     """Turn addresses into ones that exist in `model`: globs spread out, bare indices named, ranges checked.
 
     Parameters
@@ -144,7 +168,7 @@ def _join_channels(channels: Sequence[int]) -> str:
     return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in runs)
 
 
-def _matching_layers(pattern: str, model: Classifier) -> list[str]:
+def _matching_layers(pattern: str, model: Addressable) -> list[str]:
     names = model.layer_names
     if pattern in names:
         return _that_run([pattern], model)
@@ -167,7 +191,7 @@ def _matching_layers(pattern: str, model: Classifier) -> list[str]:
     )
 
 
-def _that_run(names: list[str], model: Classifier) -> list[str]:
+def _that_run(names: list[str], model: Addressable) -> list[str]:
     for name in names:
         if name not in model.layers:
             raise DreamscopeError(
@@ -177,7 +201,7 @@ def _that_run(names: list[str], model: Classifier) -> list[str]:
     return names
 
 
-def _check_channels(address: Address, name: str, model: Classifier) -> None:
+def _check_channels(address: Address, name: str, model: Addressable) -> None:
     count = model.layers[name].channels
     if address.channels and address.channels[-1] >= count:
         raise DreamscopeError(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.files import existing_file
+from dreamscope.photos import Photo
 
 
 def imagenet() -> tuple[str, ...]:
@@ -83,3 +84,8 @@ def index_of(text: str | int, names: Sequence[str], *, model: str) -> int:
         shown = ", ".join(f"{index} {names[index]}" for index in partly[:6])
         raise DreamscopeError(f"'{wanted}' names {len(partly)} classes of {model}: {shown}; give an index")
     raise DreamscopeError(f"no class '{wanted}' in {model}{did_you_mean(wanted, names)}")
+
+
+def truth_of(photo: Photo, labels: Sequence[str]) -> int | None:
+    """Return the class that a photo is labelled as, if its label is one of `labels`, else ``None``."""
+    return None if photo.label is None else known(photo.label, labels)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.hooks import Hook, attached
-from dreamscope.models.receptive import FieldTracer
+from dreamscope.models.receptive_field import FieldTracer
 
 
 @dataclass(frozen=True)

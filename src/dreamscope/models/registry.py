@@ -15,7 +15,7 @@ from torch import nn
 
 from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.files import existing_file
-from dreamscope.models import devices, hubs
+from dreamscope.models import devices, downloads
 from dreamscope.models import labels as class_names
 from dreamscope.models import weights as weight_files
 from dreamscope.models.classifier import Classifier
@@ -173,8 +173,8 @@ def _from_torchvision(name: str, file: str | Path | None) -> dict[str, Any]:
             return untrained
 
     if file is None:
-        target = hubs.folders()["torchvision"] / trained.url.rsplit("/", 1)[-1]
-        if not target.is_file() and not hubs.reachable(trained.url):
+        target = downloads.folders()["torchvision"] / trained.url.rsplit("/", 1)[-1]
+        if not target.is_file() and not downloads.reachable(trained.url):
             raise _unfetchable(name, target.parent)
         try:
             module: nn.Module = models.get_model(name, weights=trained)
@@ -216,10 +216,10 @@ def _from_timm(name: str, file: str | Path | None) -> dict[str, Any]:
                 return timm.create_model(short, **changes)
 
     if file is None:
-        folder = hubs.folders()["timm"]
+        folder = downloads.folders()["timm"]
         if config is None or not config.has_weights:
             raise DreamscopeError(f"'{name}' has no trained weights; give --weights FILE, or --weights none")
-        if not hubs.cached_by_timm(config.hf_hub_id) and not hubs.reachable(hubs.timm_address()):
+        if not downloads.cached_by_timm(config.hf_hub_id) and not downloads.reachable(downloads.timm_address()):
             raise _unfetchable(name, folder)
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         try:

@@ -1,0 +1,1 @@
+"""How little must change for the classifier to see something else."""

@@ -1,0 +1,190 @@
+"""Gradient methods: how does the score change with each pixel?
+
+The gradient loops are captum's. Its guided backpropagation and its deconvnet are not used: they change the ReLU
+modules that they find, so that functions and ReLU6 silently keep the plain gradient; here every rectifier has the
+rule, or the method refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from dreamscope.attribution.base import BATCH, FILLS, Attribution, Method, Question, ensure_between
+from dreamscope.errors import ensure_one_of
+from dreamscope.models.relu_rules import Counted, deconvolved, ensure_only_rectifiers, guided
+
+
+@dataclass(frozen=True)
+class Saliency(Method):
+    """The gradient of the score; a pixel counts by the largest absolute one of its colours.
+
+    Simonyan, Vedaldi and Zisserman, "Deep Inside Convolutional Networks" (2013).
+    """
+
+    name: ClassVar[str] = "saliency"
+    unit: ClassVar[str] = "absolute gradient"
+
+    def __call__(self, question: Question) -> Attribution:
+        """Return the gradient, (3, H, W)."""
+        return Attribution(_gradient(question.score, question))
+
+
+@dataclass(frozen=True)
+class SmoothGrad(Method):
+    """The mean gradient over noisy copies of the picture.
+
+    Smilkov et al., "SmoothGrad: removing noise by adding noise" (2017).
+
+    Attributes
+    ----------
+    samples : int
+        Copies.
+    noise : float
+        Standard deviation, as a share of the span from the darkest to the brightest colour.
+    """
+
+    samples: int = 50
+    noise: float = 0.15
+
+    name: ClassVar[str] = "smoothgrad"
+    unit: ClassVar[str] = "absolute mean gradient"
+
+    def __post_init__(self) -> None:
+        ensure_between("samples of smoothgrad", self.samples, 1, 10_000)
+        ensure_between("noise of smoothgrad", self.noise, 0, 1)
+
+    def __call__(self, question: Question) -> Attribution:
+        """Return the mean gradient, (3, H, W)."""
+        from captum.attr import NoiseTunnel
+        from captum.attr import Saliency as Gradient
+
+        span = float(question.image.max() - question.image.min())
+        with _drawn_from(question.generator):
+            mean = NoiseTunnel(Gradient(_reported(question.score, question, self.samples))).attribute(
+                question.leaf(),
+                nt_type="smoothgrad",
+                nt_samples=self.samples,
+                nt_samples_batch_size=min(self.samples, BATCH // 2),
+                stdevs=self.noise * span,
+                abs=False,
+            )
+        return Attribution(_plain(mean))
+
+
+class _Ruled(Method):
+    """A gradient with another rule for rectifiers."""
+
+    _rule: ClassVar[Callable[[], AbstractContextManager[Counted]]]
+
+    def __call__(self, question: Question) -> Attribution:
+        """Return the gradient by the rule, (3, H, W)."""
+        with type(self)._rule() as ran:
+
+            def checked(pictures: Tensor) -> Tensor:
+                score = question.score(pictures)
+                ensure_only_rectifiers(score, ran, what=self.name, name=question.model.name)
+                return score
+
+            return Attribution(_gradient(checked, question))
+
+
+@dataclass(frozen=True)
+class Guided(_Ruled):
+    """Guided backpropagation: a ReLU hands back a gradient only where it is active and the gradient is above 0.
+
+    Springenberg et al., "Striving for Simplicity: The All Convolutional Net" (2014). It shows edges sharply, and
+    shows almost the same ones for every class, and when the last layers are random.
+    """
+
+    name: ClassVar[str] = "guided"
+    unit: ClassVar[str] = "absolute guided gradient"
+    _rule = staticmethod(guided)
+
+
+@dataclass(frozen=True)
+class Deconv(_Ruled):
+    """The deconvnet: a ReLU hands back a gradient wherever it is above 0, whether it is active or not.
+
+    Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks" (2013), as a rule for gradients;
+    their other parts, transposed filters and the switches of max pooling, are what the gradient does anyway.
+    """
+
+    name: ClassVar[str] = "deconv"
+    unit: ClassVar[str] = "absolute deconvnet gradient"
+    _rule = staticmethod(deconvolved)
+
+
+@dataclass(frozen=True)
+class Integrated(Method):
+    """Integrated gradients: each pixel's share of the score's rise from an empty picture to this one.
+
+    Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks" (2017). All pixels together make the
+    difference of the two scores.
+
+    Attributes
+    ----------
+    steps : int
+        On the way (Gauss-Legendre points).
+    fill : str
+        The empty picture, one of `FILLS`.
+    """
+
+    steps: int = 50
+    fill: str = "zero"
+
+    name: ClassVar[str] = "integrated"
+    signed: ClassVar[bool] = True
+    unit: ClassVar[str] = "share of the score"
+
+    def __post_init__(self) -> None:
+        ensure_between("steps of integrated", self.steps, 1, 10_000)
+        ensure_one_of(self.fill, FILLS, "fill")
+
+    def __call__(self, question: Question) -> Attribution:
+        """Return each colour's share, (3, H, W)."""
+        from captum.attr import IntegratedGradients
+
+        shares = IntegratedGradients(_reported(question.score, question, self.steps)).attribute(
+            question.leaf(),
+            baselines=FILLS[self.fill](question.image),
+            n_steps=self.steps,
+            internal_batch_size=BATCH // 2,
+        )
+        return Attribution(_plain(shares))
+
+
+def _gradient(score: Callable[[Tensor], Tensor], question: Question) -> Tensor:
+    from captum.attr import Saliency as Gradient
+
+    return _plain(Gradient(score).attribute(question.leaf(), abs=False))
+
+
+def _plain(values: Tensor) -> Tensor:
+    return values.detach()[0].float().cpu()
+
+
+def _reported(score: Callable[[Tensor], Tensor], question: Question, total: int) -> Callable[[Tensor], Tensor]:
+    done = 0
+
+    def told(pictures: Tensor) -> Tensor:
+        nonlocal done
+        done = min(total, done + len(pictures))
+        scores = score(pictures)
+        question.report(done, total)
+        return scores
+
+    return told
+
+
+@contextmanager
+def _drawn_from(generator: torch.Generator) -> Iterator[None]:
+    """Let a library that draws from PyTorch's own generator draw from ours, and leave PyTorch's as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        yield

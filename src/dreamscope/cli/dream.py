@@ -1,0 +1,167 @@
+"""``dream``."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamscope.cli import output
+from dreamscope.cli.film import Every, FilmOut, Fps, Hold, PingPong, filmed
+from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.replay import RecipeOf, replayed
+from dreamscope.dreaming.presets import DEFAULT_PRESET, PRESETS
+from dreamscope.errors import DreamscopeError
+
+if TYPE_CHECKING:
+    from dreamscope.dreaming.dream import Dream
+
+LARGEST_UNASKED = 1024
+"""Photos with a longer side than this are made smaller, unless --size says how large."""
+
+
+@with_model()
+def dream(
+    image: Annotated[
+        str | None,
+        typer.Argument(metavar="[IMAGE]", help="A photo, sample:china, sample:flower, or noise, gray, clouds."),
+    ] = None,
+    *,
+    loader: Loader,
+    out: Annotated[
+        str | None,
+        typer.Option("-o", "--out", metavar="OUT", help=".png, .jpg or .webp; NAME-dream.png if not given."),
+    ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="[WEIGHT*]LAYER[:CHANNELS][@ROW,COL]; may be repeated."),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="P", help=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if not given.")
+    ] = None,
+    loss: Annotated[str | None, typer.Option(metavar="L", help="norm, mean_square, mean or gram.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="Steps on each octave.")] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="R",
+            help="Mean change of a colour (0 to 1) in a step; without a filter, the gradient's factor.",
+        ),
+    ] = None,
+    octaves: Annotated[int | None, typer.Option(metavar="N", help="Sizes of the picture, from small to full.")] = None,
+    octave_scale: Annotated[float | None, typer.Option(metavar="S", help="From one size to the next.")] = None,
+    jitter: Annotated[int | None, typer.Option(metavar="PX", help="Random shift at each step.")] = None,
+    filter: Annotated[
+        str | None, typer.Option(metavar="F", help="Evens out the gradient: none, mean, gaussian, laplacian.")
+    ] = None,
+    natural: Annotated[
+        float | None, typer.Option(metavar="0..1", help="How far colours change together, as in photos.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16.")
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="PX", help=f"The longer side, or WIDTHxHEIGHT; the photo's own up to {LARGEST_UNASKED}."),
+    ] = None,
+    guide: Annotated[str | None, typer.Option(metavar="IMAGE", help="A picture whose features are followed.")] = None,
+    mask: Annotated[str | None, typer.Option(metavar="IMAGE", help="White dreams, black stays as it is.")] = None,
+    keep_color: Annotated[
+        bool | None,
+        typer.Option("--keep-color/--no-keep-color", help="Keep the photo's own colours.", show_default=False),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Of all randomness; 0 if not given.")] = None,
+    recipe: RecipeOf = None,
+    memory: Annotated[
+        str | None, typer.Option(metavar="2GB", help="What the dream may hold; larger pictures run in tiles.")
+    ] = None,
+    film: FilmOut = None,
+    every: Every = 1,
+    fps: Fps = "24",
+    hold: Hold = 1.0,
+    ping_pong: PingPong = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say how the network is run, and why.")] = False,
+    json: Json = False,
+) -> None:
+    """Dream on a picture: let layers or channels exaggerate what they see in it."""
+    from dreamscope import files, images
+    from dreamscope.optimize.initial_images import STARTS
+
+    given, load = replayed(
+        "dream",
+        recipe,
+        loader,
+        image=image,
+        guide=guide,
+        mask=mask,
+        at=at or None,
+        preset=preset,
+        loss=loss,
+        steps=steps,
+        rate=rate,
+        octaves=octaves,
+        octave_scale=octave_scale,
+        jitter=jitter,
+        filter=filter,
+        natural=natural,
+        precision=precision,
+        memory=memory,
+        size=size,
+        keep_color=keep_color,
+        seed=seed,
+    )
+    if "image" not in given:
+        raise DreamscopeError("give a picture to dream on, such as sample:china, or --recipe OUT")
+    target = Path(out) if out is not None else output.free_name(f"{output.stem_of(given['image'])}-dream", ".png")
+    images.ensure_format(target)
+    files.ensure_writable(target)
+    read = {
+        role: output.input_picture(given[role], target)
+        for role in ("image", "guide", "mask")
+        if given.get(role, "noise") not in STARTS
+    }
+    if "size" not in given and "image" in read:
+        longer = max(read["image"].shape[-2:])
+        if longer > LARGEST_UNASKED:
+            given["size"] = LARGEST_UNASKED
+            output.note(
+                f"The photo's longer side is {longer} pixels; dreaming at {LARGEST_UNASKED} (--size changes that)."
+            )
+
+    from dreamscope.dreaming import dream as technique
+
+    model = load()
+    with (
+        output.keeping(lambda result: result.save(target)),
+        output.progress("dreaming") as report,
+        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, report=report) as filming,
+    ):
+        result = technique.dream(model, report=filming.report, **given)
+        filming.of(result.recipe)
+    result.save(target)
+    if film is not None:
+        output.note(f"filmed: {film}")
+    if verbose:
+        output.note(f"ran in {result.choice}")
+    if json:
+        output.as_json(_facts(result, target))
+    else:
+        facts = _facts(result, target)
+        where = f"{model.name} {' '.join(facts['at'])}"
+        print(f"{target}  {facts['size']}  {where}  {facts['steps']} steps  {result.seconds:.1f} s")
+
+
+def _facts(result: Dream, target: Path) -> dict[str, Any]:
+    from dreamscope import images
+
+    return {
+        "file": str(target),
+        "size": str(images.size_of(result.image)),
+        "at": result.recipe.parameters["at"],
+        "steps": len(result.values),
+        "objective": [result.values[0], result.values[-1]] if result.values else [],
+        "seconds": round(result.seconds, 3),
+        "recipe": json_module.loads(result.recipe.to_json())["dreamscope"],
+    }

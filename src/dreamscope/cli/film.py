@@ -1,0 +1,92 @@
+"""``--film``: an ascent filmed while it climbs, a sheet filmed when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dreamscope.errors import DreamscopeError
+
+if TYPE_CHECKING:
+    from dreamscope.film.ascent_film import Recorder
+    from dreamscope.optimize.ascent import Report
+    from dreamscope.recipes import Recipe
+    from dreamscope.sheets.gallery import Gallery
+
+FORMATS = ".mp4, .webm or .gif"
+
+FilmOut = Annotated[str | None, typer.Option("--film", metavar="OUT", help=f"Film the steps: {FORMATS}.")]
+Every = Annotated[int, typer.Option(metavar="N", help="Steps from one frame of the film to the next.")]
+Fps = Annotated[str, typer.Option(metavar="F", help="Frames a second: 24, 23.976, 30000/1001.")]
+
+Hold = Annotated[float, typer.Option(metavar="S", help="Seconds for which the film's last frame stays.")]
+PingPong = Annotated[bool, typer.Option("--ping-pong", help="Let the film go back to its beginning.")]
+
+
+class Filming:
+    """What a command hands to a technique as ``report``, and tells the recipe to afterwards."""
+
+    def __init__(self, report: Report | None, recorder: Recorder | None) -> None:
+        self.report, self._recorder = recorder or report, recorder
+
+    def of(self, recipe: Recipe) -> None:
+        """Put the recipe into the film, if there is one."""
+        if self._recorder is not None:
+            self._recorder.note = recipe.to_json()
+
+
+@contextmanager
+def filmed(
+    out: str | None,
+    *,
+    every: int = 1,
+    fps: str = "24",
+    hold: float = 1.0,
+    back: bool = False,
+    report: Report | None = None,
+) -> Iterator[Filming]:
+    """Film an ascent where `out` (``--film``) says so; `report` is called in any case.
+
+    Examples
+    --------
+    >>> with show.progress("dreaming") as report, filmed(out, report=report) as filming:  # doctest: +SKIP
+    ...     result = dream(model, image, report=filming.report)
+    ...     filming.of(result.recipe)
+    """
+    if out is None:
+        yield Filming(report, None)
+        return
+    from dreamscope.film.ascent_film import recording
+
+    with recording(out, every=every, fps=fps, hold=hold, back=back, report=report) as recorder:
+        yield Filming(report, recorder)
+
+
+def ensure_screening(film: str | None, fps: str, crossfade: float | None, every: int) -> None:
+    """Raise if the film can't be made as asked, before anything long begins."""
+    from dreamscope.files import ensure_writable
+    from dreamscope.film.sheet_film import ensure_fade
+    from dreamscope.film.writer import rate
+
+    if film is None and crossfade is not None:
+        raise DreamscopeError("--crossfade is about a film; give --film OUT as well")
+    if every < 1:
+        raise DreamscopeError(f"every is 1 or more, not {every}")
+    if crossfade is not None:
+        ensure_fade(crossfade)
+    if film is not None:
+        rate(fps, film)
+        ensure_writable(film)
+
+
+def screened(found: Gallery, film: str, *, fps: str, crossfade: float | None, every: int, columns: int | None) -> Path:
+    """Film a gallery as asked; return where."""
+    from dreamscope.film import sheet_film
+
+    if crossfade is not None:
+        return sheet_film.fading(found, film, seconds=crossfade, fps=fps).path
+    return sheet_film.growing(found, film, every=every, fps=fps, columns=columns).path

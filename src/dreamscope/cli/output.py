@@ -1,0 +1,130 @@
+"""How the command line shows things: tables, JSON, a progress bar."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from dreamscope.cli.exits import INTERRUPTED
+from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+    from torch import Tensor
+
+    from dreamscope.optimize.ascent import Report, Step
+
+
+def as_json(value: Any) -> None:
+    """Print JSON."""
+    print(json.dumps(value, indent=2))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table, numbers to the right, one row a line whatever the terminal's width."""
+    texts = [[str(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
+    numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
+    for line in [list(columns), *texts]:
+        cells = [
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(line, widths, numeric, strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def stem_of(source: str) -> str:
+    """Return the name of a picture without folder and suffix."""
+    return Path(source.removeprefix("sample:")).stem
+
+
+def free_name(stem: str, suffix: str) -> Path:
+    """Return STEM.png in this folder, or STEM-2.png and so on: nothing is overwritten unasked."""
+    candidates = (Path(f"{stem}{'' if n == 1 else f'-{n}'}{suffix}") for n in count(1))
+    return next(path for path in candidates if not path.exists())
+
+
+def input_picture(source: str, target: Path) -> Tensor:
+    """Read an input before anything long begins, and see that the result won't replace it."""
+    from dreamscope import files, images
+
+    files.ensure_no_input(target, [source])
+    return images.read(source)
+
+
+def note(text: str) -> None:
+    """Say something beside the result, on stderr."""
+    print(text, file=sys.stderr)
+
+
+def unreadable(photos: Mapping[str, str]) -> None:
+    """Say which photos were left out, and why, if any were."""
+    if photos:
+        note(f"{len(photos)} photos could not be read and were left out:")
+        for name, reason in photos.items():
+            note(f"  {name}: {reason}")
+
+
+@contextmanager
+def keeping(save: Callable[[Any], Path | None]) -> Iterator[None]:
+    """End a command whose ascent did not: `save` what it got to, and say where that is.
+
+    `save` takes the technique's result so far and returns the file or folder, or ``None`` where it kept nothing.
+    """
+
+    def kept(result: Any, what: str) -> str:
+        path = save(result)
+        return "nothing was written" if path is None else f"kept the last {what} picture{'s' * path.is_dir()}: {path}"
+
+    try:
+        yield
+    except DivergedError as error:
+        raise DreamscopeError(f"{error}; {kept(error.result, 'finite')}") from error
+    except Interrupted as stop:
+        note(f"dreamscope: {stop}; {kept(stop.result, 'good')}")
+        raise typer.Exit(INTERRUPTED) from stop
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Report | None]:
+    """Draw a bar of an ascent's steps on stderr, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with _bar() as bar:
+        task = bar.add_task(what, total=None)
+
+        def report(step: Step) -> None:
+            bar.update(task, completed=step.number, total=step.total)
+
+        yield report
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int, int], None] | None]:
+    """Draw a bar on stderr that changes its name and length with what is being done, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with _bar() as bar:
+        task = bar.add_task("", total=None)
+
+        def report(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        yield report
+
+
+def _bar() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)

@@ -1,0 +1,295 @@
+"""``sheet``: dreams side by side, to choose from."""
+
+from __future__ import annotations
+
+import inspect
+import json as json_module
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamscope.cli import dream, output
+from dreamscope.cli.exits import INTERRUPTED
+from dreamscope.cli.film import Every, Fps, ensure_screening, screened
+from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.replay import located, recipe_of
+from dreamscope.errors import DreamscopeError, did_you_mean, ensure_one_of
+from dreamscope.sheets.plan import OVER, STEPS
+
+if TYPE_CHECKING:
+    from dreamscope.models.classifier import Classifier
+    from dreamscope.sheets.differences import Change
+    from dreamscope.sheets.gallery import Gallery
+
+LARGEST_UNASKED = 512
+"""Photos with a longer side than this are made smaller, unless --size says how large: a sheet is of many."""
+
+_AS_IN_DREAM = (
+    *("preset", "loss", "steps", "rate", "octaves", "octave_scale", "jitter", "filter", "natural", "precision"),
+    *("guide", "mask", "keep_color", "seed", "memory"),
+)
+
+
+def _with_dream(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Replace a command's parameter ``given`` by the options of ``dream``, and give it those that were used."""
+    theirs = inspect.signature(dream.dream).parameters
+    own = dict(inspect.signature(command, eval_str=True).parameters)
+    del own["given"]
+    parameters = [*own.values(), *(theirs[name] for name in _AS_IN_DREAM)]
+
+    @wraps(command)
+    def wrapper(**values: Any) -> Any:
+        given = {name: values.pop(name) for name in _AS_IN_DREAM}
+        return command(given={name: value for name, value in given.items() if value is not None}, **values)
+
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return wrapper
+
+
+@with_model()
+@_with_dream
+def sheet(
+    pictures: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGE ...",
+            help="A photo, sample:china, sample:flower, noise, gray, clouds; over photos several, or folders.",
+            show_default=False,
+        ),
+    ],
+    *,
+    loader: Loader,
+    given: dict[str, Any],
+    over: Annotated[str, typer.Option(metavar="WHAT", help=f"What differs: {', '.join(OVER)}.")],
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="OUT",
+            help="A .png; beside it a .html to click through and OUT.cells/. NAME-WHAT.png if not given.",
+        ),
+    ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="[WEIGHT*]LAYER[:CHANNELS][@ROW,COL]; may be repeated. Over layers and channels each is a cell; over "
+            "layers, all if none is given.",
+        ),
+    ] = None,
+    weights_set: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=W,W,...", help="Over weights: a number for each --at; may be repeated."),
+    ] = None,
+    weights_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Over weights: TOML lines such as deep = [0.2, 0.5, 1, 2].")
+    ] = None,
+    values: Annotated[
+        str | None,
+        typer.Option(
+            metavar="V,V,...",
+            help=f"Over steps or octaves: which numbers ({','.join(map(str, STEPS))}; 1 to the preset's); over "
+            "presets: which.",
+        ),
+    ] = None,
+    models: Annotated[str | None, typer.Option(metavar="M,M,...", help="Over models: their names.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="OUT", help="A dream whose settings are taken; other options change them.")
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="PX", help=f"The longer side, or WIDTHxHEIGHT; the photo's own up to {LARGEST_UNASKED}."),
+    ] = None,
+    differences: Annotated[
+        bool, typer.Option("--differences", help="Where each dream changed the photo, and at which wavelengths.")
+    ] = False,
+    between: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A..B", help="Where the cells labelled A and B differ; may be repeated."),
+    ] = None,
+    columns: Annotated[int | None, typer.Option(metavar="N", min=1, help="How many stand side by side.")] = None,
+    film: Annotated[
+        str | None,
+        typer.Option("--film", metavar="OUT", help="The dreams growing side by side: .mp4, .webm or .gif."),
+    ] = None,
+    crossfade: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="In the film, finished dreams fade into one another in S seconds instead."),
+    ] = None,
+    every: Every = 1,
+    fps: Fps = "24",
+    json: Json = False,
+) -> None:
+    """Dream the same picture in many ways, or many pictures in the same way, on one labelled sheet."""
+    from dreamscope import images
+    from dreamscope.figures import difference_maps, sheet_picture
+    from dreamscope.sheets import plan as cells
+    from dreamscope.sheets.differences import changes as changes_of
+    from dreamscope.sheets.gallery import gallery
+
+    started, pairs = time.perf_counter(), [_pair(text) for text in between or []]
+    ensure_one_of(over, OVER, "kind of sheet")
+    given = {**({} if recipe is None else _settings(recipe, over, given)), **given}
+    kept = given.pop("at", None)
+    sources = _sources(pictures)
+    target = Path(out) if out is not None else output.free_name(f"{output.stem_of(sources[0])}-{over}", ".png")
+    written = _targets(target, differences=bool(differences or pairs))
+    ensure_screening(film, fps, crossfade, every)
+    longer = _longest_side([*sources, *(given[role] for role in ("guide", "mask") if role in given)], target)
+    if size is not None:
+        given["size"] = size
+    elif "size" not in given and longer > LARGEST_UNASKED:
+        given["size"] = LARGEST_UNASKED
+        output.note(f"The longest side is {longer} pixels; dreaming at {LARGEST_UNASKED} (--size changes that).")
+    folder = target.with_suffix(".cells")
+    plan = cells.plan(
+        over,
+        _models(loader, models, over, recipe),
+        sources,
+        at=at or kept,
+        sets=cells.weights(weights_set or [], weights_file),
+        values=None if values is None else [value.strip() for value in values.split(",")],
+        **given,
+    )
+    labels = [cell.label for cell in plan.cells]
+    for label in (label for pair in pairs for label in pair):
+        if label not in labels:
+            raise DreamscopeError(f"no cell '{label}' to compare{did_you_mean(label, labels)}")
+    try:
+        with output.stages() as report:
+            trails = film is not None and crossfade is None
+            found = gallery(plan, folder=folder, every=every if trails else None, report=report)
+    except KeyboardInterrupt as stop:
+        there = f"; finished cells are kept in '{folder}', the same command goes on from there"
+        output.note(f"dreamscope: stopped{there if folder.is_dir() else ''}")
+        raise typer.Exit(INTERRUPTED) from stop
+    if all(each.path is None for each in found.shown):
+        raise DreamscopeError(f"no cell came out: {found.shown[0].note}")
+    changes, drawn = {}, None
+    if differences or pairs:
+        changes = changes_of(found, pairs)
+        drawn = difference_maps.maps(changes, columns=columns, title=found.title)
+        note = found.recipe.to_json()
+        images.write(drawn, written[2], note=note)
+        images.write(difference_maps.frequencies(changes, title=found.title), written[3], note=note)
+    sheet_picture.page(found, written[1], changes=changes, maps=drawn)
+    images.write(sheet_picture.picture(found, columns=columns), target, note=found.recipe.to_json())
+    if film is not None:
+        written.append(screened(found, film, fps=fps, crossfade=crossfade, every=every, columns=columns))
+    seconds = time.perf_counter() - started
+    if json:
+        output.as_json(_facts(found, written, changes, seconds))
+        return
+    _tell(found, written, changes, seconds)
+
+
+def _settings(recipe: str, over: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a dream's recipe says about all that is not to differ from cell to cell."""
+    kept = recipe_of("dream", recipe, [*given, over.removesuffix("s")])
+    # Where it was dreamt is just what a sheet over layers is not to keep.
+    own = {"tile", over, *(["at"] if over in ("layers", "channels") else [])}
+    found = {name: value for name, value in kept.parameters.items() if name not in own}
+    if over == "photos":
+        # Its size has the proportions of its own photo.
+        found["size"] = max(map(int, found["size"].split("x")))
+    return found | located(kept, recipe, {"guide", "mask"} - given.keys())
+
+
+def _sources(pictures: Sequence[str]) -> list[str]:
+    from dreamscope import photos
+
+    found: list[str] = []
+    for each in pictures:
+        found += [str(photo.path) for photo in photos.find(each)] if Path(each).is_dir() else [each]
+    return list(dict.fromkeys(found))
+
+
+def _targets(target: Path, *, differences: bool) -> list[Path]:
+    """Return where to write, found to be writable before anything long begins."""
+    from dreamscope import files
+
+    if target.suffix.lower() != ".png":
+        # JPEG has no room for the recipes of many cells.
+        raise DreamscopeError(f"can't write '{target}': a sheet is a .png, with a .html of the same name beside it")
+    names = ["-differences.png", "-frequencies.png"] if differences else []
+    written = [target, target.with_suffix(".html"), *(target.with_name(target.stem + name) for name in names)]
+    for path in written:
+        files.ensure_writable(path)
+    return written
+
+
+def _longest_side(sources: Sequence[str], target: Path) -> int:
+    """Read every picture that goes in, so that one that can't be is refused at once; return the longest side."""
+    from dreamscope.optimize.initial_images import STARTS
+
+    sides = [max(output.input_picture(source, target).shape[-2:]) for source in sources if source not in STARTS]
+    return max(sides, default=0)
+
+
+def _models(loader: Loader, names: str | None, over: str, recipe: str | None) -> list[Classifier]:
+    from dreamscope.recipes import Recipe
+
+    if (names is None) == (over == "models"):
+        raise DreamscopeError("--over models and --models M,M,... go together")
+    if names is None:
+        return [loader() if recipe is None else loader.again(Recipe.read(recipe).model, near=recipe)]
+    found = [loader.again({"name": name.strip()}, near=".") for name in names.split(",")]
+    if len({json_module.dumps(model.source, sort_keys=True) for model in found}) < len(found):
+        raise DreamscopeError("two of the models are the same: name each once in --models, and leave --model out")
+    return found
+
+
+def _pair(text: str) -> tuple[str, str]:
+    first, dots, second = (part.strip() for part in text.partition(".."))
+    if not (first and dots and second):
+        raise DreamscopeError(f"'{text}' names no two cells; expected A..B, such as balanced..deep")
+    return first, second
+
+
+def _tell(found: Gallery, written: Sequence[Path], changes: Mapping[str, Change], seconds: float) -> None:
+    from dreamscope.sheets.differences import BANDS
+
+    for each in found.shown:
+        if each.path is None:
+            output.note(f"{each.label}: {each.note}")
+    if changes:
+        shares = [[f"{100 * share:.0f}%" for share in each.shares] for each in changes.values()]
+        sizes = [f"{255 * each.size:.1f}" for each in changes.values()]
+        rows = [[name, size, *each] for name, size, each in zip(changes, sizes, shares, strict=True)]
+        output.table(["cell", "change (of 255)", *BANDS], rows)
+    fresh = sum(each.fresh for each in found.shown)
+    print(f"{found.title}: {len(found.shown)} cells, {fresh} of them made now, {seconds:.1f} s")
+    for path in written:
+        print(path)
+
+
+def _facts(found: Gallery, written: Sequence[Path], changes: Mapping[str, Change], seconds: float) -> dict[str, Any]:
+    from dreamscope.sheets.differences import BANDS
+
+    told = {name: {"change": each.size, "energy": list(each.energy)} for name, each in changes.items()}
+    cells = [
+        {
+            "label": each.label,
+            "note": each.note,
+            "file": None if each.path is None else str(each.path),
+            "made_now": each.fresh,
+            **told.get(each.label, {}),
+        }
+        for each in found.shown
+    ]
+    labels = {each.label for each in found.shown}
+    return {
+        "files": [str(path) for path in written],
+        "over": found.plan.over,
+        "cells": cells,
+        "between": {name: each for name, each in told.items() if name not in labels},
+        "bands": list(BANDS) if changes else [],
+        "seconds": round(seconds, 3),
+        "recipe": json_module.loads(found.recipe.to_json())["dreamscope"],
+    }

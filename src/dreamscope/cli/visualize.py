@@ -1,0 +1,245 @@
+"""``visualize``: pictures from nothing.
+
+Each picture holds the recipe of itself alone: of a batch, or of pictures on the way ``--between`` two things, it comes
+out again without the others, the same up to rounding (a network's sums depend a little on how many pictures it runs at
+once). Only pictures of ``--diversity`` depend on each other: their recipes make all of them again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamscope.cli import output
+from dreamscope.cli.film import Every, FilmOut, Fps, Hold, PingPong, filmed
+from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.replay import RecipeOf, replayed
+from dreamscope.errors import DreamscopeError
+from dreamscope.visualization.presets import DEFAULT_LOOK, LOOKS
+
+if TYPE_CHECKING:
+    from dreamscope.visualization.batch import Visualization
+
+
+@with_model()
+def visualize(
+    of: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ADDRESS ...]",
+            help="LAYER[:CHANNELS][@ROW,COL], a picture for each channel; sums as 'A + 0.5*B - C' are one picture.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    loader: Loader,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", metavar="LABEL", help="A class, by name or index; may be repeated.")
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="OUT",
+            help="One picture: .png, .jpg or .webp. Several: a folder, for them and a contact sheet.",
+        ),
+    ] = None,
+    look: Annotated[
+        str | None, typer.Option(metavar="L", help=f"{', '.join(LOOKS)}; {DEFAULT_LOOK} if not given.")
+    ] = None,
+    param: Annotated[str | None, typer.Option(metavar="P", help="fourier, pixel or maco.")] = None,
+    move: Annotated[str | None, typer.Option(metavar="M", help="adam or climb.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="How often.")] = None,
+    rate: Annotated[float | None, typer.Option(metavar="R", help="How far each step goes.")] = None,
+    transform: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="T",
+            help="shift:PX, scale:A,B, rotate:DEG, flip, crop:A,B,SHOWN, noise:SD, blur:PX, or none; may be repeated, "
+            "in order.",
+        ),
+    ] = None,
+    views: Annotated[int | None, typer.Option(metavar="N", help="Draws of the transforms at each step.")] = None,
+    contrast: Annotated[
+        float | None,
+        typer.Option(metavar="SD", help="Of colours, that the finished picture is brought up to; 0 leaves its own."),
+    ] = None,
+    penalty: Annotated[
+        list[str] | None, typer.Option(metavar="R", help="l1:W, l2:W, tv:W, blur:W, or none; may be repeated.")
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(metavar="L", help="How an address is excited: mean, mean_square, norm; mean if not given."),
+    ] = None,
+    negative: Annotated[
+        bool | None, typer.Option("--negative/--no-negative", help="What is least wanted.", show_default=False)
+    ] = None,
+    diversity: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Pictures of each, unlike each other (the recipe in one makes all again); 1 if not given.",
+        ),
+    ] = None,
+    between: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="With two things: pictures on the way from the one to the other; 0 if not given."
+        ),
+    ] = None,
+    like: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="A caricature: exaggerate what the layers see in a photo.")
+    ] = None,
+    alpha: Annotated[
+        bool | None,
+        typer.Option("--alpha/--no-alpha", help="Transparent where nothing mattered.", show_default=False),
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="PX", help="PX or WIDTHxHEIGHT; the network's input size if not given.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Of all randomness; 0 if not given.")] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16; auto if not given."),
+    ] = None,
+    recipe: RecipeOf = None,
+    film: FilmOut = None,
+    every: Every = 1,
+    fps: Fps = "24",
+    hold: Hold = 1.0,
+    ping_pong: PingPong = False,
+    json: Json = False,
+) -> None:
+    """Show, from noise, what a layer, channel, neuron, direction or class looks like."""
+    given, load = replayed(
+        "visualize",
+        recipe,
+        loader,
+        of=[*(of or []), *(f"class:{label}" for label in class_ or [])] or None,
+        look=look,
+        param=param,
+        move=move,
+        steps=steps,
+        rate=rate,
+        transforms=_unless_none(transform),
+        views=views,
+        contrast=contrast,
+        penalties=_unless_none(penalty),
+        loss=loss,
+        negative=negative,
+        diversity=diversity,
+        between=between,
+        like=like,
+        alpha=alpha,
+        size=size,
+        precision=precision,
+        seed=seed,
+    )
+    if "of" not in given:
+        raise DreamscopeError(
+            "give something to visualize: an address such as features.28:40, --class LABEL, or --recipe OUT"
+        )
+    texts = [given["of"]] if isinstance(given["of"], str) else given["of"]
+    alpha = given.pop("alpha", False)
+    model = load()
+    from dreamscope.objectives.targets import subjects
+    from dreamscope.visualization import visualize as technique
+
+    several = max(len(subjects(model, texts)), given.get("between", 0)) * given.get("diversity", 1) > 1
+    target = _target(out, texts[0], several=several, alpha=alpha)
+    if "like" in given:
+        output.input_picture(given["like"], target)
+    if film is not None and several and given.get("diversity", 1) == 1:
+        raise DreamscopeError("a film shows one picture, or several of one thing (--diversity); name one")
+    save = partial(_save, target=target, several=several, alpha=alpha)
+    with (
+        output.keeping(lambda found: target if any(save(found)) else None),
+        output.progress("visualizing") as report,
+        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, report=report) as filming,
+    ):
+        found = technique.visualize(model, report=filming.report, **given)
+        filming.of(found[0].recipe)
+    written = save(found)
+    rows = [_facts(each, path) for each, path in zip(found, written, strict=True)]
+    if json:
+        output.as_json(rows)
+        return
+    output.table(
+        ["file", "shows", "reached", "seconds"],
+        [
+            [row["file"], row["shows"], "silent" if row["silent"] else f"{row['reached']:.3g}", row["seconds"]]
+            for row in rows
+        ],
+    )
+    silent = [row["shows"] for row in rows if row["silent"]]
+    if silent:
+        output.note(f"silent, whatever was tried, so without a picture: {', '.join(silent)}")
+    if several:
+        print(target / "sheet.png")
+
+
+def _unless_none(given: Sequence[str] | None) -> Sequence[str] | None:
+    """Return what was given; the word ``none`` alone for an empty list."""
+    return [] if given == ["none"] else given or None
+
+
+def _target(out: str | None, first: str, *, several: bool, alpha: bool) -> Path:
+    """Return where to write, found to be writable before anything long begins."""
+    from dreamscope import files, images
+
+    suffix = "" if several else ".png"
+    target = Path(out) if out is not None else output.free_name(f"{_slug(first)}-visualized", suffix)
+    if several:
+        if target.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
+            raise DreamscopeError(f"several pictures go into a folder; '{target}' names one file")
+        files.ensure_writable(target / "sheet.png" if target.is_dir() else target)
+        return target
+    if images.ensure_format(target) == "JPEG" and alpha:
+        raise DreamscopeError(f"can't write '{target}': JPEG has no transparency; use .png or .webp")
+    return files.ensure_writable(target)
+
+
+def _save(found: Sequence[Visualization], target: Path, *, several: bool, alpha: bool) -> list[Path | None]:
+    """Write the pictures that show something, and of several a sheet; return where each went."""
+    from dreamscope import images
+    from dreamscope.figures.contact_sheets import Cell, sheet
+
+    if not several:
+        if found and found[0].silent:
+            raise DreamscopeError(f"'{found[0].name}' is silent: nothing that was tried excites it, so no picture")
+        return [each.save(target, alpha=alpha) for each in found]
+    if not found:
+        return []
+    target.mkdir(exist_ok=True)
+    written: list[Path | None] = []
+    for each in found:
+        path = target / f"{_slug(each.name)}.png"
+        written.append(None if each.silent else each.save(path, alpha=alpha))
+    cells = [Cell(None if each.silent else each.image, each.name, "silent" if each.silent else "") for each in found]
+    recipe = found[0].recipe
+    images.write(
+        sheet(cells, title=f"{recipe.model.get('name', '')}, {recipe.parameters['param']}"), target / "sheet.png"
+    )
+    return written
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^\w.@,-]+", "-", name).strip("-") or "picture"
+
+
+def _facts(found: Visualization, path: Path | None) -> dict[str, Any]:
+    return {
+        "file": None if path is None else str(path),
+        "shows": found.name,
+        "reached": found.reached,
+        "silent": found.silent,
+        "steps": len(found.values),
+        "seconds": round(found.seconds, 3),
+    }

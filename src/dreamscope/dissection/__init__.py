@@ -1,0 +1,1 @@
+"""Which channels carry a class, and what is lost without them."""

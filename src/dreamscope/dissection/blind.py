@@ -1,0 +1,317 @@
+"""Blind: take a class's channels away, and measure on other photos what was lost and what was not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from dreamscope import __version__, photos
+from dreamscope.dissection.dissect import METHODS, Report, chosen_layers, class_of, dissect, of_class, others
+from dreamscope.dissection.dose_response import Comparison, Dose, Stage
+from dreamscope.dissection.evaluation import Evaluation, evaluate
+from dreamscope.dissection.scores import ChannelScores, ablations, addresses
+from dreamscope.errors import DreamscopeError
+from dreamscope.exploration.exemplars import exemplars
+from dreamscope.models.addresses import Address
+from dreamscope.models.classifier import Classifier
+from dreamscope.models.edits import Ablation
+from dreamscope.optimize.precision import prepared
+from dreamscope.photos import Photo, Source
+from dreamscope.recipes import Recipe
+
+DRAWS = 20
+"""Random sets of the same layers and number, to stand beside the result."""
+TOP = 50
+"""The most channels that are taken away unasked."""
+PATCH = 48
+"""Pixels: a smaller patch of a photo shows nothing in a report."""
+
+
+@dataclass(frozen=True)
+class Removed:
+    """One channel that was taken away.
+
+    Attributes
+    ----------
+    address : Address
+        The channel.
+    score, difference, auc : float
+        What the method gave it; its standardised difference and rank AUC, class against controls.
+    patch : Tensor or None
+        (1, 3, h, w): what excites it most in the class's photos, as much of the picture as it can see.
+    """
+
+    address: Address
+    score: float
+    difference: float
+    auc: float
+    patch: Tensor | None
+
+
+@dataclass(frozen=True)
+class Blinding:
+    """A network blinded to a class, and the proof.
+
+    Attributes
+    ----------
+    model : Classifier
+        The edited one; with `edits`.
+    result : Evaluation
+        Before and after, on photos that were not used for finding.
+    on_controls : Evaluation or None
+        The same on controls that were not used for finding, where everything else was another set of photos.
+    curve, curve_frequency : tuple of Dose
+        Dose and response, for the channels found and for the ``frequency`` rule.
+    course : tuple of Stage
+        The same photo by photo: what the photos in `result` were taken for before, and at each dose of `curve`.
+    frequency : Dose or None
+        The ``frequency`` rule with as many channels.
+    random : Dose
+        Random channels of the same layers and number: the mean, and where 95 % of the draws lie.
+    removed : tuple of Removed
+        The channels, the strongest first.
+    scores : ChannelScores
+        What they were chosen by (on all photos, where photos took turns).
+    turns : int
+        How often photos took turns; 1 where one part was for finding and the other for measuring.
+    counts : dict
+        How many photos of which kind were used for what.
+    unreadable : dict
+        Photos left out, by file name, and why.
+    recipe : Recipe
+        Enough to make it again.
+    """
+
+    model: Classifier
+    result: Evaluation
+    on_controls: Evaluation | None
+    curve: tuple[Dose, ...]
+    curve_frequency: tuple[Dose, ...]
+    course: tuple[Stage, ...]
+    frequency: Dose | None
+    random: Dose
+    removed: tuple[Removed, ...]
+    scores: ChannelScores
+    turns: int
+    counts: dict[str, int]
+    unreadable: dict[str, str]
+    recipe: Recipe
+
+    @property
+    def label(self) -> str:
+        """The class."""
+        return self.scores.label
+
+    def verdict(self) -> str:
+        """Return the result in one sentence."""
+        r = self.result
+        blind = r.recall_after.value <= 0.05
+        cheap = r.loss.value <= 1
+        opening = (
+            f"Blind to {self.label}"
+            if blind
+            else f"Not blind to {self.label}"
+            if r.recall_after.value > r.recall_before.value / 2
+            else f"Nearly blind to {self.label}"
+        )
+        cost = "at little cost" if cheap else "at a cost"
+        return (
+            f"{opening}, {cost}: without {len(self.removed)} channels recall falls from {r.recall_before.value:.0%} to "
+            f"{r.recall_after.value:.0%} (95 % interval {r.recall_after.low:.0%} to {r.recall_after.high:.0%}, "
+            f"{r.recall_after.count} photos), and everything else loses {r.loss.value + 0.0:.2f} points of top-1 "
+            f"({r.loss.low:.2f} to {r.loss.high:.2f}, {r.loss.count} photos); "
+            f"as many random channels leave {self.random.recall.value:.0%} and cost {self.random.loss.value:.2f}."
+        )
+
+
+def blind(
+    model: Classifier,
+    targets: Source | Sequence[Source | Photo],
+    controls: Source | Sequence[Source | Photo],
+    *,
+    measure: Source | Sequence[Source | Photo] | None = None,
+    rest: Source | Sequence[Source | Photo] | None = None,
+    class_: str | int | None = None,
+    scores: ChannelScores | None = None,
+    layers: Sequence[str] | None = None,
+    start: str | None = None,
+    method: str = next(iter(METHODS)),
+    top: int | None = None,
+    how: str = "zero",
+    draws: int = DRAWS,
+    seed: int = 0,
+    report: Report | None = None,
+) -> Blinding:
+    """Take the channels that carry a class away, and measure what was lost.
+
+    Channels are found on one part of the photos, and everything is measured on the other.
+
+    Parameters
+    ----------
+    model
+        The classifier; it stays as it is.
+    targets
+        Photos of the class: half for finding, half for measuring. Fewer than 20 take turns instead.
+    controls
+        Photos of other things: half for finding, half for measuring.
+    measure
+        Photos of the class to measure on; then all targets are for finding.
+    rest
+        Labelled photos of everything else to measure on, beside the half of the controls.
+    class_
+        The class; see `dissect`.
+    scores
+        Channels found before; then nothing is searched, and the photos they were found on should not be given.
+    layers, start, method
+        See `dissect`.
+    top
+        How many channels; if not given, as many as it took until the class was gone on the photos they were found
+        on, where the method knows (``joint`` does), more where these were few, and no more than `TOP`.
+    how
+        ``zero``, ``mean``, ``noise`` or ``scale:X``, see `Ablation`; channels are looked for with ``zero``.
+    draws
+        Random sets to compare with.
+    seed
+        Of all randomness.
+    report
+        Called with what is being done, how much, of how much.
+
+    Raises
+    ------
+    DreamscopeError
+        See `dissect`; also if nothing is left to measure on.
+    """
+    report = report or (lambda *_: None)
+    if draws < 1 or (top is not None and top < 1):
+        raise DreamscopeError(f"top and draws are 1 or more, not {top} and {draws}")
+    Ablation("any", how)
+    found_targets = photos.find(targets)
+    given = scores.class_index if scores is not None and class_ is None else class_
+    class_index = class_of(model, found_targets, given)
+    found_targets = of_class(model, found_targets, class_index)
+    found_controls = others(model, photos.find(controls), found_targets, class_index)
+    measured = None if measure is None else of_class(model, photos.find(measure), class_index)
+    turns = _turns(found_targets, measured, seed, searched=scores is None)
+    find_on, apart = ([], found_controls) if scores is not None else photos.halves(found_controls, seed)
+    # A photo that was looked at while searching proves nothing any more.
+    looked_at = [*found_targets, *found_controls]
+    measure_on = apart if rest is None else others(model, photos.find(rest), looked_at, class_index)
+    if scores is not None:
+        scores.check(model, "the scores file")
+    names = list(scores.layers) if scores is not None else chosen_layers(model, layers, start)
+
+    def search(found_on: Sequence[Photo], turn: int) -> ChannelScores:
+        when = f" (turn {turn} of {len(turns)})" if len(turns) > 1 else ""
+        found = scores or dissect(
+            model,
+            found_on,
+            find_on,
+            class_=class_index,
+            layers=names,
+            methods=list(dict.fromkeys([method, "frequency"])),
+            seed=seed,
+            report=lambda what, done, total: report(what + when, done, total),
+        )
+        if not len(found.ranking()):
+            raise DreamscopeError(f"no channel carries '{found.label}' by {found.method}; do the photos show it?")
+        return found
+
+    fast, _ = prepared(model, names, max(model.input_size), "float32")
+    comparison = Comparison(fast, class_index, how=how, draws=draws, seed=seed, report=report)
+    for number, (find_targets, measure_targets) in enumerate(turns, 1):
+        found = search(find_targets, number)
+        comparison.add(found, _count(found, top), measure_targets, measure_on)
+    if len(turns) > 1:
+        # What is taken away in the end is found on all of them; what it does was measured turn by turn.
+        found = search(found_targets, len(turns))
+    places = found.ranking()[: _count(found, top)].tolist()
+    curve, curve_frequency = comparison.curves(found.method)
+    edits = ablations(found, places, how)
+    return Blinding(
+        model=model.edited(edits),
+        result=comparison.result(model),
+        on_controls=None if rest is None else evaluate(fast, fast.edited(edits), [], apart, class_index=class_index),
+        curve=curve,
+        curve_frequency=curve_frequency,
+        course=comparison.course(found.method),
+        frequency=comparison.as_many(),
+        random=comparison.random(),
+        removed=_removed(found, places, model, found_targets),
+        scores=found,
+        turns=len(turns),
+        counts={
+            "targets to find on": len(turns[0][0]) if scores is None else 0,
+            "targets to measure on": sum(len(part) for _, part in turns),
+            "controls to find on": len(find_on),
+            "others to measure on": len(measure_on),
+        },
+        unreadable={**found.unreadable, **comparison.unreadable},
+        recipe=Recipe(
+            version=__version__,
+            command="blind",
+            model=model.source,
+            inputs={
+                "targets": photos.reference(found_targets),
+                "controls": photos.reference(found_controls),
+                "measure": None if measured is None else photos.reference(measured),
+                "rest": None if rest is None else photos.reference(measure_on),
+            },
+            parameters={
+                "class": class_index,
+                "layers": names,
+                "method": found.method,
+                "top": top,
+                "how": how,
+                "draws": draws,
+                "seed": seed,
+                "turns": [[[photo.path.name for photo in part] for part in turn] for turn in turns],
+                "others measured on": [photo.path.name for photo in measure_on],
+                "removed": [str(address) for address in addresses(found, places)],
+            },
+        ),
+    )
+
+
+def _count(found: ChannelScores, top: int | None) -> int:
+    if top is not None:
+        return top
+    if found.enough is None:
+        return TOP
+    # Gone on few photos is not yet gone on others: with four, twice as many channels.
+    return min(round(found.enough * (1 + 4 / found.counts["targets"])), TOP)
+
+
+def _turns(
+    targets: Sequence[Photo], measured: Sequence[Photo] | None, seed: int, *, searched: bool
+) -> Sequence[photos.Turn]:
+    """Return what to find channels on and what to measure them on, once or by turns."""
+    if measured is not None:
+        same = {photo.path.absolute() for photo in targets}
+        apart = [photo for photo in measured if photo.path.absolute() not in same]
+        if not apart:
+            raise DreamscopeError("the photos to measure on are the ones that channels are found on; give others")
+        return [(targets, apart)]
+    if not searched:
+        return [([], targets)]
+    return photos.turns(targets, seed)
+
+
+def _removed(
+    found: ChannelScores, places: Sequence[int], model: Classifier, targets: Sequence[Photo]
+) -> tuple[Removed, ...]:
+    channels = [found.address(place) for place in places]
+    loudest = exemplars(model, targets, list(found.layers), top=1)
+    patches = [row[0] if row else None for row in loudest.patches(model, channels, smallest=PATCH)]
+    ranked = found.scores[found.method]
+    return tuple(
+        Removed(
+            found.address(place),
+            float(ranked[place]),
+            float(found.numbers["difference"][place]),
+            float(found.numbers["auc"][place]),
+            patch,
+        )
+        for place, patch in zip(places, patches, strict=True)
+    )

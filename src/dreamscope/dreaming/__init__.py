@@ -1,0 +1,1 @@
+"""Dreams: on pictures, on dives and on clips."""

@@ -1,0 +1,1 @@
+"""Exemplars, filters and maps: looking around in a network."""

@@ -1,0 +1,280 @@
+"""Map: how do photos lie in feature space, drawn in two dimensions - and do neighbours agree with labels?"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dreamscope import __version__, photos
+from dreamscope.errors import DreamscopeError, ensure_one_of
+from dreamscope.exploration.knn import NEIGHBOURS, Agreement, agreement
+from dreamscope.exploration.patches import channels_of
+from dreamscope.exploration.projections import METHODS
+from dreamscope.models.addresses import Address
+from dreamscope.models.classifier import Classifier, Prediction
+from dreamscope.models.labels import truth_of
+from dreamscope.optimize.precision import prepared
+from dreamscope.photos import Photo, Source, Stream
+from dreamscope.probes import LOGITS, probe
+from dreamscope.recipes import Recipe
+
+THUMBNAIL = 64
+"""Pixels of a thumbnail's side."""
+
+BATCH = 32
+_FEWEST = 4
+
+Report = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and of how much."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One photo on the map.
+
+    Attributes
+    ----------
+    photo : Photo
+        Where it is.
+    label : str or None
+        What it shows, if that is known: the model's name for it, or the label as it was given.
+    prediction : Prediction or None
+        What the model takes it for; ``None`` where the model has no classes.
+    x, y : float
+        Where it lies on the map.
+    """
+
+    photo: Photo
+    label: str | None
+    prediction: Prediction | None
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Photos in two dimensions.
+
+    Attributes
+    ----------
+    points : tuple of Point
+        In the order in which they were given.
+    thumbnails : Tensor
+        uint8 (photos, 3, 64, 64): what the network saw of them, in small.
+    axes : (str, str) or None
+        What x and y are; ``None`` where only who is near whom means anything.
+    features, plane : Agreement
+        Of neighbours in the layer's features, and on the map.
+    counts : Mapping of str to int
+        Label -> how many photos, the most frequent first.
+    layer : str
+        Whose features.
+    method : str
+        One of `METHODS`.
+    unreadable : Mapping of str to str
+        Photos left out, by file name, and why.
+    recipe : Recipe
+        Enough to make it again.
+    """
+
+    points: tuple[Point, ...]
+    thumbnails: Tensor
+    axes: tuple[str, str] | None
+    features: Agreement
+    plane: Agreement
+    counts: Mapping[str, int]
+    layer: str
+    method: str
+    unreadable: Mapping[str, str]
+    recipe: Recipe
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the thumbnails as plain values for JSON; files as they were given."""
+        points = [
+            {
+                "file": str(point.photo.path),
+                "label": point.label,
+                "taken_for": None if point.prediction is None else point.prediction.label,
+                "confidence": None if point.prediction is None else point.prediction.probability,
+                "x": point.x,
+                "y": point.y,
+            }
+            for point in self.points
+        ]
+        return {
+            "layer": self.layer,
+            "method": self.method,
+            "neighbours": self.features.k,
+            "judged": self.features.count,
+            "features": _plain(self.features),
+            "plane": _plain(self.plane),
+            "points": points,
+            "unreadable": dict(self.unreadable),
+            "recipe": json.loads(self.recipe.to_json())["dreamscope"],
+        }
+
+
+def embed(
+    model: Classifier,
+    photos_: Source | Sequence[Source | Photo],
+    at: str | Address | None = None,
+    *,
+    method: str = "tsne",
+    k: int = NEIGHBOURS,
+    seed: int = 0,
+    report: Report | None = None,
+) -> Embedding:
+    """Lay photos out by the features of a layer.
+
+    Parameters
+    ----------
+    model
+        The classifier.
+    photos_
+        Folders, photos or labels files, see `dreamscope.photos.find`; those that can't be read are left out and told.
+    at
+        The layer, perhaps some of its channels; the one before the logits if not given. A feature is a channel's
+        mean over positions.
+    method
+        One of `METHODS`; ``umap`` needs the package umap-learn.
+    k
+        Neighbours that are asked for their label.
+    seed
+        Of ``tsne`` and ``umap``.
+    report
+        Called with what is being done, how much, of how much.
+
+    Returns
+    -------
+    Embedding
+
+    Raises
+    ------
+    DreamscopeError
+        Fewer than four photos that can be read; no such layer or method; umap-learn is not installed; features that
+        are not finite.
+    """
+    ensure_one_of(method, METHODS, "method")
+    if method == "umap" and find_spec("umap") is None:
+        raise DreamscopeError("umap is not installed: pip install umap-learn (tsne and pca need nothing more)")
+    if k < 1:
+        raise DreamscopeError(f"k is 1 neighbour or more, not {k}")
+    given = photos.find(photos_)
+    address = Address(before_logits(model)) if at is None else _one(model, at)
+    stream = Stream(given, model.prepared, batch=BATCH, needs=_FEWEST)
+    fast, _ = prepared(model, [address.layer], max(model.input_size), "float32")
+    seen: list[Photo] = []
+    features: list[Tensor] = []
+    thumbnails: list[Tensor] = []
+    predictions: list[Prediction | None] = []
+    wanted = [address.layer, *([LOGITS] if _has_classes(model) else [])]
+    with torch.no_grad(), probe(fast, wanted, keep=_mean) as recorded:
+        for named, pictures in stream:
+            kept = recorded(pictures)
+            features.append(kept[address.layer].float().cpu())
+            predictions += _predictions(model, kept[LOGITS]) if LOGITS in kept else [None] * len(named)
+            thumbnails.append(_small(pictures))
+            seen += named
+            if report is not None:
+                report("photos", len(seen) + len(stream.unreadable), len(given))
+    matrix = torch.cat(features)[:, list(address.channels or range(features[0].shape[1]))].double().numpy()
+    if not np.isfinite(matrix).all():
+        raise DreamscopeError(f"the features of '{address.layer}' are not all finite numbers; give another layer")
+    if report is not None:
+        report(method, 0, 1)
+    plane, axes = METHODS[method](matrix, seed)
+    labels = [_label(photo, model) for photo in seen]
+    return Embedding(
+        points=tuple(
+            Point(photo, label, prediction, float(x), float(y))
+            for photo, label, prediction, (x, y) in zip(seen, labels, predictions, plane, strict=True)
+        ),
+        thumbnails=torch.cat(thumbnails),
+        axes=axes,
+        features=agreement(matrix, labels, k),
+        plane=agreement(plane, labels, k),
+        counts=dict(Counter(label for label in labels if label is not None).most_common()),
+        layer=address.layer,
+        method=method,
+        unreadable={path.name: reason for path, reason in stream.unreadable.items()},
+        recipe=Recipe(
+            version=__version__,
+            command="map",
+            model=model.source,
+            inputs={"photos": photos.reference(given)},
+            parameters={"at": str(address), "method": method, "k": k, "seed": seed},
+        ),
+    )
+
+
+def before_logits(model: Classifier) -> str:
+    """Return the layer whose output the classes are read off; of a network without classes, its last layer.
+
+    Raises
+    ------
+    DreamscopeError
+        If there is nothing before the logits.
+    """
+    names = list(model.layers)
+    if not _has_classes(model):
+        return names[-1]
+    parts = {name: model.module.get_submodule(name) for name in names}
+    weighted = [name for name in names if isinstance(parts[name], nn.Linear | nn.Conv2d)]
+    before = names[: names.index(weighted[-1])] if weighted else []
+    if not before:
+        raise DreamscopeError(f"{model.name} has no layer before its logits; give one with at")
+    return before[-1]
+
+
+def _has_classes(model: Classifier) -> bool:
+    try:
+        with torch.no_grad():
+            model.logits(torch.rand((1, 3, *model.input_size), generator=torch.Generator().manual_seed(0)))
+    except DreamscopeError:
+        return False
+    return True
+
+
+def _one(model: Classifier, at: str | Address) -> Address:
+    found = channels_of(model, [at])
+    if len(found) > 1:
+        raise DreamscopeError(f"'{at}' is {len(found)} layers; give one, such as {found[-1].layer}")
+    return found[0]
+
+
+def _mean(activation: Tensor) -> Tensor:
+    return activation.reshape(*activation.shape[:2], -1).float().mean(2)
+
+
+def _predictions(model: Classifier, logits: Tensor) -> list[Prediction]:
+    best = logits.softmax(1).max(1)
+    return [
+        Prediction(index, model.label(index), probability)
+        for index, probability in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    ]
+
+
+def _small(pictures: Tensor) -> Tensor:
+    side = (THUMBNAIL, THUMBNAIL)
+    small = F.interpolate(pictures, side, mode="bilinear", antialias=True)
+    return small.clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
+
+
+def _plain(agreement_: Agreement) -> dict[str, Any]:
+    # JSON knows no NaN.
+    overall = agreement_.overall if agreement_.count else None
+    return {"overall": overall, "labels": dict(agreement_.labels)}
+
+
+def _label(photo: Photo, model: Classifier) -> str | None:
+    truth = truth_of(photo, model.labels)
+    return photo.label if truth is None else model.label(truth)

@@ -1,0 +1,176 @@
+"""Exemplars: which real photos, and where in them, excite each channel most?
+
+One pass over any number of photos for all channels of some layers; of each channel only the best photos so
+far are kept, so that memory does not grow with their number. Each photo counts once, where it excites the
+channel most (Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", 2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dreamscope import __version__, photos
+from dreamscope.errors import DreamscopeError
+from dreamscope.exploration.exemplar_index import Exemplars, Ranked
+from dreamscope.exploration.patches import channels_of, windows
+from dreamscope.exploration.unit_layers import unit_layers
+from dreamscope.models.addresses import Address
+from dreamscope.models.classifier import Classifier
+from dreamscope.optimize.precision import prepared
+from dreamscope.photos import Photo, Source, Stream
+from dreamscope.probes import probe
+from dreamscope.recipes import Recipe
+
+TOP = 9
+"""Photos kept of each channel."""
+MOST_TOP = 1000
+
+BATCH = 32
+_TRACE = 1e-4
+
+Report = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and of how much."""
+
+
+class Best:
+    """The best photos so far of each channel of a layer; memory is bounded by (channels, top).
+
+    Attributes
+    ----------
+    values, means, photos, places : Tensor
+        (channels, up to top), the best first. Of equal values, which activations with a ceiling (ReLU6) and a floor
+        have often, the one with the higher (for least, lower) mean; of equal means, the earlier photo.
+    """
+
+    def __init__(self, channels: int, top: int, *, least: bool = False) -> None:
+        self.values = torch.empty((channels, 0))
+        self.means = torch.empty((channels, 0))
+        self.photos = torch.empty((channels, 0), dtype=torch.int64)
+        self.places = torch.empty((channels, 0), dtype=torch.int64)
+        self._top = top
+        self._least = least
+
+    def add(self, values: Tensor, means: Tensor, places: Tensor, first: int) -> None:
+        """Add a batch of photos numbered from `first` on: their values, means and places, (N, channels) each."""
+        numbers = torch.arange(first, first + len(values)).expand(values.shape[1], -1)
+        values = torch.cat([self.values, values.T], 1)
+        means = torch.cat([self.means, means.T], 1)
+        # By the mean, then by the value: a stable sort leaves equal ones in the order they were in.
+        order = means.argsort(dim=1, descending=not self._least, stable=True)
+        by_value = values.gather(1, order).argsort(dim=1, descending=not self._least, stable=True)
+        order = order.gather(1, by_value)[:, : self._top]
+        self.values, self.means = values.gather(1, order), means.gather(1, order)
+        self.photos = torch.cat([self.photos, numbers], 1).gather(1, order)
+        self.places = torch.cat([self.places, places.T], 1).gather(1, order)
+
+    def ranked(self, among: Sequence[int]) -> Ranked:
+        """Return them with the photos renumbered: as places in `among`, which is sorted."""
+        photos_ = torch.searchsorted(torch.tensor(among), self.photos)
+        return Ranked(self.values, photos_, self.places)
+
+
+def exemplars(
+    model: Classifier,
+    photos_: Source | Sequence[Source | Photo],
+    at: Sequence[str | Address] | None = None,
+    *,
+    top: int = TOP,
+    least: bool = False,
+    report: Report | None = None,
+) -> Exemplars:
+    """Find the photos that excite the channels of some layers most, and where in them.
+
+    Parameters
+    ----------
+    model
+        The classifier.
+    photos_
+        Folders, photos or labels files, see `dreamscope.photos.find`. Each is resized and cropped to the middle as
+        the network was tested; those that can't be read are left out and told.
+    at
+        Layers, globs or addresses; of each all channels are looked at. The layers that `dissect` ranks if not given.
+    top
+        Photos kept of each channel, 1 to 1000.
+    least
+        Keep the least exciting ones too: those with the lowest activation anywhere.
+    report
+        Called with what is being done, how much, of how much.
+
+    Returns
+    -------
+    Exemplars
+
+    Raises
+    ------
+    DreamscopeError
+        No photos, none that can be read; no such layer; an address with a position or a weight.
+    """
+    if not 1 <= top <= MOST_TOP:
+        raise DreamscopeError(f"top is 1 to {MOST_TOP} photos of each channel, not {top}")
+    given = photos.find(photos_)
+    addresses = None if at is None else channels_of(model, at)
+    names = unit_layers(model) if addresses is None else list(dict.fromkeys(each.layer for each in addresses))
+    fast, _ = prepared(model, names, max(model.input_size), "float32")
+    best = {name: Best(model.layers[name].channels, top) for name in names}
+    worst = {name: Best(model.layers[name].channels, top, least=True) for name in names if least}
+    seen: list[Photo] = []
+    stream = Stream(given, model.prepared, batch=BATCH)
+    with torch.no_grad(), probe(fast, names, keep=_extremes if least else _loudest) as recorded:
+        for named, pictures in stream:
+            for name, numbers in recorded(pictures).items():
+                kept = numbers.cpu()
+                means = kept[..., 2]
+                best[name].add(kept[..., 0], means, kept[..., 1].long(), len(seen))
+                if least:
+                    worst[name].add(kept[..., 3], means, kept[..., 4].long(), len(seen))
+            seen += named
+            if report is not None:
+                report("photos", len(seen) + len(stream.unreadable), len(given))
+    # Of a million photos only those that are among some channel's first are worth a line in the index.
+    among = sorted({number for each in (*best.values(), *worst.values()) for number in each.photos.unique().tolist()})
+    return Exemplars(
+        photos=tuple(seen[number] for number in among),
+        most={name: each.ranked(among) for name, each in best.items()},
+        least={name: each.ranked(among) for name, each in worst.items()},
+        windows=windows(model, names),
+        picture=(model.input_size[0], model.input_size[1]),
+        count=len(seen),
+        unreadable={path.name: reason for path, reason in stream.unreadable.items()},
+        recipe=Recipe(
+            version=__version__,
+            command="exemplars",
+            model=model.source,
+            inputs={"photos": photos.reference(given)},
+            parameters={"layers": names, "top": top, "least": least},
+        ),
+        digests={},
+    )
+
+
+def _loudest(activation: Tensor) -> Tensor:
+    """Return the largest activation of each channel, its place and the mean, (N, channels, 3)."""
+    flat = activation.reshape(*activation.shape[:2], -1)
+    # No map has so many positions that a float could not count them.
+    return torch.stack(
+        [flat.amax(2).float(), _weighed(activation).argmax(2).float(), flat.mean(2, dtype=torch.float32)], 2
+    )
+
+
+def _extremes(activation: Tensor) -> Tensor:
+    """Return the same, and the smallest activation and its place, (N, channels, 5)."""
+    flat = activation.reshape(*activation.shape[:2], -1)
+    least = torch.stack([flat.amin(2).float(), _weighed(activation).argmin(2).float()], 2)
+    return torch.cat([_loudest(activation), least], 2)
+
+
+def _weighed(activation: Tensor) -> Tensor:
+    """Return activations (N, channels, positions) with a trace of their surroundings: of equal ones at a ceiling or a
+    floor, the one in the midst of others is the place, not the first that happens to be met.
+    """
+    if activation.dim() == 4 and min(activation.shape[2:]) > 2:
+        activation = activation + _TRACE * F.avg_pool2d(activation, 3, 1, 1)
+    return activation.reshape(*activation.shape[:2], -1)

@@ -1,0 +1,1 @@
+"""Pictures drawn for people: contact sheets, plots, maps over photos."""

@@ -1,0 +1,218 @@
+"""Overlays: what pixels count for, over the picture, with a colour bar; several on a sheet."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from textwrap import shorten
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from dreamscope import images
+from dreamscope.attribution.result import Change, Explanation
+from dreamscope.errors import DreamscopeError
+from dreamscope.figures.contact_sheets import Cell, sheet
+
+INK = "#1b1f24"
+INSERTION, DELETION = "#2477d4", "#d0640f"
+SCALE, SIGNED = "inferno", "RdBu_r"
+"""Maps of colour: one that only grows brighter; one that parts in two at zero, red for what speaks for it."""
+
+MOST_CHANGES = 4
+"""Other answers that are outlined."""
+
+_OUTLINES = ("#00c2a8", "#c058f0", "#f2b705", "#4f9dff")
+_CLIP = 0.995
+"""Of the pixels lie within the scale: a few of a gradient's are so large that nothing else would be seen."""
+_SIDE, _BAR, _CURVES, _HEAD, _GAP = 4.0, 0.95, 3.6, 0.4, 0.1
+"""Inches: the photo's width, room for the colour bar and its numbers, for the curves, for a title; between."""
+
+_STYLE = {
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
+
+
+def drawn(explanations: Sequence[Explanation]) -> Tensor:
+    """Return one explanation as an overlay, several of one picture as a sheet that begins with the picture.
+
+    Returns
+    -------
+    Tensor
+        (1, 3, H, W) in [0, 1].
+    """
+    if not explanations:
+        raise DreamscopeError("no explanations to draw")
+    if len(explanations) == 1:
+        return overlay(explanations[0])
+    first = explanations[0]
+    pictures = [overlay(each, title=False) for each in explanations]
+    cells = [Cell(images.resize(first.image, images.fit_to(first.image, round(100 * _SIDE))).clamp(0, 1), first.title)]
+    cells += [
+        Cell(picture, str(each.method), _note(each)) for each, picture in zip(explanations, pictures, strict=True)
+    ]
+    title = f"{first.recipe.model.get('name', 'a network')}: what counts for {first.title}"
+    columns = min(len(cells), 4 if first.faithfulness is None else 3)
+    return sheet(cells, columns=columns, title=title, most=1000)
+
+
+def overlay(explanation: Explanation, *, title: bool = True) -> Tensor:
+    """Return a map over its picture with a colour bar, and the curves of its faithfulness beside it.
+
+    Parameters
+    ----------
+    explanation
+        What to draw. A map with signs is red where it speaks for the subject, blue where against it. Of occlusion,
+        the places whose cover changes the answer are outlined, and the new answers named.
+    title
+        Write what is explained above it.
+
+    Returns
+    -------
+    Tensor
+        (1, 3, H, W) in [0, 1].
+    """
+    proportion = explanation.image.shape[-2] / explanation.image.shape[-1]
+    curves = explanation.faithfulness is not None
+    width = _GAP + _SIDE + _BAR + (_CURVES if curves else 0)
+    height = max(_SIDE * proportion, 2.4 if curves else 0) + (_HEAD if title else _GAP) + _GAP
+    with _figure(width, height) as figure:
+
+        def place(left: float, bottom: float, wide: float, high: float) -> Any:
+            # In inches, so that every picture of a sheet has its photo at the same place and size.
+            return figure.add_axes((left / width, bottom / height, wide / width, high / height))
+
+        _map(
+            place(_GAP, _GAP, _SIDE, _SIDE * proportion),
+            place(_GAP + _SIDE + 0.08, _GAP, 0.15, _SIDE * proportion),
+            explanation,
+        )
+        if curves:
+            bottom = _GAP + 0.4
+            _curves(place(width - _CURVES + 0.6, bottom, _CURVES - 0.8, height - bottom - 0.6), explanation)
+        if title:
+            text = shorten(f"{explanation.method.name}: {explanation.title}", 95 if curves else 58, placeholder=" ...")
+            figure.text(_GAP / width, 1 - 0.26 / height, text, fontsize=10, parse_math=False)
+        held = io.BytesIO()
+        figure.savefig(held, format="png", dpi=100)
+    return images.read(Image.open(held))
+
+
+def limits(explanation: Explanation) -> tuple[float, float, str]:
+    """Return where the colours of a map begin and end, and on which sides values lie beyond (as colour bars say)."""
+    heat = explanation.map
+    if explanation.method.signed:
+        far = float(heat.abs().quantile(_CLIP)) or float(heat.abs().max()) or 1.0
+        low, high = -far, far
+    else:
+        low, high = float(heat.min()), float(heat.quantile(_CLIP))
+        # All of it may lie in fewer pixels than are cut off.
+        high = high if high > low else float(heat.max())
+        high = high if high > low else low + 1.0
+    below, above = bool(heat.min() < low), bool(heat.max() > high)
+    return low, high, "both" if below and above else "min" if below else "max" if above else "neither"
+
+
+@contextmanager
+def _figure(width: float, height: float) -> Iterator[Any]:
+    """Give an empty figure of so many inches, whatever the user's own matplotlib settings are."""
+    # Without pyplot no window system is asked for, and nothing is left behind; PNG is drawn by Agg.
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    with style.context(["default", _STYLE]):
+        yield Figure(figsize=(width, height))
+
+
+def _map(axes: Any, bar: Any, explanation: Explanation) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    low, high, beyond = limits(explanation)
+    signed = explanation.method.signed
+    colours = ScalarMappable(Normalize(low, high), SIGNED if signed else SCALE)
+    heat = explanation.map.numpy()
+    # The stronger, the less of the photo: where nothing counts it is to be seen as it is, but gray.
+    strength = np.clip(np.abs(heat) / high if signed else (heat - low) / (high - low), 0, 1)[..., None]
+    cover = 0.25 + 0.65 * strength if not signed else 0.85 * strength**0.7
+    photo = images.gray(explanation.image)[0, 0].numpy()[..., None]
+    photo = 0.35 + 0.6 * photo if signed else photo
+    axes.imshow(np.clip(photo * (1 - cover) + colours.to_rgba(heat)[..., :3] * cover, 0, 1), interpolation="bilinear")
+    axes.set_axis_off()
+    unit = explanation.method.unit.format(value=_value(explanation))
+    axes.figure.colorbar(colours, cax=bar, extend=beyond, extendfrac=0.03, label=unit)
+    if explanation.windows is not None:
+        _outline(axes, explanation)
+
+
+def _outline(axes: Any, explanation: Explanation) -> None:
+    """Draw around the places whose cover makes the picture be taken for something else, and name it."""
+    windows = explanation.windows
+    if windows is None or windows.answers is None or min(windows.values.shape) < 2:
+        return
+    half = windows.size / 2
+    across, down = [left + half for left in windows.lefts], [top + half for top in windows.tops]
+    handles = []
+    from matplotlib.lines import Line2D
+
+    for change, colour in zip(explanation.changes[:MOST_CHANGES], _OUTLINES, strict=False):
+        there = (windows.answers == change.index).float().numpy()
+        axes.contour(across, down, there, levels=[0.5], colors=[colour], linewidths=1.6)
+        handles.append(Line2D([], [], color=colour, linewidth=2, label=_told(change)))
+    if handles:
+        legend = axes.legend(handles=handles, title="covered there, it is", loc="lower left", fontsize=7.5)
+        legend.get_title().set_fontsize(7.5)
+        legend.get_frame().set(alpha=0.8, facecolor="white", edgecolor="none", visible=True)
+        legend.set_frame_on(True)
+
+
+def _told(change: Change) -> str:
+    return f"{shorten(change.label, 28, placeholder='...')} {change.share:.0%}".replace("$", r"\$")
+
+
+def _curves(axes: Any, explanation: Explanation) -> None:
+    curves = explanation.faithfulness
+    if curves is None:
+        return
+    shares = [100 * share for share in curves.shares]
+    for values, area, name, colour in (
+        (curves.insertion, curves.insertion_area, "insertion", INSERTION),
+        (curves.deletion, curves.deletion_area, "deletion", DELETION),
+    ):
+        axes.plot(shares, values, color=colour, linewidth=1.6, label=f"{name}, area {area:.3f}")
+        axes.fill_between(shares, 0, values, color=colour, alpha=0.1, linewidth=0)
+    axes.set_xlabel("highest pixels shown, or taken away (%)")
+    axes.set_ylabel("probability" if explanation.of_class else "share of the activation")
+    low, high = min(0.0, *curves.insertion, *curves.deletion), max(1.0, *curves.insertion, *curves.deletion)
+    axes.set_xlim(0, 100)
+    axes.set_ylim(low - 0.02 * (high - low), high + 0.02 * (high - low))
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=1, fontsize=8.5)
+
+
+def _value(explanation: Explanation) -> str:
+    return "probability" if explanation.of_class else "activation"
+
+
+def _note(explanation: Explanation) -> str:
+    """Return what stands under a cell of a sheet."""
+    if not bool(explanation.map.any()):
+        return "empty: nothing speaks for it"
+    told = []
+    if explanation.faithfulness is not None:
+        told.append(f"insertion {explanation.faithfulness.insertion_area:.3f}, "
+                    f"deletion {explanation.faithfulness.deletion_area:.3f}")  # fmt: skip
+    if explanation.sanity:
+        last = explanation.sanity[-1].similarity
+        told.append("random: flat" if math.isnan(last) else f"random: {last:.2f}")
+    return "; ".join(told) or f"{explanation.seconds:.1f} s"

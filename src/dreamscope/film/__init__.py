@@ -1,0 +1,1 @@
+"""Films: files in and out, and the films of ascents, sheets and blindings."""

@@ -1,0 +1,1 @@
+"""The ascent, and everything that it is composed of."""

@@ -1,0 +1,121 @@
+"""From a gradient to a step: what is evened out before the picture moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dreamscope.images import blur
+from dreamscope.optimize.color_correlation import COLOR_ROOT
+
+Filter = Callable[[Tensor], Tensor]
+
+_TINY = 1e-30
+
+
+def as_is(gradient: Tensor) -> Tensor:
+    """Return the gradient itself: the write-ups' ``x + rate * dL/dx``."""
+    return gradient
+
+
+def unit_mean(gradient: Tensor) -> Tensor:
+    """Divide by the mean absolute value of each image, as the DeepDream notebook of 2015 does."""
+    return gradient / _mean_size(gradient)
+
+
+def smoothed(gradient: Tensor) -> Tensor:
+    """Add up the gradient blurred by three widths, each at unit mean: fine detail counts less.
+
+    After the cascade of Gaussian filters in the PyTorch DeepDream write-ups of 2016-2020.
+    """
+    return unit_mean(sum((unit_mean(blur(gradient, width)) for width in (0.5, 1.0, 2.0)), torch.zeros_like(gradient)))
+
+
+def laplacian(gradient: Tensor, levels: int = 5) -> Tensor:
+    """Bring each band of a Laplacian pyramid to the same strength: coarse shapes grow as fast as fine ones.
+
+    After Mordvintsev, "DeepDreaming with TensorFlow" (2016). Two things differ, both to be seen in pictures:
+    what is coarser than the coarsest band is left out, since it only drives the picture to white; and the
+    finest band, mostly static, gets half the strength of the others and is never lifted above its own share.
+    """
+    # In place from here on, on a copy: such pictures can be as large as memory allows.
+    # Divided first, since raw gradients may be so small that their squares vanish.
+    rest = unit_mean(gradient)
+    bands: list[Tensor] = []
+    while len(bands) < levels and min(rest.shape[-2:]) >= 8:
+        low = _half(rest)
+        bands.append(rest.sub_(_double(low, rest)))
+        rest = low
+    if not bands:
+        return rest
+    strengths = [torch.linalg.vector_norm(band, dim=(1, 2, 3), keepdim=True) for band in bands]
+    strengths = [
+        (strength / band[0].numel() ** 0.5).clamp_min(_TINY) for strength, band in zip(strengths, bands, strict=True)
+    ]
+    strengths[0] = 2 * torch.maximum(strengths[0], strengths[min(1, len(bands) - 1)])
+    total = torch.zeros_like(rest)
+    for band, strength in zip(reversed(bands), reversed(strengths), strict=True):
+        total = band.div_(strength).add_(_double(total, band))
+    return total.div_(_mean_size(total))
+
+
+def first_at_unit_mean() -> Filter:
+    """Return a filter that divides each image's gradients by the mean absolute value of its first one.
+
+    The bare loop with a rate that fits the network: raw gradients differ a thousandfold between networks.
+    """
+    scale: list[Tensor] = []
+
+    def scaled(gradient: Tensor) -> Tensor:
+        if not scale:
+            scale.append(_mean_size(gradient))
+        return gradient / scale[0]
+
+    return scaled
+
+
+FILTERS: Mapping[str, Filter] = {
+    "none": as_is,
+    "mean": unit_mean,
+    "gaussian": smoothed,
+    "laplacian": laplacian,
+}
+"""The filters by name."""
+
+
+def natural_colors(filter: Filter, share: float) -> Filter:
+    """Follow `filter` by a mixing of colours: R, G and B move together as in photos.
+
+    Climbing in colours that are independent of each other and going back to RGB multiplies a gradient by
+    their covariance. `share` 0 leaves the gradient as it is; 1 mixes entirely: no more neon.
+    """
+    if share == 0:
+        return filter
+
+    def mixed(gradient: Tensor) -> Tensor:
+        root = gradient.new_tensor(COLOR_ROOT)
+        covariance = root @ root.T
+        covariance = covariance / covariance.diagonal().mean()
+        mixing = torch.lerp(torch.eye(3).to(covariance), covariance, share)
+        mixture = torch.einsum("ij,njhw->nihw", mixing, filter(gradient))
+        return mixture.div_(_mean_size(mixture))
+
+    return mixed
+
+
+def _mean_size(images: Tensor) -> Tensor:
+    """Return the mean absolute value of each image, (N, 1, 1, 1)."""
+    total: Tensor = torch.linalg.vector_norm(images, ord=1, dim=(1, 2, 3), keepdim=True)
+    return (total / images[0].numel()).clamp_min(_TINY)
+
+
+def _half(images: Tensor) -> Tensor:
+    size = [-(-side // 2) for side in images.shape[-2:]]
+    return F.interpolate(images, size, mode="bilinear", antialias=True)
+
+
+def _double(images: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(images, like.shape[-2:], mode="bilinear", align_corners=False)

@@ -1,0 +1,65 @@
+"""Ingredients by name: ``NAME`` or ``NAME:NUMBERS``, such as ``crop:0.3,1`` - one parser for all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, astuple, fields
+from typing import Any, TypeVar
+
+from dreamscope.errors import DreamscopeError, ensure_one_of
+
+T = TypeVar("T")
+
+
+def named(given: str | T, table: Mapping[str, Callable[..., T]], what: str) -> T:
+    """Return the ingredient that a text names; anything else is returned as it is.
+
+    Parameters
+    ----------
+    given
+        ``NAME`` or ``NAME:A,B``, the numbers being the ingredient's fields in order; or the ingredient itself.
+    table
+        The ingredients by name: dataclasses of numbers.
+    what
+        What they are called in messages.
+
+    Raises
+    ------
+    DreamscopeError
+        If there is no such name, or the numbers don't fit.
+
+    Examples
+    --------
+    >>> from dreamscope.optimize.transforms import TRANSFORMS
+    >>> named("shift:8", TRANSFORMS, "transform")
+    Shift(pixels=8)
+    """
+    if not isinstance(given, str):
+        return given
+    name, _, text = given.strip().partition(":")
+    ensure_one_of(name, table, what)
+    parts: tuple[Field[Any], ...] = fields(table[name])  # type: ignore[arg-type]
+    try:
+        numbers = [_number(each) for each in text.split(",")] if text else []
+    except ValueError:
+        numbers = [math.nan]
+    needed = sum(part.default is MISSING for part in parts)
+    if not needed <= len(numbers) <= len(parts) or any(map(math.isnan, numbers)):
+        form = ",".join(part.name.upper() for part in parts)
+        raise DreamscopeError(f"'{given}' is no {what} such as {name}{form and ':'}{form}")
+    return table[name](*numbers)
+
+
+def text_of(ingredient: Any, table: Mapping[str, Any]) -> str:
+    """Return the text that `named` reads as this ingredient, for a recipe."""
+    name = next((name for name, kind in table.items() if type(ingredient) is kind), None)
+    if name is None:
+        return repr(ingredient)
+    numbers = ",".join(f"{number:g}" for number in astuple(ingredient))
+    return f"{name}:{numbers}" if numbers else name
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number

@@ -1,0 +1,221 @@
+"""The engine: the fastest form of a network for climbing at some layers, chosen by measuring.
+
+An ascent runs one part of a network hundreds of times. `prepared` folds what can be folded and takes the
+precision and the memory format that were fastest on this machine among those whose gradient still points
+where the plain float32 one does; the choice is remembered on disk.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dreamscope import files
+from dreamscope.errors import DreamscopeError, ensure_one_of
+from dreamscope.images import Size
+from dreamscope.models.classifier import Classifier
+from dreamscope.optimize.folding import folded
+from dreamscope.optimize.initial_images import clouds
+from dreamscope.probes import probe
+
+LEAST_COSINE = 0.98
+"""How far a gradient may turn away from the float32 one."""
+
+WORTH_MEASURING = 500_000
+"""Weights: a network of fewer runs in float32 as it is."""
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+_FILE = "calibration.json"
+PRECISIONS = ("auto", *_DTYPES)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a network is run: ``PRECISION/FORMAT``, such as ``bfloat16/channels_last``."""
+
+    precision: str = "float32"
+    format: str = "contiguous"
+
+    def __str__(self) -> str:
+        return f"{self.precision}/{self.format}"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One row of a calibration: a form, seconds a step, and the cosine of its gradient with the plain one's."""
+
+    form: str
+    seconds: float
+    cosine: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A form, and the measurements it was chosen by (none where there was nothing to choose)."""
+
+    form: Form
+    measured: tuple[Measured, ...] = ()
+
+    def __str__(self) -> str:
+        rows = ", ".join(f"{row.form} {row.seconds * 1e3:.0f} ms (cosine {row.cosine:.3f})" for row in self.measured)
+        return f"{self.form}" + (f", measured: {rows}" if rows else "")
+
+
+def prepared(
+    model: Classifier, layers: Collection[str], longer: int, precision: str = "auto"
+) -> tuple[Classifier, Choice]:
+    """Return a classifier that gives the same at `layers`, faster, and what was chosen for it.
+
+    Parameters
+    ----------
+    model
+        Not changed.
+    layers
+        Names of the layers that will be recorded; others may be folded away.
+    longer
+        The longer side of the largest picture.
+    precision
+        ``auto``; ``float32``, ``bfloat16`` or ``float16`` for the faster format of that precision; or a whole
+        form (``bfloat16/channels_last``) as a recipe has it.
+
+    Raises
+    ------
+    DreamscopeError
+        If there is no such precision, or it does not run here.
+    """
+    keep = {*layers, *(edit.address.layer for edit in model.edits)}
+    light = _light(model, keep)
+    if "/" in precision:
+        choice = Choice(_parse(precision))
+    else:
+        ensure_one_of(precision, PRECISIONS, "precision")
+        choice = _choose(model, light, sorted(layers), longer, precision)
+    return _in_form(light, choice.form), choice
+
+
+def _light(model: Classifier, keep: Collection[str]) -> Classifier:
+    if model.dtype != torch.float32:
+        # Someone's own precision: folding in it would round once more.
+        return model
+    return model.with_module(folded(model.module, keep, model.example(max(model.input_size))))
+
+
+def _parse(text: str) -> Form:
+    precision, _, format_ = text.partition("/")
+    if precision not in _DTYPES or format_ not in _FORMATS:
+        raise DreamscopeError(f"'{text}' is no PRECISION/FORMAT: {', '.join(_DTYPES)} / {', '.join(_FORMATS)}")
+    return Form(precision, format_)
+
+
+def _in_form(model: Classifier, form: Form) -> Classifier:
+    if model.dtype != torch.float32:
+        return model
+    module = copy.deepcopy(model.module).to(_DTYPES[form.precision])
+    return model.with_module(module.to(memory_format=_FORMATS[form.format]))
+
+
+def _choose(model: Classifier, light: Classifier, layers: list[str], longer: int, precision: str) -> Choice:
+    if model.dtype != torch.float32:
+        return Choice(Form())
+    weights = sum(parameter.numel() for parameter in model.module.parameters())
+    if weights < WORTH_MEASURING and precision in ("auto", "float32"):
+        return Choice(Form())
+    # Two classes of size: what holds for a small map need not for a large one.
+    side = 128 if longer <= 192 else 256
+    key = _key(model, layers, side, precision)
+    known = _recall(key)
+    if known is not None:
+        return known
+    # Positions outside a small map, sizes that a network does not take: nothing to measure then.
+    try:
+        plain, _ = _measure(model, layers, side, repeats=1)
+    except DreamscopeError:
+        return Choice(Form())
+    rows = []
+    for form in _candidates(model.device, precision):
+        try:
+            gradient, seconds = _measure(_in_form(light, form), layers, side)
+        except DreamscopeError:
+            continue
+        cosine = F.cosine_similarity(gradient.flatten(), plain.flatten(), dim=0).item()
+        rows.append(Measured(str(form), seconds, cosine))
+    good = [row for row in rows if row.cosine >= LEAST_COSINE or precision != "auto"]
+    if not good:
+        if precision == "auto":
+            return Choice(Form())
+        raise DreamscopeError(f"{model.name} does not run in {precision} on {model.device}")
+    choice = Choice(_parse(min(good, key=lambda row: row.seconds).form), tuple(rows))
+    _remember(key, choice)
+    return choice
+
+
+def _candidates(device: torch.device, precision: str) -> list[Form]:
+    precisions = [precision]
+    if precision == "auto":
+        precisions = ["float32"]
+        if device.type == "cuda":
+            precisions += ["bfloat16", "float16"] if torch.cuda.is_bf16_supported() else ["float16"]
+        elif device.type == "mps":
+            precisions += ["float16"]
+        elif torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            precisions += ["bfloat16"]
+    return [Form(name, format_) for name in precisions for format_ in _FORMATS]
+
+
+def _measure(model: Classifier, layers: list[str], side: int, repeats: int = 3) -> tuple[Tensor, float]:
+    """Return the gradient of the layers' mean squares on clouds, and the best time of a step."""
+    picture = clouds(Size(side, side), torch.Generator().manual_seed(0)).to(model.device)
+    best = float("inf")
+    with probe(model, layers) as seen:
+        for _ in range(repeats):
+            started = time.perf_counter()
+            leaf = picture.clone().requires_grad_()
+            activations = seen(leaf)
+            # Each layer counts the same, whatever the size of its numbers.
+            terms = [a.float().square().mean() for a in activations.values()]
+            value = torch.stack([term / term.detach().clamp_min(1e-30) for term in terms]).sum()
+            (gradient,) = torch.autograd.grad(value, leaf)
+            if model.device.type == "cuda":
+                torch.cuda.synchronize(model.device)
+            best = min(best, time.perf_counter() - started)
+    return gradient.float(), best
+
+
+def _key(model: Classifier, layers: list[str], side: int, precision: str) -> str:
+    """Return what a measurement holds for, as a digest: network, weights, layers, size, machine, versions."""
+    told = hashlib.sha256(repr(model.module).encode())
+    for parameter in model.module.parameters():
+        told.update(f"{tuple(parameter.shape)} {parameter.flatten()[0].item():.6g}".encode())
+    device = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else model.device.type
+    machine = [device, torch.__version__, torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()]
+    told.update(json.dumps([layers, [str(edit) for edit in model.edits], side, precision, machine]).encode())
+    return told.hexdigest()
+
+
+def _store() -> Mapping[str, dict[str, object]]:
+    found = files.recall(_FILE)
+    return found if isinstance(found, dict) else {}
+
+
+def _recall(key: str) -> Choice | None:
+    try:
+        kept = _store()[key]
+        rows = tuple(Measured(**row) for row in kept["measured"])  # type: ignore[attr-defined]
+        return Choice(_parse(str(kept["form"])), rows)
+    except (KeyError, TypeError, DreamscopeError):
+        # Never measured, or a file of another make: measure.
+        return None
+
+
+def _remember(key: str, choice: Choice) -> None:
+    kept = {"form": str(choice.form), "measured": [asdict(row) for row in choice.measured]}
+    files.remember(_FILE, {**_store(), key: kept})

@@ -1,0 +1,1 @@
+"""Dreams side by side."""

@@ -1,0 +1,83 @@
+"""Trails: the pictures along each dream of a sheet, kept beside its cell until a film is made of them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from torch import Tensor
+
+from dreamscope import images
+from dreamscope.errors import DreamscopeError
+from dreamscope.optimize.ascent import Report, Step
+
+MOST = 480
+"""Pixels: larger pictures are kept smaller. A film of a sheet shows many side by side."""
+
+
+class Trail:
+    """The pictures along one dream, in a folder that is there once the dream is done.
+
+    Parameters
+    ----------
+    cell
+        Where the finished picture is kept; the trail is beside it.
+    every
+        Steps from one picture to the next.
+    """
+
+    def __init__(self, cell: Path, every: int) -> None:
+        if every < 1:
+            raise DreamscopeError(f"every is 1 or more, not {every}")
+        self._every = every
+        self._folder = cell.with_suffix(f".every-{every}")
+
+    @property
+    def whole(self) -> bool:
+        """Whether it leads to the end."""
+        return self._folder.is_dir()
+
+    def __len__(self) -> int:
+        return len(list(self._folder.glob("*.png")))
+
+    def __getitem__(self, index: int) -> Tensor:
+        return images.read(self._folder / _name(index))
+
+    @contextmanager
+    def recorded(self) -> Iterator[Report]:
+        """Give a report that keeps a picture of the first step, each `every`-th after it, and the last."""
+        self.discard()
+        unfinished = self._unfinished
+        try:
+            unfinished.mkdir(parents=True)
+        except OSError as error:
+            raise DreamscopeError(f"can't make the folder '{unfinished}': {error.strerror or error}") from error
+        kept = 0
+
+        def keep(step: Step) -> None:
+            nonlocal kept
+            if step.is_due(self._every):
+                picture = step.image.detach().float().cpu().clamp(0, 1)
+                images.write(images.at_most(picture, MOST), unfinished / _name(kept))
+                kept += 1
+
+        try:
+            yield keep
+            unfinished.replace(self._folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+    def discard(self) -> None:
+        """Delete what is kept, also of a dream that was never done."""
+        for folder in (self._folder, self._unfinished):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @property
+    def _unfinished(self) -> Path:
+        return self._folder.with_name(f"{self._folder.name}.part")
+
+
+def _name(index: int) -> str:
+    return f"{index:06d}.png"

@@ -1,0 +1,1 @@
+"""Pictures from noise, and from activations alone."""

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dreamscope import images
+from dreamscope.attribution.explain import DEFAULT_METHOD, METHODS
+from dreamscope.cli.explain import _METHODS_HELP
+from dreamscope.recipes import Recipe
+
+TINY = ("--model", "net.py:tiny", "--input-size", "32")
+
+
+@pytest.fixture
+def photo(folder: Path) -> Path:
+    return images.write(torch.rand((1, 3, 40, 48), generator=torch.Generator().manual_seed(0)), folder / "photo.png")
+
+
+def test_one_method_is_an_overlay_with_its_recipe(run: Callable, folder: Path, photo: Path) -> None:
+    ran = run("explain", "photo.png", *TINY)
+    assert ran.code == 0, ran.err
+    assert ran.out.splitlines()[-1] == "photo-explained.png"
+    assert ran.out.startswith("explains class ")
+    recipe = Recipe.read(folder / "photo-explained.png")
+    assert recipe.command == "explain"
+    assert recipe.parameters["methods"][0].startswith(f"{DEFAULT_METHOD}:layer=")
+    assert str(folder) not in (folder / "photo-explained.png").read_bytes().decode("latin-1")
+    # Nothing is overwritten unasked.
+    assert run("explain", "photo.png", *TINY).out.splitlines()[-1] == "photo-explained-2.png"
+
+
+def test_several_are_a_sheet_and_arrays(run: Callable, folder: Path, photo: Path) -> None:
+    words = ("--method", "saliency", "--method", "occlusion:8,8", "--class", "2", "--save-array", "maps.npz")
+    ran = run("explain", "photo.png", *TINY, *words, "-o", "sheet.jpg", "--faithful", "--sanity")
+    assert ran.code == 0, ran.err
+    assert ran.out.splitlines()[-1] == "sheet.jpg  maps.npz"
+    for told in ("insertion", "deletion", "covered somewhere, it is taken for", "random down to a layer"):
+        assert told in ran.out
+    assert images.read(folder / "sheet.jpg").shape[3] > 1000
+    assert Recipe.read(folder / "sheet.jpg").parameters["of"] == "class:2"
+    kept = np.load(folder / "maps.npz")
+    assert kept["saliency"].shape == kept["occlusion"].shape == (32, 32)
+
+
+def test_a_neuron_as_json(run: Callable, folder: Path, photo: Path) -> None:
+    words = ("--at", "0:2@4,5", "--method", "smoothgrad:4", "--faithful", "--sanity", "--json")
+    told = json.loads(run("explain", "photo.png", *TINY, *words).out)
+    assert told["files"] == ["photo-explained.png"]
+    assert told["explains"]["subject"] == told["explains"]["address"] == "0:2@4,5"
+    (method,) = told["methods"]
+    assert method["method"] == "smoothgrad:samples=4,noise=0.15"
+    assert {"insertion", "deletion"} < set(method)
+    assert [each["layer"] for each in method["sanity"]] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("nowhere.png",), "no such picture"),
+        (("photo.png", "--class", "9"), "class 9 is out of range"),
+        (("photo.png", "--class", "bee"), "no class 'bee'"),
+        (("photo.png", "--at", "9"), "no layer '9'"),
+        (("photo.png", "--at", "0:3", "--class", "1"), "give either --class or --at"),
+        (("photo.png", "--at", "0:1,2"), "one thing is explained at a time"),
+        (("photo.png", "--method", "magic"), "no method 'magic'; there are saliency"),
+        (("photo.png", "--method", "occlusion:64"), "a window of 64 pixels is larger than the picture"),
+        (("photo.png", "--method", "occlusion:8,8,red"), "no fill 'red'"),
+        (("photo.png", "--method", "gradcam:3.1"), "no layer '3.1'"),
+        (("photo.png", "--method", "gradcam:4"), "'4' of tiny puts out no map"),
+        (("photo.png", "-o", "photo.png"), "'photo.png' is an input"),
+        (("photo.png", "-o", "map.gif"), "a picture ends in .png"),
+        (("photo.png", "-o", "no/map.png"), "there is no folder 'no'"),
+        (("photo.png", "--save-array", "map.npy"), "arrays go into a .npz"),
+        (("photo.png", "--save-array", "no/map.npz"), "there is no folder 'no'"),
+        (("photo.png", "--seed", "-1"), "seed lies between"),
+    ],
+)
+def test_bad_command_lines(run: Callable, folder: Path, photo: Path, words: tuple[str, ...], message: str) -> None:
+    before = photo.read_bytes()
+    there = sorted(path.name for path in folder.iterdir())
+    ran = run("explain", *words, *TINY)
+    assert ran.code == 2
+    assert message in ran.err
+    assert ran.err.count("\n") == 1
+    assert photo.read_bytes() == before
+    assert sorted(path.name for path in folder.iterdir() if path.name not in ("cache", "__pycache__")) == there
+
+
+def test_a_network_without_relus_is_refused_guidance_and_nothing_written(
+    run: Callable, folder: Path, photo: Path
+) -> None:
+    (folder / "smooth.py").write_text((folder / "net.py").read_text().replace("nn.ReLU(True)", "nn.GELU()"))
+    words = ("--model", "smooth.py:tiny", "--input-size", "32", "--method", "guided")
+    ran = run("explain", "photo.png", *words)
+    assert ran.code == 2
+    assert "guided is a rule for ReLUs" in ran.err
+    assert "Gelu" in ran.err
+    assert not (folder / "photo-explained.png").exists()
+
+
+def test_a_network_without_a_head(run: Callable, folder: Path, photo: Path) -> None:
+    (folder / "headless.py").write_text((folder / "net.py").read_text().replace(", nn.Flatten())", ")"))
+    words = ("--model", "headless.py:tiny", "--input-size", "32")
+    ran = run("explain", "photo.png", *words)
+    assert ran.code == 2
+    assert "has no classes" in ran.err
+    assert "explain a channel or neuron instead" in ran.err
+    assert run("explain", "photo.png", *words, "--at", "2:1").code == 0
+
+
+def test_the_help_names_every_method_and_loads_no_torch() -> None:
+    assert all(name in _METHODS_HELP for name in METHODS)
+    assert f"{DEFAULT_METHOD} (the default)" in _METHODS_HELP
+    check = "import dreamscope.cli.explain, sys; assert not {'torch', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)

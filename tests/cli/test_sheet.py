@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from dreamscope import images
+from dreamscope.dreaming.dream import dream
+from dreamscope.film.reader import Clip
+from dreamscope.recipes import Recipe
+
+TINY = ("--model", "net.py:tiny", "--input-size", 32)
+QUICK = (*TINY, "--preset", "classic", "--steps", 1)
+SETS = ("--at", 0, "--at", 2, "--weights-set", "even=1,1", "--weights-set", "deep=0.1,2")
+
+
+@pytest.fixture
+def photo(folder: Path) -> Path:
+    return images.write(torch.rand((1, 3, 40, 48), generator=torch.Generator().manual_seed(0)), folder / "photo.png")
+
+
+def told(*words: object, run: Callable) -> dict:
+    ran = run("sheet", *words, "--json")
+    assert (ran.code, ran.err) == (0, "")
+    return json.loads(ran.out)
+
+
+def there(folder: Path) -> set[str]:
+    return set(os.listdir(folder)) - {"__pycache__", "cache"}
+
+
+def test_a_sheet_in_one_line(run: Callable, folder: Path, photo: Path) -> None:
+    before = there(folder)
+    ran = run("sheet", "photo.png", "--over", "layers", *QUICK)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("photo.png, tiny, classic, over layers: 4 cells, 4 of them made now, ")
+    assert there(folder) - before == {"photo-layers.png", "photo-layers.html", "photo-layers.cells"}
+    assert len(list((folder / "photo-layers.cells").iterdir())) == 4
+    assert images.read(folder / "photo-layers.png").shape[3] > 2 * 48
+    assert run("sheet", "photo.png", "--over", "layers", *QUICK).code == 0
+    assert (folder / "photo-layers-2.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "labels"),
+    [
+        (("layers", *QUICK, "--at", "[02]", "--at", "1:3"), ["0", "2", "1:3"]),
+        (("channels", *QUICK, "--at", "2:0-1", "--at", "0:5"), ["2:0", "2:1", "0:5"]),
+        (("weights", *QUICK, *SETS), ["even", "deep"]),
+        (("steps", *TINY, "--values", "0,2,3", "--preset", "plain"), ["0 steps", "2 steps", "3 steps"]),
+        (("octaves", *QUICK, "--values", "1, 3"), ["1 octave", "3 octaves"]),
+        (("presets", *TINY, "--steps", 1), ["rich", "classic", "plain"]),
+        (("presets", *TINY, "--steps", 1, "--values", "plain"), ["plain"]),
+        (("models", "--models", "net.py:tiny, other.py:tiny", *QUICK[2:], "--at", "2"), ["tiny", "tiny (2)"]),
+    ],
+)
+def test_kinds(run: Callable, folder: Path, photo: Path, words: tuple, labels: list[str]) -> None:
+    (folder / "other.py").write_text((folder / "net.py").read_text().replace("manual_seed(0)", "manual_seed(1)"))
+    found = told("photo.png", "-o", "a.png", "--over", *words, run=run)
+    assert [cell["label"] for cell in found["cells"]] == labels
+    assert len({Path(cell["file"]).read_bytes() for cell in found["cells"]}) == len(labels)
+    assert found["files"] == ["a.png", "a.html"]
+
+
+def test_photos(run: Callable, folder: Path, photo: Path) -> None:
+    (folder / "more").mkdir()
+    for name in ("a", "b"):
+        images.write(torch.rand(1, 3, 30, 36), folder / "more" / f"{name}.png")
+    found = told("more", "photo.png", "gray", "--over", "photos", *QUICK, "--size", 40, "-o", "a.png", run=run)
+    assert [cell["label"] for cell in found["cells"]] == ["a.png", "b.png", "photo.png", "gray"]
+    assert [each["name"] for each in found["recipe"]["inputs"]["image"][:3]] == ["a.png", "b.png", "photo.png"]
+
+
+def test_the_recipe_is_in_the_sheet_and_each_cell_can_be_made_again(run: Callable, folder: Path, photo: Path) -> None:
+    found = told("photo.png", "--over", "weights", *QUICK, *SETS, "--seed", 4, "-o", "a.png", run=run)
+    ran = run("recipe", "a.png")
+    kept = json.loads(ran.out)["dreamscope"]
+    assert kept == found["recipe"]
+    assert kept["command"] == "sheet"
+    assert [cell["recipe"]["parameters"]["at"] for cell in kept["parameters"]["cells"]] == [
+        ["0", "2"],
+        ["0.1*0", "2*2"],
+    ]
+    assert str(folder) not in ran.out
+    file = Path(found["cells"][1]["file"])
+    assert run("dream", "--recipe", file, "photo.png", "--model", "net.py:tiny", "-o", "again.png").code == 0
+    assert file.read_bytes() == (folder / "again.png").read_bytes()
+    assert "was made by sheet" in run("dream", "--recipe", "a.png").err
+
+
+def test_sets_from_a_file(run: Callable, folder: Path, photo: Path) -> None:
+    (folder / "sets.toml").write_text("first = [1, 0]\nlast = [0, 1]\n")
+    words = ("--over", "weights", *QUICK, "--at", 0, "--at", 2, "-o", "a.png")
+    found = told("photo.png", *words, "--weights-file", "sets.toml", "--weights-set", "both=1,1", run=run)
+    assert [cell["label"] for cell in found["cells"]] == ["first", "last", "both"]
+
+
+def test_a_dreams_recipe_on_every_layer(run: Callable, folder: Path, photo: Path) -> None:
+    words = ("--loss", "gram", "--seed", 7, "--guide", photo, "--size", 32)
+    assert run("dream", "photo.png", *QUICK, *words, "--at", "0", "-o", "d.png").code == 0
+    found = told("photo.png", "--recipe", "d.png", "--over", "layers", "-o", "a.png", run=run)
+    assert [cell["label"] for cell in found["cells"]] == ["0", "1", "2", "3"]
+    assert Path(found["cells"][0]["file"]).read_bytes() == (folder / "d.png").read_bytes()
+    found = told("photo.png", "--recipe", "d.png", "--over", "steps", "--values", "1,2", "-o", "b.png", run=run)
+    assert Path(found["cells"][0]["file"]).read_bytes() == (folder / "d.png").read_bytes()
+    images.write(torch.rand(1, 3, 60, 30), folder / "tall.png")
+    found = told("tall.png", "--recipe", "d.png", "--over", "photos", "-o", "c.png", run=run)
+    # Not in the proportions of the first photo.
+    assert found["recipe"]["parameters"]["cells"][0]["recipe"]["parameters"]["size"] == "16x32"
+
+
+def test_differences(run: Callable, folder: Path, photo: Path) -> None:
+    found = told("photo.png", "--over", "weights", *QUICK, *SETS, "--between", "even..deep", "-o", "a.png", run=run)
+    assert found["files"] == ["a.png", "a.html", "a-differences.png", "a-frequencies.png"]
+    assert all((folder / name).exists() for name in found["files"])
+    cell, other = (found["cells"][number] for number in range(2))
+    assert cell["change"] > 0
+    assert sum(cell["energy"]) == pytest.approx(cell["change"] ** 2)
+    (between,) = found["between"].values()
+    pictures = [images.read(each["file"]) for each in (cell, other)]
+    assert between["change"] == pytest.approx((pictures[0] - pictures[1]).square().mean().sqrt().item(), rel=1e-5)
+    assert len(found["bands"]) == len(between["energy"])
+    ran = run("sheet", "photo.png", "--over", "weights", *QUICK, *SETS, "--between", "even..deep", "-o", "a.png")
+    lines = ran.out.splitlines()
+    assert [line.split()[0] for line in lines[:4]] == ["cell", "even", "deep", "even..deep"]
+    assert "2 cells, 0 of them made now" in ran.out
+    assert Recipe.read("a-differences.png") == Recipe.read("a-frequencies.png") == Recipe.read("a.png")
+
+
+def test_taken_up_where_it_was(run: Callable, folder: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("sheet", "photo.png", "--over", "layers", *QUICK, "-o")
+    assert run(*words, "whole.png").code == 0
+    calls: list[object] = []
+
+    def stopping(*given: object, **settings: object) -> object:
+        calls.append(settings["at"])
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return dream(*given, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("dreamscope.sheets.batching.dream", stopping)
+    ran = run(*words, "a.png")
+    assert ran.code == 130
+    assert ran.err == "dreamscope: stopped; finished cells are kept in 'a.cells', the same command goes on from there\n"
+    assert not (folder / "a.png").exists()
+    assert not (folder / "a.html").exists()
+    ran = run(*words, "a.png")
+    assert "4 cells, 2 of them made now" in ran.out
+    assert calls == [["0"], ["1"], ["2"], ["2"], ["3"]]
+    assert (folder / "a.png").read_bytes() == (folder / "whole.png").read_bytes()
+    assert (folder / "a.html").read_bytes() == (folder / "whole.html").read_bytes()
+
+
+def test_killed_and_taken_up(run: Callable, folder: Path, photo: Path) -> None:
+    words = ["sheet", "photo.png", "--over", "channels", "--at", "0", "--steps", "60", "-o"]
+    words = [*words, "a.png", *map(str, TINY)]
+    code = "from dreamscope.cli import main\n"
+    process = subprocess.Popen([sys.executable, "-c", code + f"main({words!r})"])
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("a.cells/[!.]*.png")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = {path.name: path.stat().st_mtime_ns for path in folder.glob("a.cells/[!.]*.png")}
+    assert kept
+    assert not (folder / "a.png").exists()
+    found = json.loads(run(*words, "--json").out)
+    assert [Path(cell["file"]).name in kept for cell in found["cells"]] == [
+        not cell["made_now"] for cell in found["cells"]
+    ]
+    assert all((folder / "a.cells" / name).stat().st_mtime_ns == at for name, at in kept.items())
+    whole = json.loads(run(*[word.replace("a.png", "whole.png") for word in words], "--json").out)
+    assert whole["recipe"] == found["recipe"]
+    assert (folder / "a.png").read_bytes() == (folder / "whole.png").read_bytes()
+
+
+def test_cells_that_do_not_come_out(run: Callable, folder: Path, photo: Path) -> None:
+    words = ("--preset", "plain", "--rate", "1e9", "--at", 2, "--weights-set", "wild=1e38", *TINY, "-o", "a.png")
+    ran = run("sheet", "photo.png", "--over", "weights", *words, "--weights-set", "tame=0")
+    assert ran.code == 0
+    assert ran.err == "wild: not finite at step 1: try a smaller --rate\n"
+    ran = run("sheet", "photo.png", "--over", "weights", *words[:-1], "b.png")
+    assert ran.code == 2
+    assert "no cell came out: not finite at step 1" in ran.err
+    assert not (folder / "b.png").exists()
+
+
+def test_large_photos_are_made_smaller_unless_asked(run: Callable, folder: Path) -> None:
+    images.write(torch.rand(1, 3, 300, 600), folder / "large.png")
+    ran = run("sheet", "large.png", "--over", "layers", "--at", "0", *TINY, "--steps", 0, "-o", "a.png")
+    assert "The longest side is 600 pixels; dreaming at 512 (--size changes that)." in ran.err
+    ran = run("sheet", "large.png", "--over", "layers", "--at", "0", *TINY, "--steps", 0, "-o", "a.png", "--size", 600)
+    assert ran.err == ""
+
+
+BAD = {
+    "no picture": (["--over", "layers"], "Missing argument"),
+    "no kind": (["photo.png"], "--over"),
+    "unknown kind": (["photo.png", "--over", "layer"], "did you mean 'layers'"),
+    "no such photo": (["nowhere.png", "--over", "layers"], "no such picture: 'nowhere.png'"),
+    "one of several": (["photo.png", "text.jpg", "--over", "photos"], "not a picture"),
+    "several": (["photo.png", "gray", "--over", "layers"], "of one picture, not 2; see --over photos"),
+    "unknown layer": (["photo.png", "--over", "layers", "--at", "9"], "no layer '9'"),
+    "unknown channel": (["photo.png", "--over", "channels", "--at", "0:6"], "has 6 channels"),
+    "no channels": (["photo.png", "--over", "channels"], "--at LAYER:CHANNELS"),
+    "no sets": (["photo.png", "--over", "weights", "--at", "0"], "--weights-set"),
+    "wrong count": (
+        ["photo.png", "--over", "weights", "--at", "0", "--weights-set", "a=1,2"],
+        "weights 'a' are 2 for 1",
+    ),
+    "no set": (["photo.png", "--over", "weights", "--at", "0", "--weights-set", "a:1"], "no set of weights such as"),
+    "no file": (["photo.png", "--over", "weights", "--at", "0", "--weights-file", "a.toml"], "no such weights file"),
+    "unknown preset": (["photo.png", "--over", "presets", "--values", "plane"], "did you mean 'plain'"),
+    "steps": (["photo.png", "--over", "steps", "--values", "1,two"], "not 'two'"),
+    "steps twice": (["photo.png", "--over", "steps", "--steps", "2"], "leave --steps out"),
+    "no models": (["photo.png", "--over", "models"], "--over models and --models M,M,... go together"),
+    "models of layers": (["photo.png", "--over", "layers", "--models", "a"], "go together"),
+    "models": (
+        ["photo.png", "--over", "models", "--models", "net.py:tiny,net.py:tiny"],
+        "two of the models are the same",
+    ),
+    "output folder": (["photo.png", "--over", "layers", "-o", "no/a.png"], "there is no folder 'no'"),
+    "output format": (["photo.png", "--over", "layers", "-o", "a.jpg"], "a sheet is a .png"),
+    "output is input": (["photo.png", "--over", "layers", "-o", "photo.png"], "is an input"),
+    "page is a folder": (["photo.png", "--over", "layers", "-o", "taken.png"], "'taken.html': it is a folder"),
+    "cells are a file": (["photo.png", "--over", "layers", "-o", "full.png"], "'full.cells': it is a file"),
+    "guide": (["photo.png", "--over", "layers", "--guide", "nowhere.png"], "no such picture"),
+    "filter": (["photo.png", "--over", "layers", "--filter", "x"], "no filter 'x'"),
+    "no recipe": (["photo.png", "--over", "layers", "--recipe", "photo.png"], "holds no dreamscope recipe"),
+    "pair": (["photo.png", "--over", "layers", "--between", "0-1"], "expected A..B"),
+    "unknown pair": (["photo.png", "--over", "layers", "--between", "0..9"], "no cell '9' to compare"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line_exit_2_and_no_file(run: Callable, folder: Path, photo: Path, name: str) -> None:
+    (folder / "text.jpg").write_text("hello, I am no picture")
+    (folder / "taken.html").mkdir()
+    (folder / "full.cells").write_text("")
+    before = there(folder)
+    words, message = BAD[name]
+    model = ("--steps", "1", *TINY) if "steps" not in words and "models" not in words else ()
+    ran = run("sheet", *words, *(model or (TINY if "models" not in words else ())))
+    assert ran.code == 2
+    assert message in ran.err
+    assert ran.err.startswith("dreamscope: ")
+    assert ran.err.count("\n") == 1
+    assert ran.out == ""
+    assert there(folder) == before
+
+
+def test_help_needs_no_torch() -> None:
+    check = "from dreamscope.cli import sheeting; import sys; assert not {'torch', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_a_film_of_dreams_side_by_side(run: Callable, folder: Path, photo: Path) -> None:
+    words = ("photo.png", "--over", "weights", *QUICK, *SETS, "--octaves", 1, "-o", "a.png", "--fps", 10)
+    found = told(*words, "--film", "a.mp4", "--columns", 2, run=run)
+    assert found["files"] == ["a.png", "a.html", "a.mp4"]
+    # The photo, the one step, the finished ones, and those held.
+    assert Clip.open("a.mp4").count == 1 + 1 + 1 + 15
+    assert {path.suffix for path in Path("a.cells").iterdir()} == {".png"}
+    found = told(*words, "--film", "b.gif", "--crossfade", 0.5, run=run)
+    assert not any(cell["made_now"] for cell in found["cells"])
+    assert Clip.open("b.gif").count == 2 * (15 + 5)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--film", "a.avi"), "a film ends in"),
+        (("--film", "nowhere/a.mp4"), "there is no folder"),
+        (("--film", "a.mp4", "--fps", "0"), "rate"),
+        (("--film", "a.mp4", "--every", "0"), "every is 1 or more"),
+        (("--film", "a.mp4", "--crossfade", "-1"), "0 to 60 seconds"),
+        (("--crossfade", "1"), "give --film OUT as well"),
+    ],
+)
+def test_films_that_can_not_be_made(run: Callable, folder: Path, photo: Path, words: tuple, why: str) -> None:
+    before = there(folder)
+    ran = run("sheet", "photo.png", "--over", "weights", *QUICK, *SETS, "-o", "a.png", *words)
+    assert ran.code == 2
+    assert why in ran.err
+    assert ran.err.count("\n") == 1
+    assert there(folder) == before

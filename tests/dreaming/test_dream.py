@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from nets import hooks_on
+from torch import Tensor
+from torch.nn import functional as F
+
+from dreamscope import images
+from dreamscope.dreaming.dream import dream
+from dreamscope.dreaming.presets import PRESETS
+from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
+from dreamscope.images import Size
+from dreamscope.models.classifier import Classifier
+from dreamscope.optimize.ascent import Step
+
+
+def forward_vgg(model: Classifier, x: Tensor) -> Tensor:
+    """features.3, written out."""
+    net = model.module
+    return net.features[3](F.max_pool2d(F.relu(net.features[0](x)), 2))
+
+
+def forward_residual(model: Classifier, x: Tensor) -> Tensor:
+    """layer1.0, written out."""
+    net = model.module
+    x = F.relu(net.bn1(net.conv1(x)))
+    block = net.layer1[0]
+    return F.relu(block.bn2(block.conv2(F.relu(block.bn1(block.conv1(x))))) + x)
+
+
+LOSSES = {
+    "norm": lambda a: a.norm(),
+    "channel norm": lambda a: a[:, 2].norm(),
+    "gram": lambda a: (a[0].flatten(1) @ a[0].flatten(1).T).sum(),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(
+    ("net", "layer", "forward"), [("vgg", "features.3", forward_vgg), ("residual", "layer1.0", forward_residual)]
+)
+def test_plain_is_the_bare_loop(
+    net: str, layer: str, forward: object, loss: str, request: pytest.FixtureRequest
+) -> None:
+    model, image = request.getfixturevalue(net), request.getfixturevalue("image")
+    rate, steps = 0.02, 12
+    x = image.clone()
+    for _ in range(steps):
+        x = x.detach().requires_grad_()
+        LOSSES[loss](forward(model, x)).backward()  # type: ignore[operator]
+        x = (x.detach() + rate * x.grad).clip(0, 1)
+    assert (x - image).abs().mean() > 1e-3
+    at = f"{layer}:2" if loss == "channel norm" else layer
+    result = dream(model, image, at, preset="plain", loss=loss.rsplit(maxsplit=1)[-1], rate=rate, steps=steps)
+    assert (result.image - x).abs().max() <= 1e-5
+
+
+def test_plain_without_a_rate_starts_with_a_visible_step(vgg: Classifier, residual: Classifier, image: Tensor) -> None:
+    for model in (vgg, residual):
+        gray = torch.full_like(image, 0.5) + 0.01 * image
+        moved = dream(model, gray, preset="plain", steps=1).image - gray
+        assert moved.abs().mean().item() == pytest.approx(1.5 / 255, rel=1e-3)
+
+
+def test_the_objective_rises_on_every_octave(vgg: Classifier, image: Tensor) -> None:
+    for preset in PRESETS:
+        values = dream(vgg, image, "features.3", preset=preset, octaves=1, steps=8).values
+        assert values[-1] > values[0]
+
+
+def test_no_steps_give_the_photo_back(vgg: Classifier, image: Tensor) -> None:
+    # What smaller octaves lose of the photo is carried over.
+    assert (dream(vgg, image, steps=0).image - image).abs().max() <= 1e-6
+
+
+def test_detail_is_carried_over(vgg: Classifier) -> None:
+    photo = images.resize(images.read("sample:china"), Size(200, 140)).clamp(0, 1)
+    result = dream(vgg, photo, "features.3", preset="classic", steps=1, rate=0.002).image
+    # Four steps of 0.002 change little: the photo's own detail is still there.
+    assert (result - photo).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("size", [(40, 48), (33, 77), (8, 50), (64, 9)])
+def test_any_size_and_shape(vgg: Classifier, size: tuple[int, int]) -> None:
+    picture = torch.rand(1, 3, *size)
+    assert dream(vgg, picture, steps=1).image.shape == picture.shape
+
+
+def test_sizes_asked_for(vgg: Classifier, image: Tensor) -> None:
+    assert dream(vgg, image, steps=1, size=24).image.shape == (1, 3, 20, 24)
+    assert dream(vgg, image, steps=1, size="30x50").image.shape == (1, 3, 50, 30)
+    assert dream(vgg, "noise", steps=1, size=40).image.shape == (1, 3, 40, 40)
+
+
+@pytest.mark.parametrize("start", ["noise", "gray", "clouds"])
+def test_starting_points(vgg: Classifier, start: str) -> None:
+    first = dream(vgg, start, "features.3", size="40x32", steps=3)
+    assert first.image.shape == (1, 3, 32, 40)
+    assert first.image.std() > 0
+    assert first.recipe.inputs == {"image": start}
+
+
+def test_colors_are_kept(vgg: Classifier) -> None:
+    photo = images.resize(images.read("sample:flower"), Size(96, 64)).clamp(0.2, 0.8)
+    free = dream(vgg, photo, "features.3", preset="classic", steps=4).image
+    kept = dream(vgg, photo, "features.3", preset="classic", steps=4, keep_color=True).image
+
+    def color_change(image: Tensor) -> float:
+        chroma = (image - images.gray(image)) - (photo - images.gray(photo))
+        return float(chroma.abs().mean())
+
+    assert color_change(kept) < 0.1 * color_change(free)
+    assert (images.gray(kept) - images.gray(free)).abs().mean() < 0.01
+
+
+def test_black_of_the_mask_stays_exactly(vgg: Classifier, image: Tensor) -> None:
+    mask = torch.zeros(1, 3, 80, 96)
+    mask[..., 48:] = 1
+    for keep_color in (False, True):
+        result = dream(vgg, image, "features.3", mask=mask, keep_color=keep_color).image
+        assert torch.equal(result[..., :20], image[..., :20])
+        assert (result[..., 28:] - image[..., 28:]).abs().mean() > 0.01
+
+
+def test_a_mask_of_other_proportions(vgg: Classifier, image: Tensor) -> None:
+    with pytest.raises(DreamscopeError, match="the mask is 40x40, the picture 48x40: their proportions differ"):
+        dream(vgg, image, mask=torch.zeros(1, 3, 40, 40))
+
+
+def test_a_guide_is_followed(vgg: Classifier, image: Tensor) -> None:
+    guide = torch.zeros(1, 3, 40, 48)
+    guide[..., ::2] = 1  # stripes
+    plain = dream(vgg, image, "features.3", preset="classic", steps=8).image
+    guided = dream(vgg, image, "features.3", preset="classic", steps=8, guide=guide).image
+
+    def likeness(picture: Tensor) -> float:
+        ours, theirs = (forward_vgg(vgg, x).flatten(2)[0] for x in (picture, guide))
+        return float((ours.T @ theirs).amax(1).mean())
+
+    assert likeness(guided) > likeness(plain)
+
+
+def test_several_addresses_with_weights(vgg: Classifier, image: Tensor) -> None:
+    both = dream(vgg, image, ["features.0", "0.5*features.3:2,4-5"], steps=2)
+    assert both.recipe.parameters["at"] == ["features.0", "0.5*features.3:2,4,5"]
+    assert not torch.equal(both.image, dream(vgg, image, ["features.0"], steps=2).image)
+
+
+def test_steps_are_numbered_through(vgg: Classifier, image: Tensor) -> None:
+    steps: list[Step] = []
+    result = dream(vgg, torch.rand(1, 3, 100, 100), steps=3, octaves=2, report=steps.append)
+    assert [(step.number, step.total) for step in steps] == [(n, 6) for n in range(1, 7)]
+    assert list(result.values) == [step.value for step in steps]
+
+
+def test_one_recipe_one_file(vgg: Classifier, tmp_path: Path) -> None:
+    for name, seed in (("a", 7), ("b", 7), ("c", 8)):
+        dream(vgg, "sample:china", "features.3", size=64, steps=2, seed=seed).save(tmp_path / f"{name}.png")
+    files = [(tmp_path / f"{name}.png").read_bytes() for name in "abc"]
+    assert files[0] == files[1]
+    assert files[0] != files[2]
+    pictures = [images.read(tmp_path / f"{name}.png") for name in "ac"]
+    assert not torch.equal(*pictures)
+
+
+def test_the_recipe_spells_everything_out_but_no_path(vgg: Classifier, tmp_path: Path) -> None:
+    path = images.write(torch.rand(1, 3, 40, 40), tmp_path / "photo.png")
+    recipe = dream(vgg, str(path), steps=1, guide=path, mask=path).recipe
+    assert set(recipe.inputs) == {"image", "guide", "mask"}
+    assert recipe.inputs["image"]["name"] == "photo.png"
+    assert str(tmp_path) not in recipe.to_json()
+    assert {"loss", "steps", "rate", "octaves", "octave_scale", "jitter", "filter", "natural", "seed"} <= set(
+        recipe.parameters
+    )
+
+
+def test_divergence_keeps_the_picture_so_far(vgg: Classifier, image: Tensor) -> None:
+    with pytest.raises(DivergedError, match="no longer finite at step 1 of") as caught:
+        dream(vgg, image, "features.3", rate=float("inf"))
+    assert caught.value.result.image.shape == image.shape
+    assert (caught.value.result.image - image).abs().max() < 1e-5
+    assert hooks_on(vgg.module) == 0
+
+
+def test_ctrl_c_on_a_small_octave_keeps_a_whole_picture(vgg: Classifier) -> None:
+    photo = torch.rand(1, 3, 100, 120)
+
+    def stop(step: Step) -> None:
+        if step.number == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as caught:
+        dream(vgg, photo, "features.3", octaves=3, steps=5, report=stop)
+    kept = caught.value.result
+    assert kept.image.shape == photo.shape
+    assert (kept.image - photo).abs().mean() > 1e-4
+    assert len(kept.values) == 2
+    assert hooks_on(vgg.module) == 0
+
+
+def test_what_was_kept_keeps_to_the_mask(vgg: Classifier, image: Tensor) -> None:
+    mask = torch.zeros(1, 3, 40, 48)
+    mask[..., 24:] = 1
+
+    def stop(step: Step) -> None:
+        if step.number == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as caught:
+        dream(vgg, image, "features.3", mask=mask, keep_color=True, report=stop)
+    kept = caught.value.result.image
+    assert torch.equal(kept[..., :24], image[..., :24])
+    assert not torch.equal(kept[..., 24:], image[..., 24:])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"preset": "ritch"}, "did you mean 'rich'"),
+        ({"loss": "l2"}, "no loss 'l2'"),
+        ({"filter": "laplace"}, "did you mean 'laplacian'"),
+        ({"at": "features.77"}, "no layer 'features.77'"),
+        ({"size": "big"}, "size 'big'"),
+        ({"steps": -1}, "steps lies between"),
+        ({"seed": -1}, "seed lies between"),
+        ({"seed": 2**63}, "seed lies between"),
+        ({"memory": "much"}, "no size of memory"),
+        ({"precision": "int8"}, "no precision 'int8'"),
+        ({"guide": "nowhere.png"}, "no such picture"),
+    ],
+)
+def test_what_cannot_be_meant(vgg: Classifier, image: Tensor, options: dict[str, object], message: str) -> None:
+    with pytest.raises(DreamscopeError, match=message):
+        dream(vgg, image, **options)  # type: ignore[arg-type]
+    assert hooks_on(vgg.module) == 0
+
+
+def test_one_picture_at_a_time(vgg: Classifier) -> None:
+    with pytest.raises(DreamscopeError, match="one picture at a time"):
+        dream(vgg, torch.rand(2, 3, 40, 40))
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("name", ["lite0", "vgg19"])
+def test_embedded_models_dream_at_their_default(name: str, request: pytest.FixtureRequest) -> None:
+    model = request.getfixturevalue(name)
+    photo = images.resize(images.read("sample:china"), Size(120, 80)).clamp(0, 1)
+    # Without shift, so that the values are of one and the same picture.
+    result = dream(model, photo, steps=4, octaves=2, jitter=0)
+    assert result.values[3] > result.values[0]
+    assert result.values[-1] > result.values[4]
+    assert 0.01 < (result.image - photo).abs().mean() < 0.3
+    assert hooks_on(model.module) == 0

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from dreamscope import images
+from dreamscope.dreaming.octaves import Dreamer, octave_sizes
+from dreamscope.dreaming.presets import Settings
+from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
+from dreamscope.images import Size
+from dreamscope.models.addresses import Address
+from dreamscope.models.classifier import Classifier
+from dreamscope.objectives import Excite
+from dreamscope.optimize.ascent import Step
+
+PICTURE = torch.rand(1, 3, 80, 96, generator=torch.Generator().manual_seed(0))
+EXCITE = Excite((Address("features.3"),), "mean_square")
+
+
+def seeded(seed: int = 0) -> Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def dreamer(model: Classifier, **given: object) -> Dreamer:
+    settings = Settings(**{"steps": 2, "octaves": 2, "jitter": 4, **given})  # type: ignore[arg-type]
+    return Dreamer(model, EXCITE.addresses, settings, images.size_of(PICTURE))
+
+
+def test_octaves() -> None:
+    settings = Settings(octaves=4, octave_scale=1.4)
+    assert octave_sizes(Size(640, 427), settings) == [Size(233, 156), Size(327, 218), Size(457, 305), Size(640, 427)]
+    # None of them too small to see anything in, but the picture itself always.
+    assert octave_sizes(Size(60, 50), settings) == [Size(43, 36), Size(60, 50)]
+    assert octave_sizes(Size(9, 9), settings) == [Size(9, 9)]
+
+
+def test_the_generator_is_handed_on(vgg: Classifier) -> None:
+    dreams = dreamer(vgg)
+    assert torch.equal(dreams(PICTURE, EXCITE, generator=seeded()), dreams(PICTURE, EXCITE, generator=seeded()))
+    assert not torch.equal(dreams(PICTURE, EXCITE, generator=seeded()), dreams(PICTURE, EXCITE, generator=seeded(1)))
+    # Octaves draw from it one after the other.
+    one, two, three = seeded(), seeded(), seeded()
+    dreams(PICTURE, EXCITE, generator=one)
+    dreamer(vgg, octaves=1)(PICTURE, EXCITE, generator=two)
+    assert not torch.equal(one.get_state(), two.get_state())
+    dreamer(vgg, octaves=1)(PICTURE, EXCITE, generator=three, steps=4)
+    assert torch.equal(one.get_state(), three.get_state())
+
+
+def test_the_picture_is_left_as_it_is(vgg: Classifier) -> None:
+    before = PICTURE.clone()
+    assert not torch.equal(dreamer(vgg, octaves=1)(PICTURE, EXCITE, generator=seeded()), before)
+    assert torch.equal(PICTURE, before)
+
+
+def test_steps_instead_of_the_settings(vgg: Classifier) -> None:
+    told: list[tuple[int, int]] = []
+
+    def note(step: Step) -> None:
+        told.append((step.number, step.total))
+
+    few = dreamer(vgg, steps=9)(PICTURE, EXCITE, generator=seeded(), steps=2, report=note)
+    assert told == [(number, 4) for number in range(1, 5)]
+    assert torch.equal(few, dreamer(vgg)(PICTURE, EXCITE, generator=seeded()))
+
+
+def test_what_is_not_covered_stays(vgg: Classifier) -> None:
+    coverage = torch.zeros(1, 1, 80, 96)
+    coverage[..., 48:] = 1
+    dreamt = dreamer(vgg)(PICTURE, EXCITE, generator=seeded(), coverage=coverage)
+    # Bicubic octaves reach a few pixels beyond the edge.
+    assert (dreamt - PICTURE)[..., :40].abs().max() < 1e-6
+    assert (dreamt - PICTURE)[..., 56:].abs().mean() > 1e-3
+
+
+def test_ctrl_c_keeps_what_all_octaves_made_so_far(vgg: Classifier) -> None:
+    def stop(step: Step) -> None:
+        if step.number == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="stopped at step 3 of 4") as caught:
+        dreamer(vgg)(PICTURE, EXCITE, generator=seeded(), report=stop)
+    kept: Tensor = caught.value.result
+    assert kept.shape == PICTURE.shape
+    # The first octave is in it.
+    assert (kept - PICTURE).abs().mean() > 1e-3
+
+
+def test_divergence_keeps_a_whole_picture(vgg: Classifier) -> None:
+    with pytest.raises(DivergedError, match="no longer finite at step 1 of 4") as caught:
+        dreamer(vgg, rate=float("inf"))(PICTURE, EXCITE, generator=seeded())
+    # On the small octave, where nothing had happened yet.
+    assert (caught.value.result - PICTURE).abs().max() < 1e-5
+
+
+def test_the_raw_rate_holds_for_all_octaves(vgg: Classifier) -> None:
+    """Found at the first step of the first octave, not anew at each."""
+    after: list[Tensor] = []
+    flat = 0.5 + 0.1 * (PICTURE - 0.5)
+    raw = dreamer(vgg, rate=None, filter="none", jitter=0, steps=1)
+    raw(flat, EXCITE, generator=seeded(), report=lambda step: after.append(step.numbers))
+    small = images.resize(flat, images.size_of(after[0]))
+    first = after[0] - small
+    second = after[1] - (flat + images.resize(first, images.size_of(flat)))
+    assert float(first.abs().mean()) == pytest.approx(1.5 / 255, rel=1e-3)
+    assert float(second.abs().mean()) != pytest.approx(1.5 / 255, rel=1e-2)
+
+
+def test_strength_is_the_mean_size_of_the_gradient(vgg: Classifier) -> None:
+    leaf = PICTURE.clone().requires_grad_()
+    vgg.module.features[:4](leaf).square().mean().backward()
+    assert leaf.grad is not None
+    assert dreamer(vgg).strength(PICTURE, EXCITE) == pytest.approx(float(leaf.grad.abs().mean()), rel=1e-4)
+
+
+def test_refused(vgg: Classifier) -> None:
+    with pytest.raises(DreamscopeError, match="did you mean 'laplacian'"):
+        dreamer(vgg, filter="laplace")

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from nets import Residual, Vgg, hooks_on, seeded
+from torch import Tensor
+
+from dreamscope import files
+from dreamscope.errors import DreamscopeError
+from dreamscope.models.classifier import Classifier
+from dreamscope.models.edits import Ablation
+from dreamscope.models.wrapping import wrap
+from dreamscope.optimize import precision as engine
+from dreamscope.optimize.precision import Choice, Form, prepared
+from dreamscope.probes import probe
+
+SPEEDS = {
+    "float32/contiguous": 1.0,
+    "float32/channels_last": 0.8,
+    "bfloat16/contiguous": 0.6,
+    "bfloat16/channels_last": 0.5,
+}
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Replace the clock: a network whose forms take as long as `SPEEDS` says, all with one gradient."""
+    forms: list[str] = []
+
+    def measure(model: Classifier, layers: list[str], side: int, repeats: int = 3) -> tuple[Tensor, float]:
+        first = next(model.module.parameters())
+        last = next(p for p in model.module.parameters() if p.dim() == 4).is_contiguous()
+        form = f"{str(first.dtype).removeprefix('torch.')}/{'contiguous' if last else 'channels_last'}"
+        forms.append(form)
+        return torch.ones(1, 3, side, side), SPEEDS[form]
+
+    monkeypatch.setattr(engine, "_measure", measure)
+    monkeypatch.setattr(engine, "WORTH_MEASURING", 0)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    return forms
+
+
+def test_small_networks_run_as_they_are(vgg: Classifier) -> None:
+    fast, choice = prepared(vgg, ["features.3"], 64)
+    assert choice == Choice(Form("float32", "contiguous"))
+    assert not files.cache_folder().exists()
+    assert fast.layers is vgg.layers
+
+
+def test_the_fastest_that_agrees_is_taken_and_remembered(vgg: Classifier, measured: list[str]) -> None:
+    fast, choice = prepared(vgg, ["features.3"], 512)
+    assert str(choice.form) == "bfloat16/channels_last"
+    assert fast.dtype == torch.bfloat16
+    assert {row.form for row in choice.measured} == set(SPEEDS)
+    assert all(row.cosine > 0.98 for row in choice.measured)
+    count = len(measured)
+    assert prepared(vgg, ["features.3"], 512)[1] == choice
+    assert len(measured) == count
+    prepared(vgg, ["features.0"], 512)
+    assert len(measured) > count
+
+
+def test_a_gradient_that_turns_away_is_not_taken(
+    vgg: Classifier, measured: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = engine._measure
+
+    def turned(model: Classifier, layers: list[str], side: int, repeats: int = 3) -> tuple[Tensor, float]:
+        gradient, seconds = timed(model, layers, side, repeats)
+        return (-gradient if model.dtype == torch.bfloat16 else gradient), seconds
+
+    monkeypatch.setattr(engine, "_measure", turned)
+    _, choice = prepared(vgg, ["features.3"], 512)
+    assert str(choice.form) == "float32/channels_last"
+    assert min(row.cosine for row in choice.measured) < 0.98
+
+
+def test_a_precision_asked_for_is_taken_in_its_faster_format(vgg: Classifier, measured: list[str]) -> None:
+    assert str(prepared(vgg, ["features.3"], 512, "float32")[1].form) == "float32/channels_last"
+    assert str(prepared(vgg, ["features.3"], 512, "bfloat16")[1].form) == "bfloat16/channels_last"
+
+
+def test_a_whole_form_is_taken_without_measuring(vgg: Classifier, measured: list[str]) -> None:
+    fast, choice = prepared(vgg, ["features.3"], 512, "bfloat16/contiguous")
+    assert (str(choice), fast.dtype, measured) == ("bfloat16/contiguous", torch.bfloat16, [])
+
+
+@pytest.mark.parametrize(
+    ("precision", "message"),
+    [("float23", "did you mean 'float32'"), ("float32/", "no PRECISION/FORMAT"), ("int8/contiguous", "no PRECISION")],
+)
+def test_unknown_precisions(vgg: Classifier, precision: str, message: str) -> None:
+    with pytest.raises(DreamscopeError, match=message):
+        prepared(vgg, ["features.3"], 64, precision)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"KEY": 3}', '{"KEY": {"form": "x", "measured": []}}'])
+def test_a_damaged_cache_is_made_anew(vgg: Classifier, measured: list[str], content: str, tmp_path: Path) -> None:
+    key = engine._key(vgg, ["features.3"], 256, "auto")
+    folder = files.cache_folder()
+    folder.mkdir()
+    (folder / "calibration.json").write_text(content.replace("KEY", key))
+    assert str(prepared(vgg, ["features.3"], 512)[1].form) == "bfloat16/channels_last"
+    assert engine._recall(key) is not None
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(
+    vgg: Classifier, measured: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DREAMSCOPE_CACHE", str(tmp_path / "file" / "cache"))
+    assert str(prepared(vgg, ["features.3"], 512)[1].form) == "bfloat16/channels_last"
+
+
+def test_someones_own_precision_is_left(image: Tensor) -> None:
+    model = wrap(seeded(Vgg()).half(), input_size=32)
+    assert prepared(model, ["features.3"], 64)[0] is model
+
+
+def test_prepared_gives_the_same(residual: Classifier, image: Tensor) -> None:
+    edited = residual.edited(Ablation("layer1.0.conv1:3"))
+    for model in (residual, edited):
+        fast, _ = prepared(model, ["layer1.1"], 64)
+        with torch.no_grad(), probe(model, "layer1.1") as plain, probe(fast, "layer1.1") as seen:
+            assert torch.allclose(seen(image)["layer1.1"], plain(image)["layer1.1"], atol=1e-5)
+        assert hooks_on(fast.module) == 0
+
+
+def test_other_weights_are_another_key() -> None:
+    first, second = (wrap(seeded(Residual(), seed), input_size=32) for seed in (0, 1))
+    assert engine._key(first, ["bn1"], 256, "auto") != engine._key(second, ["bn1"], 256, "auto")

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from nets import hooks_on
+
+from dreamscope import images
+from dreamscope.errors import DreamscopeError, Interrupted
+from dreamscope.models.classifier import Classifier
+from dreamscope.optimize.ascent import Step
+from dreamscope.recipes import Recipe
+from dreamscope.visualization.batch import Visualization
+from dreamscope.visualization.presets import LOOKS, MOST_CONTRAST
+from dreamscope.visualization.visualize import visualize
+
+FEW = {"steps": 12, "size": 32}
+
+
+def show(model: Classifier, of: str | list[str], **options: object) -> list[Visualization]:
+    return visualize(model, of, **{**FEW, **options})  # type: ignore[arg-type]
+
+
+def apart(first: torch.Tensor, second: torch.Tensor) -> float:
+    return float((first - second).abs().mean())
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_each_look_climbs(vgg: Classifier, look: str) -> None:
+    (found,) = show(vgg, "features.3:4", look=look, steps=40)
+    (begun,) = show(vgg, "features.3:4", look=look, steps=1)
+    assert found.image.shape == (1, 3, 32, 32)
+    assert 0 <= found.image.min() < found.image.max() <= 1
+    assert found.reached > begun.reached
+    assert not found.silent
+    assert found.importance.shape == (1, 1, 32, 32)
+    assert found.importance.max() == 1
+    assert hooks_on(vgg.module) == 0
+
+
+def test_channels_are_one_picture_each_and_the_same_alone(vgg: Classifier) -> None:
+    together = show(vgg, "features.3:2,4-5")
+    assert [each.name for each in together] == ["features.3:2", "features.3:4", "features.3:5"]
+    for each in together:
+        (alone,) = show(vgg, each.name)
+        assert torch.allclose(alone.image, each.image, atol=1e-4)
+    assert apart(together[0].image, together[1].image) > 0.01
+
+
+def test_many_run_in_batches_and_are_counted_through(vgg: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dreamscope.visualization.visualize.BATCH_PIXELS", 2 * 2 * 32 * 32)
+    steps: list[Step] = []
+    found = show(vgg, "features.3:0-4", steps=3, report=steps.append)
+    assert len(found) == 5
+    assert [(step.number, step.total) for step in steps] == [(n, 9) for n in range(1, 10)]
+
+
+def test_a_neuron_fills_its_place(vgg: Classifier) -> None:
+    (found,) = show(vgg, "features.3:4@8,8", size=64, look="pixel", penalties=[], transforms=[], rate=0.05)
+    changed = (found.image - found.image[..., :8, :8].mean()).abs().mean((0, 1))
+    assert changed[12:24, 12:24].mean() > 3 * changed[40:, 40:].mean()
+
+
+def test_a_neurons_place_is_not_cropped_away(vgg: Classifier) -> None:
+    (found,) = show(vgg, "features.3:4@15,15")
+    assert found.recipe.parameters["transforms"] == ("shift:4", "noise:0.05")
+    assert found.image[..., 24:, 24:].std() > 1.5 * found.image[..., :8, :8].std()
+
+
+def test_a_class_is_its_score_before_softmax(vgg: Classifier) -> None:
+    (found,) = show(vgg, "class:c", steps=40)
+    assert found.name == "c"
+    assert found.recipe.parameters["of"] == "class:2"
+    assert vgg.logits(found.image)[0, 2].item() == pytest.approx(found.reached, abs=1e-3)
+    assert found.reached > show(vgg, "class:c", steps=1)[0].reached
+
+
+def test_sums_are_one_picture(vgg: Classifier) -> None:
+    (found,) = show(vgg, "features.3:2 + 0.5*class:b - features.0:1")
+    assert found.name == "features.3:2 + 0.5*class:1 - features.0:1"
+    (again,) = show(vgg, found.name)
+    assert torch.equal(found.image, again.image)
+
+
+def test_negative_is_the_other_way(vgg: Classifier) -> None:
+    (wanted,), (unwanted,) = show(vgg, "features.3:4"), show(vgg, "features.3:4", negative=True)
+    assert unwanted.reached < wanted.reached
+    assert apart(wanted.image, unwanted.image) > 0.01
+
+
+def test_diversity_gives_several_that_differ(vgg: Classifier) -> None:
+    found = show(vgg, "features.3:4", diversity=3, steps=20)
+    assert [each.name for each in found] == [f"features.3:4 ({number})" for number in (1, 2, 3)]
+    assert min(apart(found[i].image, found[j].image) for i, j in ((0, 1), (0, 2), (1, 2))) > 0.01
+
+
+def test_between_two_things(vgg: Classifier) -> None:
+    found = show(vgg, ["features.3:2", "features.3:4"], between=4)
+    assert [each.name for each in found][1:3] == [
+        "67% features.3:2, 33% features.3:4",
+        "33% features.3:2, 67% features.3:4",
+    ]
+    first, last = found[0].image, found[-1].image
+    assert apart(found[1].image, first) < apart(found[1].image, last)
+    assert apart(found[2].image, last) < apart(found[2].image, first)
+    assert torch.allclose(first, show(vgg, "features.3:2")[0].image, atol=1e-4)
+    for of, count in (("features.3:2", 3), (["features.3:2", "features.3:4"], 1)):
+        with pytest.raises(DreamscopeError, match="between takes 2 things and 2 pictures or more"):
+            show(vgg, of, between=count)
+
+
+def test_a_caricature_resembles_its_photo_there(vgg: Classifier, image: torch.Tensor) -> None:
+    photo = images.resize(image, images.Size(32, 32)).clamp(0, 1)
+    (found,) = show(vgg, "features.3", like=photo, steps=60, contrast=0)
+    with torch.no_grad():
+        theirs, ours, other = (
+            vgg.module.features[:4](each.mul(1)).flatten() for each in (photo, found.image, torch.full_like(photo, 0.5))
+        )
+    cosine = torch.nn.functional.cosine_similarity
+    assert cosine(ours, theirs, dim=0) > cosine(other, theirs, dim=0)
+    with pytest.raises(DreamscopeError, match="a caricature is of layers"):
+        show(vgg, "class:b", like=photo)
+
+
+def test_silent_channels_are_told(vgg: Classifier) -> None:
+    with torch.no_grad():
+        vgg.module.features[3].weight[4] = 0
+        vgg.module.features[3].bias[4] = -1
+    found = show(vgg, "features.4:3-4")
+    assert [each.silent for each in found] == [False, True]
+
+
+def test_a_silent_start_wakes(vgg: Classifier) -> None:
+    with torch.no_grad():
+        # Silent on everything that is not far from gray.
+        vgg.module.features[3].bias[4] = -0.8 * vgg.module.features[3].weight[4].abs().sum()
+    kept = {"look": "pixel", "penalties": [], "transforms": [], "rate": 0.05, "steps": 60}
+    (asleep,) = show(vgg, "features.4:4", waking=0, **kept)
+    (woken,) = show(vgg, "features.4:4", waking=40, **kept)
+    assert asleep.silent
+    assert apart(woken.image, asleep.image) > 0.05
+
+
+def test_one_seed_one_picture_and_the_recipe_makes_it_again(vgg: Classifier, tmp_path: Path) -> None:
+    (found,) = show(vgg, "features.3:4", seed=3)
+    kept = Recipe.read(found.save(tmp_path / "a.png"))
+    parameters = dict(kept.parameters)
+    (again,) = visualize(vgg, parameters.pop("of"), **parameters)
+    assert torch.equal(found.image, again.image)
+    assert not torch.equal(found.image, show(vgg, "features.3:4", seed=4)[0].image)
+
+
+def test_importance_becomes_transparency(vgg: Classifier, tmp_path: Path) -> None:
+    from PIL import Image
+
+    (found,) = show(vgg, "features.3:4", param="maco")
+    picture = Image.open(found.save(tmp_path / "a.png", alpha=True))
+    assert picture.mode == "RGBA"
+    assert picture.getextrema()[3][1] == 255
+    assert Recipe.read(tmp_path / "a.png").parameters["alpha"] is True
+    with pytest.raises(DreamscopeError, match="JPEG has no transparency"):
+        found.save(tmp_path / "a.jpg", alpha=True)
+    assert not (tmp_path / "a.jpg").exists()
+
+
+def test_ctrl_c_keeps_what_there_is(vgg: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dreamscope.visualization.visualize.BATCH_PIXELS", 1)
+
+    def stop(step: Step) -> None:
+        if step.number == 17:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as caught:
+        show(vgg, "features.3:2,4,5", report=stop)
+    assert [len(each.values) for each in caught.value.result] == [12, 5]
+    assert hooks_on(vgg.module) == 0
+
+
+@pytest.mark.parametrize(
+    ("of", "options", "message"),
+    [
+        ("features.3:4@99,0", {}, "position @99,0 is outside 'features.3'"),
+        ("features.33:4", {}, "no layer 'features.33'.*did you mean 'features.3'"),
+        ("features.3:12", {}, "12"),
+        ("class:zebra", {}, "no class 'zebra'"),
+        ("class:17", {}, "class 17 is out of range.*5 classes, 0-4"),
+        ("features.3:1 + nonsense!", {}, "is not an address"),
+        ([], {}, "nothing to show; give an address"),
+        ("features.3", {"look": "clasic"}, "no look 'clasic'.*did you mean 'classic'"),
+        ("features.3", {"param": "furier"}, "no parameterization 'furier'.*did you mean 'fourier'"),
+        ("features.3", {"transforms": ["crop:9"]}, "a crop"),
+        ("features.3", {"penalties": ["l3"]}, "no regularizer 'l3'"),
+        ("features.3", {"loss": "gram"}, "no loss 'gram'"),
+        ("features.3", {"steps": 0}, "steps lies between 1"),
+        ("features.3", {"rate": 0}, "rate is more than 0"),
+        ("features.3", {"seed": -1}, "seed lies between"),
+        ("features.3", {"diversity": 0}, "diversity is 1 or more"),
+        ("features.3", {"size": "4"}, "size '4'"),
+    ],
+)
+def test_bad_input_is_refused(vgg: Classifier, of: str | list[str], options: dict[str, object], message: str) -> None:
+    with pytest.raises(DreamscopeError, match=message):
+        show(vgg, of, **options)
+    assert hooks_on(vgg.module) == 0
+
+
+@pytest.mark.embedded
+def test_a_net_without_a_head_has_no_classes(vgg19: Classifier) -> None:
+    with pytest.raises(DreamscopeError, match="has no classes"):
+        visualize(vgg19, "class:3", size=64, steps=1)
+
+
+@pytest.mark.embedded
+def test_a_class_image_is_taken_for_the_class(lite0: Classifier) -> None:
+    (found,) = visualize(lite0, "class:lion", size=160, steps=64)
+    assert found.name == "lion"
+    assert lite0.classify(found.image)[0][0].label == "lion"
+
+
+def test_the_finished_picture_has_contrast(vgg: Classifier) -> None:
+    seen: list[Step] = []
+    (plain,) = show(vgg, "features.3:4", contrast=0)
+    (found,) = show(vgg, "features.3:4", contrast=0.3, report=seen.append)
+    spread, wanted = (float(each.image.var((2, 3)).mean().sqrt()) for each in (plain, found))
+    assert wanted == pytest.approx(min(0.3, MOST_CONTRAST * spread), rel=0.05)
+    assert found.values == plain.values
+    # What a film of it shows ends in it.
+    assert torch.equal(seen[-1].image, found.image)
+    assert found.recipe.parameters["contrast"] == 0.3
