@@ -21,20 +21,12 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("images", []),
     ("photos", []),
     ("recipes", []),
+    ("progress", []),
     (
         "models",
         [
-            *(
-                "hooks",
-                "receptive_field",
-                "layers",
-                "addresses",
-                "edits",
-                "relu_rules",
-                "devices",
-                "downloads",
-                "weights",
-            ),
+            *("hooks", "receptive_field", "layers", "addresses", "edits", "relu_rules", "devices"),
+            *("downloads", "weights"),
             *("labels", "classifier", "embedded", "wrapping", "registry", "weight_export"),
         ],
     ),
@@ -76,9 +68,9 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "cli",
         [
-            *("exits", "allocator", "output", "options", "film", "replay"),
-            *("dream", "visualize", "changing", "dissecting", "explain", "surveying", "sheet", "filming", "looking"),
-            *("telling", "app"),
+            *("exits", "allocator", "output", "options", "photo_options", "film", "film_job", "replay"),
+            *("dream", "visualize", "invert", "fool", "dissect", "blind", "explain", "exemplars", "filters", "map"),
+            *("sheet", "zoom", "video", "models", "layers", "classify", "recipe", "doctor", "app"),
         ],
     ),
 ]

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from dreamscope import images, recipes
 from dreamscope.errors import DreamscopeError
+from dreamscope.images import Size
+from dreamscope.models.addresses import Address
 from dreamscope.recipes import Recipe
 
 RECIPE = Recipe("dream", {"name": "x"}, {"image": "noise"}, {"steps": 3, "at": ["a:1"]}, "0.1.0")
@@ -64,3 +68,27 @@ def test_built_in_names_stay() -> None:
 def test_a_picture_in_memory_is_told_by_its_numbers() -> None:
     first, second = (recipes.reference(torch.full((1, 3, 8, 8), value)) for value in (0.1, 0.2))
     assert first != second
+
+
+def made_with(model: object, image: object, at: object, *, steps: int = 3, own: object = None, **more: object) -> None:
+    """A technique, for its signature."""
+
+
+def call(**arguments: object) -> Recipe:
+    model = SimpleNamespace(source={"name": "small"})
+    values = {"model": model, "image": "photo.png", "at": "2", "steps": 3, "own": None, "more": {}, **arguments}
+    return Recipe.of_call(made_with, values, inputs={"image": "sample:china", "guide": None}, resolved={"seed": 0})
+
+
+def test_a_recipe_of_a_call_holds_every_argument() -> None:
+    recipe = call(at=Address.parse("2:3"), own=(Fraction(1, 3), {"size": Size(8, 9)}))
+    assert recipe.command == "made_with"
+    assert recipe.model == {"name": "small"}
+    assert recipe.inputs == {"image": "sample:china"}
+    assert recipe.parameters == {"at": "2:3", "steps": 3, "own": ["1/3", {"size": "8x9"}], "seed": 0}
+    assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+def test_what_cant_be_written_down_is_refused_by_name() -> None:
+    with pytest.raises(DreamscopeError, match=r"^own can't be written in a recipe: .* give recipe=False"):
+        call(own=[lambda activations: activations])

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from dreamscope import files, images
+from dreamscope import __version__, files, images
 from dreamscope.errors import DreamscopeError
+
+NOT_KEPT = frozenset({"model", "callback", "progress", "recipe", "memory"})
+"""Arguments that say where and how loudly something is made, not what."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,53 @@ class Recipe:
     inputs: Mapping[str, Any]
     parameters: Mapping[str, Any]
     version: str
+
+    @classmethod
+    def of_call(
+        cls,
+        technique: Callable[..., Any],
+        arguments: Mapping[str, Any],
+        *,
+        inputs: Mapping[str, Any],
+        resolved: Mapping[str, Any],
+    ) -> Recipe:
+        """Return the recipe of a call.
+
+        Parameters
+        ----------
+        technique
+            The function that was called; its name is the command.
+        arguments
+            What it was called with, by name, defaults included: its ``locals()`` before its first line. ``model`` is a
+            classifier; what is in `NOT_KEPT` is left out.
+        inputs
+            The pictures and sets of photos, by the arguments' names, as `reference` writes them; ``None`` is left out.
+        resolved
+            Values that are kept in place of arguments (a resolved address, a measured precision), and further ones.
+
+        Raises
+        ------
+        DreamscopeError
+            If a value can't be written down: an own function or object. Call it before the work begins.
+
+        Examples
+        --------
+        >>> def dream(model, image, at, *, steps=10, callback=None): ...
+        >>> from types import SimpleNamespace
+        >>> arguments = {"model": SimpleNamespace(source={}), "image": "a", "at": "28", "steps": 3, "callback": print}
+        >>> Recipe.of_call(dream, arguments, inputs={"image": "sample:china"}, resolved={"at": "features.28"}).parameters
+        {'at': 'features.28', 'steps': 3}
+        """
+        parameters = inspect.signature(technique).parameters.values()
+        names = [each.name for each in parameters if each.kind is not inspect.Parameter.VAR_KEYWORD]
+        values = {name: arguments[name] for name in names if name not in {*inputs, *NOT_KEPT}} | dict(resolved)
+        return cls(
+            command=technique.__name__,
+            model=arguments["model"].source,
+            inputs={name: value for name, value in inputs.items() if value is not None},
+            parameters={name: plain(value, name) for name, value in values.items()},
+            version=__version__,
+        )
 
     def but(self, **parameters: Any) -> Recipe:
         """Return the recipe with other values of some parameters."""
@@ -67,6 +119,27 @@ class Recipe:
         else:
             note = images.read_note(path)
         return cls.from_json(note or "", source=f"'{path}'")
+
+
+def plain(value: Any, name: str) -> Any:
+    """Return a value as JSON can hold it: numbers, texts, lists, and what its type's own ``parse`` reads from a text.
+
+    Raises
+    ------
+    DreamscopeError
+        If it is none of these; `name` is the argument that it was given as.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Fraction) or hasattr(type(value), "parse"):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [plain(each, name) for each in value]
+    if isinstance(value, Mapping):
+        return {str(key): plain(each, name) for key, each in value.items()}
+    raise DreamscopeError(
+        f"{name} can't be written in a recipe: {value!r} is your own; give recipe=False to do without one"
+    )
 
 
 def reference(source: str | Path | Tensor) -> str | dict[str, str]:

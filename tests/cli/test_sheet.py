@@ -258,7 +258,7 @@ def test_bad_input_is_one_line_exit_2_and_no_file(run: Callable, folder: Path, p
 
 
 def test_help_needs_no_torch() -> None:
-    check = "from dreamscope.cli import sheeting; import sys; assert not {'torch', 'numpy'} & set(sys.modules)"
+    check = "from dreamscope.cli import sheet; import sys; assert not {'torch', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)
 
 

@@ -179,7 +179,7 @@ import av
 from pathlib import Path
 import torch
 from torch import nn
-from dreamscope import reel
+from dreamscope.film import frame_store
 from dreamscope.models.wrapping import wrap
 from dreamscope.dreaming.zoom import zoom
 
@@ -191,7 +191,7 @@ plan = zoom(wrap(net, input_size=32), "clouds", "2", seconds=1, size="96x64", st
 def child(name):
     pid = os.fork()
     if pid == 0:
-        reel.make(name, plan)
+        frame_store.make(name, plan)
         os._exit(0)
     return pid
 

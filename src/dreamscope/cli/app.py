@@ -7,7 +7,26 @@ from typing import Annotated
 import typer
 
 from dreamscope import __version__
-from dreamscope.cli import changing, dissecting, dream, explain, filming, looking, sheet, surveying, telling, visualize
+from dreamscope.cli import (
+    blind,
+    classify,
+    dissect,
+    doctor,
+    dream,
+    exemplars,
+    explain,
+    filters,
+    fool,
+    invert,
+    layers,
+    map,
+    models,
+    recipe,
+    sheet,
+    video,
+    visualize,
+    zoom,
+)
 
 app = typer.Typer(
     name="dreamscope",
@@ -35,21 +54,21 @@ def _main(
     pass
 
 
-app.command("dream")(dream.dream)
-app.command("visualize")(visualize.visualize)
-app.command("invert")(changing.invert)
-app.command("fool")(changing.fool)
-app.command("dissect")(dissecting.dissect)
-app.command("blind")(dissecting.blind)
-app.command("explain")(explain.explain)
-app.command("exemplars")(surveying.exemplars)
-app.command("filters")(surveying.filters)
-app.command("map")(surveying.map_)
-app.command("sheet")(sheet.sheet)
-app.command("zoom")(filming.zoom)
-app.command("video")(filming.video)
-app.command("models")(looking.models)
-app.command("layers")(looking.layers)
-app.command("classify")(looking.classify)
-app.command("recipe")(telling.recipe)
-app.command("doctor")(telling.doctor)
+app.command()(dream.dream)
+app.command()(visualize.visualize)
+app.command()(invert.invert)
+app.command()(fool.fool)
+app.command()(dissect.dissect)
+app.command()(blind.blind)
+app.command()(explain.explain)
+app.command()(exemplars.exemplars)
+app.command()(filters.filters)
+app.command("map")(map.map_)
+app.command()(sheet.sheet)
+app.command()(zoom.zoom)
+app.command()(video.video)
+app.command()(models.models)
+app.command()(layers.layers)
+app.command()(classify.classify)
+app.command()(recipe.recipe)
+app.command()(doctor.doctor)

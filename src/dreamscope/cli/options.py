@@ -18,6 +18,7 @@ _MODEL_HELP = "efficientnet_lite0, oxford_vgg19, a torchvision name, timm:NAME, 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str, typer.Option("--device", metavar="D", help="cpu, cuda, mps, or auto for the fastest.")]
+Image = Annotated[str | None, typer.Argument(metavar="[IMAGE]", help="A photo, sample:china or sample:flower.")]
 
 _OPTIONS: dict[str, Any] = {
     "weights": Annotated[

@@ -1,4 +1,4 @@
-"""``exemplars``, ``filters`` and ``map``: photos that excite channels, weights, and photos in feature space."""
+"""``exemplars``: the patches of real photos that excite channels most."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from dreamscope.cli import output
 from dreamscope.cli.options import Json, Loader, with_model
-from dreamscope.errors import DreamscopeError, ensure_one_of
+from dreamscope.errors import DreamscopeError
 
 if TYPE_CHECKING:
     from dreamscope.exploration.exemplar_index import Exemplar, Exemplars
@@ -19,18 +19,19 @@ if TYPE_CHECKING:
     from dreamscope.models.addresses import Address
     from dreamscope.models.classifier import Classifier
     from dreamscope.photos import Photo
+from dreamscope.cli.photo_options import PHOTO_SETS
 
-_PHOTOS = "folders, photos, or labels files (CSV: file, class_index or label)"
 _ROWS = 32  # channels on one sheet
+
+
 _MOST_SHOWN = 512
-_LABELS = 12
 
 
 @with_model()
 def exemplars(
     photos: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PHOTOS ...]", help=f"{_PHOTOS}; if none, --index is read.", show_default=False),
+        typer.Argument(metavar="[PHOTOS ...]", help=f"{PHOTO_SETS}; if none, --index is read.", show_default=False),
     ] = None,
     *,
     loader: Loader,
@@ -117,104 +118,6 @@ def exemplars(
         print(path)
 
 
-@with_model()
-def filters(
-    *,
-    loader: Loader,
-    at: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="A convolution: LAYER[:CHANNELS]; the first one if not given."),
-    ] = None,
-    scaling: Annotated[
-        str, typer.Option(metavar="S", help="each (by its own largest weight) or shared (by the largest of all).")
-    ] = "each",
-    out: Annotated[
-        str | None,
-        typer.Option("-o", "--out", metavar="OUT", help=".png, .jpg or .webp; MODEL-filters.png if not given."),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Show the weights of the first convolution, or of another one by their norm."""
-    from dreamscope import files, images
-    from dreamscope.exploration.filters import KINDS, SCALINGS
-    from dreamscope.exploration.filters import filters as technique
-    from dreamscope.figures import exemplar_sheets
-
-    ensure_one_of(scaling, SCALINGS, "scaling")
-    if out is not None:
-        images.ensure_format(out)
-        files.ensure_writable(out)
-    model = loader()
-    target = Path(out) if out is not None else output.free_name(f"{Path(model.name).stem}-filters", ".png")
-    found = technique(model, at)
-    images.write(exemplar_sheets.of_filters(found, scaling), target, note=found.recipe.to_json())
-    if json:
-        norms = [{"channel": c, "norm": n} for c, n in zip(found.channels, found.norms, strict=True)]
-        output.as_json({"file": str(target), "layer": found.layer, "kind": found.kind, "filters": norms})
-        return
-    height, width = found.weights.shape[-2:]
-    print(f"{found.layer}: {len(found.channels)} filters of {height}x{width}, {KINDS[found.kind]}")
-    print(target)
-
-
-@with_model()
-def map_(
-    photos: Annotated[list[str], typer.Argument(metavar="PHOTOS ...", help=f"{_PHOTOS}.", show_default=False)],
-    *,
-    loader: Loader,
-    at: Annotated[
-        str | None, typer.Option(metavar="LAYER", help="Whose features; the one before the logits if not given.")
-    ] = None,
-    method: Annotated[str, typer.Option(metavar="M", help="tsne, umap (pip install umap-learn) or pca.")] = "tsne",
-    neighbours: Annotated[int, typer.Option(metavar="K", min=1, help="That are asked for their label.")] = 5,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            "-o", "--out", metavar="OUT", help="A .html to zoom into, a .png beside it; map.html if not given."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of all randomness.")] = 0,
-    json: Json = False,
-) -> None:
-    """Lay photos out in two dimensions by a layer's features; say how far neighbours agree with labels."""
-    from dreamscope import files
-    from dreamscope import photos as sets
-    from dreamscope.exploration.embedding import embed
-    from dreamscope.exploration.projections import METHODS
-    from dreamscope.figures import embedding_map
-
-    ensure_one_of(method, METHODS, "method")
-    page = Path(out) if out is not None else output.free_name("map", ".html")
-    if page.suffix.lower() != ".html":
-        raise DreamscopeError(f"can't write '{page}': a map is a .html, with a .png of the same name beside it")
-    picture = page.with_suffix(".png")
-    given = sets.find(photos)
-    for target in (page, picture):
-        files.ensure_writable(target)
-        files.ensure_no_input(target, (photo.path for photo in given))
-    model = loader()
-    with output.stages() as report:
-        found = embed(model, given, at, method=method, k=neighbours, seed=seed, report=report)
-    embedding_map.picture(found, picture)
-    embedding_map.page(found, page)
-    output.unreadable(found.unreadable)
-    if json:
-        output.as_json({"file": str(page), "picture": str(picture), **found.to_dict()})
-        return
-    print(f"{len(found.points)} photos at {found.layer}, by {found.method}")
-    if found.features.count:
-        print(embedding_map.explained(found.features) + ":")
-        rows = [["all", found.features.count, *_shares(found.features.overall, found.plane.overall)]]
-        for label in list(found.features.labels)[:_LABELS]:
-            shares = _shares(found.features.labels[label], found.plane.labels[label])
-            rows.append([label, found.counts[label], *shares])
-        output.table(["label", "photos", "in the features", "on the map"], rows)
-    else:
-        print("no two photos have the same label, so neighbours can't agree with labels")
-    for written in (page, picture):
-        print(written)
-
-
 def _known(kept: Exemplars, index: str, *, top: int | None, least: bool) -> Exemplars:
     """Return an index that was read, if it holds what is asked for."""
     if least and not kept.least:
@@ -293,7 +196,3 @@ def _row_facts(address: Address, low: bool, told: Sequence[Exemplar]) -> dict[st
         for each in told
     ]
     return {"address": str(address), "exciting": "least" if low else "most", "photos": photos}
-
-
-def _shares(*shares: float) -> list[str]:
-    return [f"{100 * share:.0f} %" for share in shares]

@@ -1,11 +1,10 @@
-"""``dissect`` and ``blind``: which channels carry a class, and what is lost without them."""
+"""``blind``: what is lost without the channels of a class?"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,88 +18,7 @@ if TYPE_CHECKING:
 
     from dreamscope.dissection.blind import Blinding
     from dreamscope.dissection.dose_response import Dose
-    from dreamscope.dissection.scores import ChannelScores
-
-_PHOTOS = "folders, photos, or labels files (CSV: file, class_index or label)"
-
-Targets = Annotated[
-    list[str], typer.Argument(metavar="TARGETS ...", help=f"Photos of the class: {_PHOTOS}.", show_default=False)
-]
-Controls = Annotated[
-    list[str] | None, typer.Option("--controls", metavar="PHOTOS", help="Photos of other things; may be repeated.")
-]
-Class = Annotated[
-    str | None,
-    typer.Option("--class", metavar="LABEL", help="Name or index; the targets' label or likeliest class if not given."),
-]
-Layers = Annotated[
-    list[str] | None,
-    typer.Option(metavar="GLOB", help="Layers to look in; may be repeated. The later activations if not given."),
-]
-Start = Annotated[str | None, typer.Option("--from", metavar="LAYER", help="Of these, only from this one on.")]
-Seed = Annotated[int, typer.Option(metavar="N", help="Of all randomness.")]
-
-
-@with_model()
-def dissect(
-    targets: Targets,
-    *,
-    loader: Loader,
-    controls: Controls = None,
-    class_: Class = None,
-    layers: Layers = None,
-    start: Start = None,
-    method: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="M",
-            help="joint, contrast, attribution, frequency, drop; may be repeated, the first ranks. All but drop, "
-            "which is slow, if not given.",
-        ),
-    ] = None,
-    out: Annotated[str | None, typer.Option("-o", "--out", metavar="OUT", help="Scores for blind: a .json.")] = None,
-    plot: Annotated[str | None, typer.Option(metavar="OUT", help="A picture of the ranking: a .png.")] = None,
-    top: Annotated[int, typer.Option(metavar="K", min=1, help="Channels to show.")] = 20,
-    seed: Seed = 0,
-    json: Json = False,
-) -> None:
-    """Find the channels that carry a class."""
-    from dreamscope.dissection.dissect import DEFAULT_METHODS
-    from dreamscope.dissection.dissect import dissect as technique
-    from dreamscope.figures import plots
-
-    target = _writable(out, ".json")
-    picture = _writable(plot, ".png")
-    model = loader()
-    with output.stages() as report:
-        scores = technique(
-            model,
-            _paths(targets),
-            _given_controls(controls),
-            class_=class_,
-            layers=layers or None,
-            start=start,
-            methods=method or DEFAULT_METHODS,
-            seed=seed,
-            report=report,
-        )
-    if target is not None:
-        scores.save(target)
-    if picture is not None:
-        plots.ranking(scores, picture)
-    output.unreadable(scores.unreadable)
-    if json:
-        output.as_json(_ranking(scores, top))
-        return
-    print(f"{scores.label}: {scores.counts['targets']} photos against {scores.counts['controls']} controls")
-    rows = _ranking(scores, top)["channels"]
-    columns = ["channel", *scores.scores, "difference", "auc"]
-    output.table(columns, [[row["address"], *(f"{row[name]:.3g}" for name in columns[1:])] for row in rows])
-    for (first, second), value in scores.agreement().items():
-        print(f"{first} and {second} agree to {value:.2f} (rank correlation)")
-    for written in (target, picture):
-        if written is not None:
-            print(written)
+from dreamscope.cli.photo_options import Class, Controls, Layers, Seed, Start, Targets, given_controls, paths, writable
 
 
 @with_model()
@@ -163,8 +81,8 @@ def blind(
     from dreamscope.models import weight_export
     from dreamscope.pages import report as reports
 
-    page = _writable(out, ".html")
-    weights = _writable(export, ".safetensors")
+    page = writable(out, ".html")
+    weights = writable(export, ".safetensors")
     filmed, rate = _film(film, fps, [*targets, *(controls or []), *(measure or []), *(evaluate or [])])
     if channels is not None and method is not None:
         raise DreamscopeError("--channels and --method exclude each other: the scores say which channels")
@@ -179,10 +97,10 @@ def blind(
     with output.stages() as report:
         blinding = technique(
             model,
-            _paths(targets),
-            _given_controls(controls),
-            measure=_paths(measure) if measure else None,
-            rest=_paths(evaluate) if evaluate else None,
+            paths(targets),
+            given_controls(controls),
+            measure=paths(measure) if measure else None,
+            rest=paths(evaluate) if evaluate else None,
             class_=class_,
             scores=scores,
             layers=layers or None,
@@ -240,42 +158,6 @@ def _dose(name: str, dose: Dose) -> list[str]:
     return [name, str(dose.recall), str(dose.loss)]
 
 
-def _ranking(scores: ChannelScores, top: int) -> dict[str, Any]:
-    rows = []
-    for place in scores.ranking()[:top].tolist():
-        row: dict[str, Any] = {"address": str(scores.address(place))}
-        row |= {name: float(values[place]) for name, values in {**scores.scores, **scores.numbers}.items()}
-        rows.append(row)
-    return {
-        "class": {"index": scores.class_index, "label": scores.label},
-        "counts": dict(scores.counts),
-        "channels": rows,
-        "agreement": {f"{first} {second}": value for (first, second), value in scores.agreement().items()},
-        "unreadable": dict(scores.unreadable),
-        "recipe": asdict(scores.recipe),
-    }
-
-
-def _given_controls(controls: list[str] | None) -> list[str | Path]:
-    if not controls:
-        raise DreamscopeError("give photos of other things to compare with: --controls FOLDER")
-    return _paths(controls)
-
-
-def _paths(texts: list[str]) -> list[str | Path]:
-    return list(texts)
-
-
-def _writable(text: str | None, suffix: str) -> Path | None:
-    from dreamscope import files
-
-    if text is None:
-        return None
-    if Path(text).suffix.lower() != suffix:
-        raise DreamscopeError(f"can't write '{text}': this is a {suffix} file")
-    return files.ensure_writable(text)
-
-
 def _film(text: str | None, fps: str, sources: list[str]) -> tuple[Path | None, Fraction]:
     """Return where a film goes, which is none of the photos, and its frames a second."""
     from dreamscope import files, photos
@@ -287,5 +169,5 @@ def _film(text: str | None, fps: str, sources: list[str]) -> tuple[Path | None, 
     path = files.ensure_writable(text)
     # A folder of photos may hold a .gif.
     if path.exists():
-        files.ensure_no_input(path, (photo.path for photo in photos.find(_paths(sources))), what="film")
+        files.ensure_no_input(path, (photo.path for photo in photos.find(paths(sources))), what="film")
     return path, rate

@@ -1,0 +1,93 @@
+"""``dissect``: which channels carry a class?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamscope.cli import output
+from dreamscope.cli.options import Json, Loader, with_model
+
+if TYPE_CHECKING:
+    from dreamscope.dissection.scores import ChannelScores
+from dreamscope.cli.photo_options import Class, Controls, Layers, Seed, Start, Targets, given_controls, paths, writable
+
+
+@with_model()
+def dissect(
+    targets: Targets,
+    *,
+    loader: Loader,
+    controls: Controls = None,
+    class_: Class = None,
+    layers: Layers = None,
+    start: Start = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="M",
+            help="joint, contrast, attribution, frequency, drop; may be repeated, the first ranks. All but drop, "
+            "which is slow, if not given.",
+        ),
+    ] = None,
+    out: Annotated[str | None, typer.Option("-o", "--out", metavar="OUT", help="Scores for blind: a .json.")] = None,
+    plot: Annotated[str | None, typer.Option(metavar="OUT", help="A picture of the ranking: a .png.")] = None,
+    top: Annotated[int, typer.Option(metavar="K", min=1, help="Channels to show.")] = 20,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Find the channels that carry a class."""
+    from dreamscope.dissection.dissect import DEFAULT_METHODS
+    from dreamscope.dissection.dissect import dissect as technique
+    from dreamscope.figures import plots
+
+    target = writable(out, ".json")
+    picture = writable(plot, ".png")
+    model = loader()
+    with output.stages() as report:
+        scores = technique(
+            model,
+            paths(targets),
+            given_controls(controls),
+            class_=class_,
+            layers=layers or None,
+            start=start,
+            methods=method or DEFAULT_METHODS,
+            seed=seed,
+            report=report,
+        )
+    if target is not None:
+        scores.save(target)
+    if picture is not None:
+        plots.ranking(scores, picture)
+    output.unreadable(scores.unreadable)
+    if json:
+        output.as_json(_ranking(scores, top))
+        return
+    print(f"{scores.label}: {scores.counts['targets']} photos against {scores.counts['controls']} controls")
+    rows = _ranking(scores, top)["channels"]
+    columns = ["channel", *scores.scores, "difference", "auc"]
+    output.table(columns, [[row["address"], *(f"{row[name]:.3g}" for name in columns[1:])] for row in rows])
+    for (first, second), value in scores.agreement().items():
+        print(f"{first} and {second} agree to {value:.2f} (rank correlation)")
+    for written in (target, picture):
+        if written is not None:
+            print(written)
+
+
+def _ranking(scores: ChannelScores, top: int) -> dict[str, Any]:
+    rows = []
+    for place in scores.ranking()[:top].tolist():
+        row: dict[str, Any] = {"address": str(scores.address(place))}
+        row |= {name: float(values[place]) for name, values in {**scores.scores, **scores.numbers}.items()}
+        rows.append(row)
+    return {
+        "class": {"index": scores.class_index, "label": scores.label},
+        "counts": dict(scores.counts),
+        "channels": rows,
+        "agreement": {f"{first} {second}": value for (first, second), value in scores.agreement().items()},
+        "unreadable": dict(scores.unreadable),
+        "recipe": asdict(scores.recipe),
+    }

@@ -1,0 +1,119 @@
+"""A film that is made frame by frame, and goes on where it stopped: what ``zoom`` and ``video`` share."""
+
+from __future__ import annotations
+
+import json as json_module
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamscope.cli import output
+from dreamscope.cli.exits import INTERRUPTED
+from dreamscope.dreaming.presets import PRESETS
+from dreamscope.errors import DreamscopeError, Interrupted
+
+if TYPE_CHECKING:
+    from dreamscope.film.frame_store import Plan
+    from dreamscope.film.writer import Film
+    from dreamscope.recipes import Recipe
+
+
+At = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ADDRESS", help="[WEIGHT*]LAYER[:CHANNELS][@ROW,COL]; may be repeated."),
+]
+
+
+Preset = Annotated[str, typer.Option(metavar="P", help=f"{', '.join(PRESETS)}.")]
+
+
+Loss = Annotated[str | None, typer.Option(metavar="L", help="norm, mean_square, mean or gram.")]
+
+
+Rate = Annotated[float | None, typer.Option(metavar="R", help="Mean change of a colour (0 to 1) in a step.")]
+
+
+Octaves = Annotated[int | None, typer.Option(metavar="N", help="Sizes of each frame, from small to full.")]
+
+
+Precision = Annotated[str | None, typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16.")]
+
+
+Seed = Annotated[int, typer.Option(metavar="N", help="Of all randomness.")]
+
+
+def make(plan: Plan, target: Path, *, json: bool, **options: Any) -> None:
+    """Make the film that is planned and say where it is; stopped on the way, keep a film of the frames so far."""
+    from dreamscope.film import frame_store
+
+    started = time.perf_counter()
+    try:
+        with output.stages() as report:
+            made = frame_store.make(target, plan, report=report, **options)
+    except Interrupted as stop:
+        so_far = "nothing was written" if stop.result is None else f"kept the film so far: {stop.result.path}"
+        output.note(f"dreamscope: {stop}; {so_far}; the same command goes on from there")
+        raise typer.Exit(INTERRUPTED) from stop
+    seconds = time.perf_counter() - started
+    for side, line, added in (("width", "column", made.added.width), ("height", "row", made.added.height)):
+        if added:
+            output.note(
+                f"The frames' {side} is odd, and {target.suffix} needs even sides: the last {line} is shown twice."
+            )
+    if json:
+        output.as_json(_facts(made, plan.recipe, seconds))
+    else:
+        print(f"{target}  {made.size}  {made.count} frames  {float(made.fps):g} fps  {seconds:.1f} s")
+
+
+def checked(out: str | None) -> Path | None:
+    """Return where the film goes, or ``None`` if that follows from the plan; raise where nothing can be written."""
+    from dreamscope import files
+    from dreamscope.film import writer
+
+    if out is None:
+        return None
+    writer.ensure_format(out)
+    return files.ensure_writable(out)
+
+
+def as_begun(out: str | None, precision: str | None) -> dict[str, Any]:
+    """Go on in the precision and the tiles that a film was begun in; measured anew, they might be others."""
+    from dreamscope.film.frame_store import Reel
+    from dreamscope.recipes import Recipe
+
+    kept = None if out is None else Reel(out).note
+    if kept is None or precision is not None:
+        return {"precision": precision}
+    try:
+        parameters = Recipe.from_json(kept).parameters
+    except DreamscopeError:
+        return {"precision": precision}
+    return {key: parameters.get(key) for key in ("precision", "tile")}
+
+
+def target_of(out: str | None, stem: str, recipe: Recipe) -> Path:
+    """Return where the film goes: as asked, or a free name, or that of the same film where it was interrupted."""
+    from dreamscope.film.frame_store import Reel
+
+    if out is not None:
+        return Path(out)
+    note = recipe.to_json()
+    candidates = (Path(f"{stem}{'' if n == 1 else f'-{n}'}.mp4") for n in count(1))
+    free: Callable[[Path], bool] = lambda path: not path.exists() and not Reel(path).folder.exists()  # noqa: E731
+    return next(path for path in candidates if Reel(path).note == note or free(path))
+
+
+def _facts(made: Film, recipe: Recipe, seconds: float) -> dict[str, Any]:
+    return {
+        "file": str(made.path),
+        "size": str(made.size),
+        "frames": made.count,
+        "fps": str(made.fps),
+        "seconds": round(seconds, 3),
+        "recipe": json_module.loads(recipe.to_json())["dreamscope"],
+    }

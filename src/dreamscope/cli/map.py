@@ -1,0 +1,80 @@
+"""``map``: photos in feature space."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dreamscope.cli import output
+from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.errors import DreamscopeError, ensure_one_of
+
+if TYPE_CHECKING:
+    pass
+from dreamscope.cli.photo_options import PHOTO_SETS
+
+_LABELS = 12
+
+
+@with_model()
+def map_(
+    photos: Annotated[list[str], typer.Argument(metavar="PHOTOS ...", help=f"{PHOTO_SETS}.", show_default=False)],
+    *,
+    loader: Loader,
+    at: Annotated[
+        str | None, typer.Option(metavar="LAYER", help="Whose features; the one before the logits if not given.")
+    ] = None,
+    method: Annotated[str, typer.Option(metavar="M", help="tsne, umap (pip install umap-learn) or pca.")] = "tsne",
+    neighbours: Annotated[int, typer.Option(metavar="K", min=1, help="That are asked for their label.")] = 5,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "-o", "--out", metavar="OUT", help="A .html to zoom into, a .png beside it; map.html if not given."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of all randomness.")] = 0,
+    json: Json = False,
+) -> None:
+    """Lay photos out in two dimensions by a layer's features; say how far neighbours agree with labels."""
+    from dreamscope import files
+    from dreamscope import photos as sets
+    from dreamscope.exploration.embedding import embed
+    from dreamscope.exploration.projections import METHODS
+    from dreamscope.figures import embedding_map
+
+    ensure_one_of(method, METHODS, "method")
+    page = Path(out) if out is not None else output.free_name("map", ".html")
+    if page.suffix.lower() != ".html":
+        raise DreamscopeError(f"can't write '{page}': a map is a .html, with a .png of the same name beside it")
+    picture = page.with_suffix(".png")
+    given = sets.find(photos)
+    for target in (page, picture):
+        files.ensure_writable(target)
+        files.ensure_no_input(target, (photo.path for photo in given))
+    model = loader()
+    with output.stages() as report:
+        found = embed(model, given, at, method=method, k=neighbours, seed=seed, report=report)
+    embedding_map.picture(found, picture)
+    embedding_map.page(found, page)
+    output.unreadable(found.unreadable)
+    if json:
+        output.as_json({"file": str(page), "picture": str(picture), **found.to_dict()})
+        return
+    print(f"{len(found.points)} photos at {found.layer}, by {found.method}")
+    if found.features.count:
+        print(embedding_map.explained(found.features) + ":")
+        rows = [["all", found.features.count, *_shares(found.features.overall, found.plane.overall)]]
+        for label in list(found.features.labels)[:_LABELS]:
+            shares = _shares(found.features.labels[label], found.plane.labels[label])
+            rows.append([label, found.counts[label], *shares])
+        output.table(["label", "photos", "in the features", "on the map"], rows)
+    else:
+        print("no two photos have the same label, so neighbours can't agree with labels")
+    for written in (page, picture):
+        print(written)
+
+
+def _shares(*shares: float) -> list[str]:
+    return [f"{100 * share:.0f} %" for share in shares]
