@@ -298,3 +298,7 @@ def _to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return picture
     return converted if converted is not None else picture
+
+
+read_image, write_image = read, write
+"""Their names at the top of the package, where `read` alone would say too little."""
