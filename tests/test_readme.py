@@ -32,10 +32,7 @@ def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 
 
 LINES = [
-    line
-    for block in blocks("sh")
-    for line in block.replace("\\\n", "").splitlines()
-    if line.startswith("dreamscope ")
+    line for block in blocks("sh") for line in block.replace("\\\n", "").splitlines() if line.startswith("dreamscope ")
 ]
 
 
