@@ -56,7 +56,7 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "greedy",
                 "single_ablation",
             ),
-            *("evaluation", "dose_response", "photo_set", "dissect", "blind"),
+            *("evaluation", "dose_response", "photo_set", "dissect", "blind", "readout"),
         ],
     ),
     ("attribution", ["base", "gradients", "cam", "perturbations", "metrics", "result", "explain"]),

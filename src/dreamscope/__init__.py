@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dreamscope.dissection.blind import Blinding, blind
     from dreamscope.dissection.dissect import dissect
     from dreamscope.dissection.evaluation import Evaluation, evaluate
+    from dreamscope.dissection.readout import Readout, linear_probe
     from dreamscope.dissection.scores import ChannelScores
     from dreamscope.dreaming.dream import Dream, dream
     from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
@@ -64,6 +65,7 @@ _HOMES = {
     "Layer": "dreamscope.models.layers",
     "Prediction": "dreamscope.models.classifier",
     "Probe": "dreamscope.probes",
+    "Readout": "dreamscope.dissection.readout",
     "Recipe": "dreamscope.recipes",
     "Size": "dreamscope.images",
     "Step": "dreamscope.optimize.ascent",
@@ -78,6 +80,7 @@ _HOMES = {
     "filters": "dreamscope.exploration.filters",
     "fool": "dreamscope.adversarial.fool",
     "invert": "dreamscope.visualization.invert",
+    "linear_probe": "dreamscope.dissection.readout",
     "load": "dreamscope.models.registry",
     "probe": "dreamscope.probes",
     "read_image": "dreamscope.images:read",
@@ -107,6 +110,7 @@ __all__ = [
     "Layer",
     "Prediction",
     "Probe",
+    "Readout",
     "Recipe",
     "Size",
     "Step",
@@ -122,6 +126,7 @@ __all__ = [
     "filters",
     "fool",
     "invert",
+    "linear_probe",
     "load",
     "probe",
     "read_image",
