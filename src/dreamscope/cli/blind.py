@@ -55,7 +55,11 @@ def blind(
     layers: Layers = None,
     from_layer: FromLayer = None,
     method: Annotated[
-        str | None, typer.Option(metavar="M", help="joint if not given, contrast, attribution, frequency or single.")
+        list[str] | None,
+        typer.Option(
+            metavar="M",
+            help="joint if not given, contrast, attribution, frequency or single; may be repeated, the first chooses.",
+        ),
     ] = None,
     top: Annotated[
         int | None,
@@ -94,10 +98,10 @@ def blind(
     page = writable(out, ".html")
     weights = writable(export, ".safetensors")
     filmed, rate = _film(film, fps, [*targets, *(controls or []), *(measure or []), *(rest or [])])
-    if channels is not None and method is not None:
+    if channels is not None and method:
         raise DreamscopeError("--channels and --method exclude each other: the scores say which channels")
-    if method is not None:
-        ensure_one_of(method, METHODS, "method")
+    for each in method or ():
+        ensure_one_of(each, METHODS, "method")
     if weights is not None and how != "zero" and not how.startswith("scale:"):
         raise DreamscopeError(
             f"'{how}' can't become plain weights: only zero and scale:X can; leave --export or --how out"

@@ -19,7 +19,7 @@ from dreamscope.progress import Callback
 
 BATCH = 64
 SAVE_EVERY = 512
-"""Channels between two savings."""
+"""Channels between two saves."""
 
 
 def single(
