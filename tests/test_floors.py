@@ -46,8 +46,17 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "dissection",
         [
-            *("intervals", "channel_masks", "scores", "statistics", "first_order", "greedy", "single_ablation"),
-            *("evaluation", "dose_response", "dissect", "blind"),
+            *(
+                "intervals",
+                "tables",
+                "channel_masks",
+                "scores",
+                "statistics",
+                "first_order",
+                "greedy",
+                "single_ablation",
+            ),
+            *("evaluation", "dose_response", "photo_set", "dissect", "blind", "readout"),
         ],
     ),
     ("attribution", ["base", "gradients", "cam", "perturbations", "metrics", "result", "explain"]),

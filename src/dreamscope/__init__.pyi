@@ -10,6 +10,8 @@ from .dissection.blind import blind as blind
 from .dissection.dissect import dissect as dissect
 from .dissection.evaluation import Evaluation as Evaluation
 from .dissection.evaluation import evaluate as evaluate
+from .dissection.readout import Readout as Readout
+from .dissection.readout import linear_probe as linear_probe
 from .dissection.scores import ChannelScores as ChannelScores
 from .dreaming.dream import Dream as Dream
 from .dreaming.dream import dream as dream
@@ -17,7 +19,7 @@ from .errors import DivergedError as DivergedError
 from .errors import DreamscopeError as DreamscopeError
 from .errors import Interrupted as Interrupted
 from .exploration.embedding import Embedding as Embedding
-from .exploration.embedding import embed as embed
+from .exploration.embedding import map as map
 from .exploration.exemplar_index import Exemplars as Exemplars
 from .exploration.exemplars import exemplars as exemplars
 from .exploration.filters import Filters as Filters

@@ -71,8 +71,9 @@ def write(blinding: Blinding, path: str | Path) -> Path:
 
 def as_dict(blinding: Blinding) -> dict[str, Any]:
     """Return all numbers of a blinding as plain values for JSON; of photos their file names, of folders nothing."""
-    r, scores, recipe = blinding.result, blinding.scores, json.loads(blinding.recipe.to_json())
-    same = ("label", "turns", "counts", "curve", "curve_frequency", "random", "frequency")
+    r, scores = blinding.result, blinding.scores
+    recipe = None if blinding.recipe is None else json.loads(blinding.recipe.to_json())
+    same = ("label", "folds", "counts", "curve", "curve_frequency", "random", "frequency")
     content = {
         **{name: getattr(blinding, name) for name in same},
         "verdict": blinding.verdict(),
@@ -127,7 +128,7 @@ def _page(blinding: Blinding, told: dict[str, Any]) -> str:
         f"The photos of {label}": _photos(blinding),
         "The channels taken away": _removed(blinding),
         "Photos that could not be read": unreadable if told["unreadable"] else "",
-        "Recipe": f"<details><summary>Every parameter</summary><pre>{recipe}</pre></details>",
+        "Recipe": f"<details><summary>Every parameter</summary><pre>{recipe}</pre></details>" if told["recipe"] else "",
     }
     # No text in it can end the element or open another.
     embedded = json.dumps(told, allow_nan=False).replace("<", "\\u003c")
@@ -152,12 +153,12 @@ def _points(value: float, digits: int = 2) -> str:
 
 def _measured(blinding: Blinding) -> str:
     """Say what was measured on what."""
-    result, counts, label, turns = blinding.result, blinding.counts, blinding.label, blinding.turns
+    result, counts, label, folds = blinding.result, blinding.counts, blinding.label, blinding.folds
     count = result.recall_after.count
     said = f"Measured in {blinding.model.name} on {count} photos of {label} and {result.loss.count} of other things. "
-    if turns > 1:
-        said += f"The photos of {label} took {turns} turns: channels were found on all but some and measured on those; "
-        said += "the channels listed here were then found on all of them. "
+    if folds > 1:
+        said += f"The photos of {label} were split into {folds} folds: channels were found on all but one of them and "
+        said += "measured on that one; the channels listed here were then found on all of them. "
     elif counts["targets to find on"]:
         said += f"The channels were found on other photos: {counts['targets to find on']} of {label} and "
         said += f"{counts['controls to find on']} of other things. "
