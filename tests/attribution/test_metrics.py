@@ -7,7 +7,7 @@ import torch
 from nets import Planted, Vgg, hooks_on, seeded
 from torch import Tensor, nn
 
-from dreamscope.attribution.base import Attribution, Method, Question
+from dreamscope.attribution.base import Attribution, Case, Method
 from dreamscope.attribution.gradients import Saliency
 from dreamscope.attribution.metrics import faithfulness, rank_correlation, sanity
 from dreamscope.attribution.result import heat_of
@@ -25,14 +25,14 @@ class Corner(nn.Module):
 
 
 @pytest.fixture
-def corner() -> Question:
+def corner() -> Case:
     model = wrap(Corner(), input_size=16)
     picture = torch.full((1, 3, 16, 16), 0.0)
     picture[..., :8, :8] = 1
-    return Question(model, picture, subjects(model, ["class:1"])[0])
+    return Case(model, picture, tuple(subjects(model, ["class:1"])))
 
 
-def test_areas_known_on_paper(corner: Question) -> None:
+def test_areas_known_on_paper(corner: Case) -> None:
     right = torch.zeros(16, 16)
     right[:8, :8] = 1
     good, bad = faithfulness(corner, right, steps=16), faithfulness(corner, -right, steps=16)
@@ -47,20 +47,20 @@ def test_areas_known_on_paper(corner: Question) -> None:
     assert hooks_on(corner.model.module) == 0
 
 
-def test_equal_values_go_in_no_order_of_their_own(corner: Question) -> None:
+def test_equal_values_go_in_no_order_of_their_own(corner: Case) -> None:
     flat = faithfulness(corner, torch.ones(16, 16), steps=8)
     # In reading order the white quarter would be gone after half of the pixels.
     assert flat.deletion[4] == pytest.approx(1 - 0.75 / 2, abs=0.1)
 
 
-def test_a_channel_counts_by_its_share(corner: Question) -> None:
+def test_a_channel_counts_by_its_share(corner: Case) -> None:
     model = wrap(Planted(), input_size=16)
     red = torch.zeros(1, 3, 16, 16)
     red[:, 0, :8] = 1
-    found = faithfulness(Question(model, red, subjects(model, ["act:8"])[0]), red[0, 0], steps=10)
+    found = faithfulness(Case(model, red, tuple(subjects(model, ["act:8"]))), red[0, 0], steps=10)
     assert found.deletion[0] == found.insertion[-1] == pytest.approx(1)
     with pytest.raises(DreamscopeError, match="'act:6' is at 0 for this picture; insertion and deletion need one"):
-        faithfulness(Question(model, red, subjects(model, ["act:6"])[0]), red[0, 0])
+        faithfulness(Case(model, red, tuple(subjects(model, ["act:6"]))), red[0, 0])
 
 
 class _Blind(Method):
@@ -69,8 +69,8 @@ class _Blind(Method):
     name = "blind"
     unit = "light"
 
-    def __call__(self, question: Question) -> Attribution:
-        return Attribution(question.image[0])
+    def attribute(self, case: Case) -> Attribution:
+        return Attribution(case.images)
 
     def __str__(self) -> str:
         return self.name
@@ -79,7 +79,7 @@ class _Blind(Method):
 def test_sanity_tells_what_looks_at_weights_from_what_does_not() -> None:
     model = wrap(seeded(Vgg()), input_size=32)
     picture = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(0))
-    asked = Question(model, picture, subjects(model, ["class:1"])[0])
+    asked = Case(model, picture, tuple(subjects(model, ["class:1"])))
     before = {name: value.clone() for name, value in model.module.state_dict().items()}
     blind = sanity(asked, _Blind(), heat_of(_Blind(), asked), heat_of, checkpoints=3)
     # From the top down, whatever the method.
