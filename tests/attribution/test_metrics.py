@@ -12,6 +12,7 @@ from dreamscope.attribution.gradients import Saliency
 from dreamscope.attribution.metrics import faithfulness, rank_correlation, sanity
 from dreamscope.attribution.result import heat_of
 from dreamscope.errors import DreamscopeError
+from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
 from dreamscope.objectives.targets import subjects
 
@@ -81,11 +82,11 @@ def test_sanity_tells_what_looks_at_weights_from_what_does_not() -> None:
     picture = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(0))
     asked = Case(model, picture, tuple(subjects(model, ["class:1"])))
     before = {name: value.clone() for name, value in model.module.state_dict().items()}
-    blind = sanity(asked, _Blind(), heat_of(_Blind(), asked), heat_of, checkpoints=3)
+    (blind,) = sanity(asked, _Blind(), heat_of(_Blind(), asked), heat_of, checkpoints=3)
     # From the top down, whatever the method.
     assert [each.layer for each in blind] == ["classifier", "features.3", "features.0"]
     assert [each.similarity for each in blind] == pytest.approx([1, 1, 1])
-    seeing = sanity(asked, Saliency(), heat_of(Saliency(), asked), heat_of, checkpoints=3)
+    (seeing,) = sanity(asked, Saliency(), heat_of(Saliency(), asked), heat_of, checkpoints=3)
     assert abs(seeing[-1].similarity) < 0.5
     assert all(torch.equal(value, before[name]) for name, value in model.module.state_dict().items())
 
@@ -96,7 +97,41 @@ def test_rank_correlation() -> None:
     assert rank_correlation(first, -first) == pytest.approx(-1)
     assert math.isnan(rank_correlation(first, torch.ones(1, 4)))
     assert math.isnan(rank_correlation(first, torch.tensor([[1.0, float("nan"), 2.0, 3.0]])))
-    from scipy.stats import spearmanr
-
+    # Ranks 1, 2, 3.5, 3.5 beside 3.5, 3.5, 1, 2: covariance -4 over a variance of 9/2.
     other = torch.tensor([[4.0, 4.0, 1.0, 2.0]])
-    assert rank_correlation(first, other) == pytest.approx(spearmanr(first[0], other[0]).statistic)
+    assert rank_correlation(first, other) == pytest.approx(-8 / 9)
+
+
+class _Watched(Method):
+    """Keeps the parameters of each network that it is asked about."""
+
+    name = "watched"
+    unit = "nothing"
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Tensor]] = []
+
+    def attribute(self, case: Case) -> Attribution:
+        self.seen.append({name: value.clone() for name, value in case.model.module.named_parameters()})
+        return Attribution(case.images)
+
+
+def test_sanity_leaves_no_parameter_as_it_was_and_goes_from_the_top_down(tokens: Classifier) -> None:
+    """Attention's projections belong to no module that runs by itself, the class token to none but the whole."""
+    with torch.no_grad():
+        tokens.module.cls.copy_(torch.arange(16.0))
+    picture = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    method = _Watched()
+    asked = Case(tokens, picture, tuple(subjects(tokens, ["class:1"])))
+    (found,) = sanity(asked, method, picture[:, :1], heat_of, checkpoints=5)
+    assert [each.layer for each in found] == ["head", "mlp", "attention", "norm", "patch"]
+    trained = dict(tokens.module.named_parameters())
+    same = [{name for name in trained if torch.equal(seen[name], trained[name])} for seen in method.seen]
+    assert same[-1] == set()
+    assert "attention.in_proj_weight" in same[1]
+    assert not {name for name in same[2] if name.startswith("attention.")}
+    # As far as what is explained, and no further.
+    asked = Case(tokens, picture, tuple(subjects(tokens, ["norm:3"])))
+    (found,) = sanity(asked, method, picture[:, :1], heat_of, checkpoints=2)
+    assert [each.layer for each in found] == ["norm", "patch"]
+    assert not torch.equal(method.seen[-1]["cls"], trained["cls"])

@@ -107,7 +107,8 @@ def explain(
     if not chosen:
         raise DreamscopeError(f"no method given; there are {', '.join(METHODS)}")
     ensure_seed(seed)
-    given = [image] if isinstance(image, Picture) else list(image)
+    alone = isinstance(image, str | Path | Image | np.ndarray | Tensor)
+    given: list[Any] = [image] if alone else list(image)  # type: ignore[arg-type]
     pictures = [images.read(each) for each in given]
     if not pictures:
         raise DreamscopeError("no image given")
@@ -124,7 +125,7 @@ def explain(
         made = Recipe.of_call(
             explain,
             arguments,
-            inputs={"image": inputs[0] if isinstance(image, Picture) else inputs},
+            inputs={"image": inputs[0] if alone else inputs},
             resolved={
                 **_resolved(targets),
                 "method": [str(each) if METHODS.get(each.name) is type(each) else each for each in chosen],

@@ -84,7 +84,7 @@ class Explanation:
 
     @property
     def map(self) -> Tensor:
-        """Heat maps, (N, 1, H, W): the sum over colours if they have signs, else the largest absolute value."""
+        """Heat maps, (N, 1, H, W): of three colours the sum if they have signs, else the largest absolute value."""
         return heat(self.method, self.values)
 
     def __len__(self) -> int:
@@ -105,15 +105,18 @@ class Explanation:
 
     def _repr_png_(self) -> bytes:
         """Return the images, dark where little counts; where values have signs, red for and blue against."""
-        strength = self.map / self.map.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-30)
+        shown = self.map if self.method.signed else self.map - self.map.amin((1, 2, 3), keepdim=True)
+        strength = shown / shown.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-30)
         colour = torch.cat([strength.clamp_min(0), 0 * strength, (-strength).clamp_min(0)], 1)
         light = colour if self.method.signed else strength.expand(-1, 3, -1, -1)
-        shown = (0.3 * images.gray(self.images) + 0.7 * light).clamp(0, 1)
-        return images.png(torch.cat([torch.cat([*row], 2) for row in (self.images, shown)], 1)[None])
+        mixed = (0.3 * images.gray(self.images) + 0.7 * light).clamp(0, 1)
+        return images.png(torch.cat([torch.cat([*row], 2) for row in (self.images, mixed)], 1)[None])
 
 
 def heat(method: Method, values: Tensor) -> Tensor:
     """Return heat maps (N, 1, H, W) of the values (N, C, H, W) of a method."""
+    if values.shape[1] == 1:
+        return values
     return values.sum(1, keepdim=True) if method.signed else values.abs().amax(1, keepdim=True)
 
 
