@@ -112,7 +112,8 @@ def explain(
     pictures = [images.read(each) for each in given]
     if not pictures:
         raise DreamscopeError("no image given")
-    ready = torch.cat([model.prepared(each.to(model.device)) for each in pictures])
+    parts = [model.prepared(each.to(model.device)) for each in pictures]
+    ready = torch.cat(parts) if len(parts) > 1 else parts[0]
     targets, values = _evaluated(model, ready, _targets(model, class_name, at, len(ready)))
     case = Case(model, ready, targets, seed)
     chosen = [each.resolved(case) for each in chosen]
