@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dreamscope.dissection.scores import ChannelScores
     from dreamscope.dreaming.dream import Dream, dream
     from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
-    from dreamscope.exploration.embedding import Embedding, embed
+    from dreamscope.exploration.embedding import Embedding, map
     from dreamscope.exploration.exemplar_index import Exemplars
     from dreamscope.exploration.exemplars import exemplars
     from dreamscope.exploration.filters import Filters, filters
@@ -71,7 +71,6 @@ _HOMES = {
     "blind": "dreamscope.dissection.blind",
     "dissect": "dreamscope.dissection.dissect",
     "dream": "dreamscope.dreaming.dream",
-    "embed": "dreamscope.exploration.embedding",
     "evaluate": "dreamscope.dissection.evaluation",
     "exemplars": "dreamscope.exploration.exemplars",
     "explain": "dreamscope.attribution.explain",
@@ -79,6 +78,7 @@ _HOMES = {
     "fool": "dreamscope.adversarial.fool",
     "invert": "dreamscope.visualization.invert",
     "load": "dreamscope.models.registry",
+    "map": "dreamscope.exploration.embedding",
     "probe": "dreamscope.probes",
     "read_image": "dreamscope.images:read",
     "resolve": "dreamscope.models.addresses",
@@ -115,7 +115,6 @@ __all__ = [
     "blind",
     "dissect",
     "dream",
-    "embed",
     "evaluate",
     "exemplars",
     "explain",
@@ -123,6 +122,7 @@ __all__ = [
     "fool",
     "invert",
     "load",
+    "map",
     "probe",
     "read_image",
     "resolve",

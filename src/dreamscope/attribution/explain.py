@@ -112,8 +112,8 @@ def explain(
     pictures = [images.read(each) for each in given]
     if not pictures:
         raise DreamscopeError("no image given")
-    parts = [model.prepared(each.to(model.device)) for each in pictures]
-    ready = torch.cat(parts) if len(parts) > 1 else parts[0]
+    each_ready = [model.prepared(each.to(model.device)) for each in pictures]
+    ready = torch.cat(each_ready) if len(each_ready) > 1 else each_ready[0]
     targets, values = _evaluated(model, ready, _targets(model, class_name, at, len(ready)))
     case = Case(model, ready, targets, seed)
     chosen = [each.resolved(case) for each in chosen]
