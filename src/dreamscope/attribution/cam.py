@@ -133,7 +133,7 @@ def _find_last(case: Case) -> str:
         if gradient is not None and bool(gradient.any()):
             return name
     raise DreamscopeError(
-        f"no layer of {case.model.name} between the picture and '{case.target.name}' has a map to look at"
+        f"no layer of {case.model.name} between the picture and '{case.target.name}' has a map"
     )
 
 
