@@ -154,6 +154,13 @@ def to_pil(image: Tensor) -> Image.Image:
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
 
 
+def png(image: Tensor) -> bytes:
+    """Return one image (1, 3, H, W) as the bytes of a PNG, which notebooks show."""
+    held = io.BytesIO()
+    to_pil(image).save(held, "PNG")
+    return held.getvalue()
+
+
 def data_uri(picture: Image.Image, *, quality: int) -> str:
     """Return a picture as text that a page can hold: a JPEG of nothing but its pixels, no place and no camera."""
     held = io.BytesIO()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from base64 import b64encode
@@ -13,6 +14,7 @@ from textwrap import shorten
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from dreamscope import files, images
 from dreamscope.errors import DreamscopeError
@@ -36,20 +38,19 @@ def colors(embedding: Embedding) -> Mapping[str, str]:
 
 
 def picture(embedding: Embedding, path: str | Path) -> Path:
-    """Draw a map as ``.png``: thumbnails framed in their label's colour; where there is no room for one, a dot.
+    """Draw a map: thumbnails framed in their label's colour; where there is no room for one, a dot.
 
     Raises
     ------
     DreamscopeError
-        If `path` is no ``.png`` or can't be written.
+        If `path` is no ``.png``, ``.jpg`` or ``.webp`` or can't be written.
     """
     from matplotlib import style
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
     path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise DreamscopeError(f"a map is drawn as .png, not '{path.name}'")
+    images.ensure_format(path)
     files.ensure_writable(path)
     places = np.array([(point.x, point.y) for point in embedding.points])
     side = max(np.ptp(places, axis=0).max(), 1e-9) / min(max(2 * math.sqrt(len(places)), _ACROSS[0]), _ACROSS[1])
@@ -80,9 +81,10 @@ def picture(embedding: Embedding, path: str | Path) -> Path:
             axes.set(xlabel=embedding.axes[0], ylabel=embedding.axes[1])
         _legend(figure, embedding, chosen)
         figure.suptitle(_title(embedding), x=0.01, ha="left", fontsize=13, fontweight="bold", parse_math=False)
-        with files.written_whole(path) as temporary:
-            figure.savefig(temporary, format="png", dpi=130)
-    return path
+        held = io.BytesIO()
+        figure.savefig(held, format="png", dpi=130)
+    note = None if embedding.recipe is None else embedding.recipe.to_json()
+    return images.write(images.read(Image.open(held)), path, note=note)
 
 
 def page(embedding: Embedding, path: str | Path) -> Path:
@@ -142,7 +144,7 @@ def _legend(figure: Any, embedding: Embedding, chosen: Mapping[str, str]) -> Non
 
 
 def _title(embedding: Embedding) -> str:
-    name = embedding.recipe.model.get("name", "a network")
+    name = "a network" if embedding.recipe is None else embedding.recipe.model.get("name", "a network")
     return f"{len(embedding.points)} photos at {embedding.layer} of {name}, by {embedding.method}"
 
 
@@ -179,7 +181,7 @@ def _html(embedding: Embedding) -> str:
         'move, 0 for all of it"></canvas><div id="tip" hidden><img alt=""><span></span></div></div>\n'
         f"{_keys(embedding, chosen)}{axes}{_told(embedding)}\n"
         "<details><summary>Every parameter</summary>"
-        f"<pre>{escape(embedding.recipe.to_json(indent=2))}</pre></details>\n"
+        f"<pre>{escape(embedding.recipe.to_json(indent=2) if embedding.recipe else '')}</pre></details>\n"
         f'<script type="application/json" id="points">{data}</script>\n<script>{script}</script>\n</body>\n</html>\n'
     )
 
