@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from dreamscope.models.classifier import Classifier
-from dreamscope.models.hooks import Hook, attached
+from dreamscope.models.hooks import Hook
 from dreamscope.models.layers import tensor_of, with_tensor
 
 
@@ -44,7 +44,7 @@ def gated(model: Classifier, gates: Mapping[str, Tensor], shifts: Mapping[str, T
 
         return hook
 
-    with attached(model.module, {name: hook_for(name) for name in gates}):
+    with model.hooked({name: hook_for(name) for name in gates}):
         yield
 
 
