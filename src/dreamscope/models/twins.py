@@ -134,10 +134,9 @@ class Twins:
         make
             Makes a twin of it.
         """
-        loan: _Loan | None = getattr(self._mine, "loan", None)
-        if loan is None or not loan.blocks:
-            loan = self._taken(_parts(module), make)
-            self._mine.loan = loan
+        mine: _Loan | None = getattr(self._mine, "loan", None)
+        loan = mine if mine is not None and mine.blocks else self._taken(_parts(module), make)
+        self._mine.loan = loan
         loan.blocks += 1
         try:
             yield loan.twin
