@@ -25,9 +25,10 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "models",
         [
-            *("hooks", "receptive_field", "layers", "addresses", "edits", "relu_rules", "devices"),
-            *("downloads", "weights"),
-            *("labels", "classifier", "embedded", "wrapping", "registry", "weight_export"),
+            *("hooks", "twins", "recent", "receptive_field", "layers", "addresses", "edit_base", "edits"),
+            *("relu_rules", "devices", "downloads", "weights"),
+            *("labels", "classifier", "embedded", "wrapping", "registry", "weight_changes"),
+            "weight_export",
         ],
     ),
     ("probes", []),

@@ -36,10 +36,8 @@ def test_the_gradient_to_a_mask_is_activation_times_gradient(vgg: Classifier, im
         output.retain_grad()
         seen.append(output)
 
-    with masked(vgg, {"features.3": masks}):
-        handle = vgg.module.get_submodule("features.3").register_forward_hook(record)
+    with masked(vgg, {"features.3": masks}), vgg.hooked({"features.3": record}):
         score = vgg.logits(image)[0, 2]
-        handle.remove()
     score.backward()
     assert torch.allclose(masks.grad, (seen[0] * seen[0].grad).sum((2, 3)), atol=1e-6)
 

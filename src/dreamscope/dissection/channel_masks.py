@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from dreamscope.models.classifier import Classifier
-from dreamscope.models.hooks import Hook, attached
+from dreamscope.models.hooks import Hook
 from dreamscope.models.layers import tensor_of, with_tensor
 
 
@@ -46,7 +46,7 @@ def masked(
 
         return hook
 
-    with attached(model.module, {name: hook_for(name) for name in masks}):
+    with model.hooked({name: hook_for(name) for name in masks}):
         yield
 
 
