@@ -132,9 +132,7 @@ def _find_last(case: Case) -> str:
         gradient = _gradient(case, score, caught, name)
         if gradient is not None and bool(gradient.any()):
             return name
-    raise DreamscopeError(
-        f"no layer of {case.model.name} between the picture and '{case.target.name}' has a map"
-    )
+    raise DreamscopeError(f"no layer of {case.model.name} between the picture and '{case.target.name}' has a map")
 
 
 def _maps(model: Classifier) -> list[str]:
