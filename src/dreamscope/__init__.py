@@ -37,14 +37,19 @@ if TYPE_CHECKING:
     from dreamscope.models.layers import Layer
     from dreamscope.models.registry import load
     from dreamscope.models.wrapping import wrap
+    from dreamscope.objectives.base import Objective
+    from dreamscope.optimize.ascend import ascend
     from dreamscope.optimize.ascent import Step
+    from dreamscope.optimize.cppn import CPPN
+    from dreamscope.optimize.parameterizations import Parameterization
     from dreamscope.probes import Probe, probe
     from dreamscope.recipes import Recipe
-    from dreamscope.visualization.batch import Visualization
     from dreamscope.visualization.invert import Inversion, invert
+    from dreamscope.visualization.result import Visualization
     from dreamscope.visualization.visualize import visualize
 
 _HOMES = {
+    "CPPN": "dreamscope.optimize.cppn",
     "Ablation": "dreamscope.models.edits",
     "Address": "dreamscope.models.addresses",
     "Blinding": "dreamscope.dissection.blind",
@@ -62,12 +67,15 @@ _HOMES = {
     "Interrupted": "dreamscope.errors",
     "Inversion": "dreamscope.visualization.invert",
     "Layer": "dreamscope.models.layers",
+    "Objective": "dreamscope.objectives.base",
+    "Parameterization": "dreamscope.optimize.parameterizations",
     "Prediction": "dreamscope.models.classifier",
     "Probe": "dreamscope.probes",
     "Recipe": "dreamscope.recipes",
     "Size": "dreamscope.images",
     "Step": "dreamscope.optimize.ascent",
-    "Visualization": "dreamscope.visualization.batch",
+    "Visualization": "dreamscope.visualization.result",
+    "ascend": "dreamscope.optimize.ascend",
     "blind": "dreamscope.dissection.blind",
     "dissect": "dreamscope.dissection.dissect",
     "dream": "dreamscope.dreaming.dream",
@@ -88,6 +96,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CPPN",
     "Ablation",
     "Address",
     "Blinding",
@@ -105,6 +114,8 @@ __all__ = [
     "Interrupted",
     "Inversion",
     "Layer",
+    "Objective",
+    "Parameterization",
     "Prediction",
     "Probe",
     "Recipe",
@@ -112,6 +123,7 @@ __all__ = [
     "Step",
     "Visualization",
     "__version__",
+    "ascend",
     "blind",
     "dissect",
     "dream",

@@ -12,14 +12,14 @@ from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 from dreamscope.models.wrapping import wrap
-from dreamscope.objectives.targets import subjects
+from dreamscope.objectives.targets import targets
 
 
 def question(model: Classifier, of: str = "class:1", picture: Tensor | None = None) -> Question:
     side = model.input_size[0]
     if picture is None:
         picture = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(0))
-    return Question(model, picture, subjects(model, [of])[0])
+    return Question(model, picture, targets(model, [of])[0])
 
 
 class Coarse(nn.Module):

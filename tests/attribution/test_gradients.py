@@ -15,7 +15,7 @@ from dreamscope.attribution.gradients import Deconv, Guided, Integrated, Salienc
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
-from dreamscope.objectives.targets import subjects
+from dreamscope.objectives.targets import targets
 
 RULES = {Guided: lambda g, a: g.clamp_min(0) * (a > 0), Deconv: lambda g, _: g.clamp_min(0)}
 
@@ -51,7 +51,7 @@ class Three(nn.Module):
 def question(module: nn.Module, of: str = "class:1", side: int = 8, seed: int = 0) -> Question:
     model = wrap(module, input_size=side)
     picture = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(seed))
-    return Question(model, picture, subjects(model, [of])[0])
+    return Question(model, picture, targets(model, [of])[0])
 
 
 def unrolled(net: Three, picture: Tensor, rule: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
@@ -213,7 +213,7 @@ class Ruled(nn.Module):
 @pytest.mark.parametrize("kind", RULES)
 def test_on_efficientnet_they_are_right_and_not_the_plain_gradient(lite0: Classifier, kind: type) -> None:
     picture = lite0.prepared(images.read("sample:flower"))
-    asked = Question(lite0, picture, subjects(lite0, ["class:daisy"])[0])
+    asked = Question(lite0, picture, targets(lite0, ["class:daisy"])[0])
     found, plain = kind()(asked).values, Saliency()(asked).values
     cosine = F.cosine_similarity(found.flatten(), plain.flatten(), dim=0)
     assert cosine.abs() < 0.3

@@ -13,7 +13,7 @@ from dreamscope.attribution.metrics import faithfulness, rank_correlation, sanit
 from dreamscope.attribution.result import heat_of
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.wrapping import wrap
-from dreamscope.objectives.targets import subjects
+from dreamscope.objectives.targets import targets
 
 
 class Corner(nn.Module):
@@ -29,7 +29,7 @@ def corner() -> Question:
     model = wrap(Corner(), input_size=16)
     picture = torch.full((1, 3, 16, 16), 0.0)
     picture[..., :8, :8] = 1
-    return Question(model, picture, subjects(model, ["class:1"])[0])
+    return Question(model, picture, targets(model, ["class:1"])[0])
 
 
 def test_areas_known_on_paper(corner: Question) -> None:
@@ -57,10 +57,10 @@ def test_a_channel_counts_by_its_share(corner: Question) -> None:
     model = wrap(Planted(), input_size=16)
     red = torch.zeros(1, 3, 16, 16)
     red[:, 0, :8] = 1
-    found = faithfulness(Question(model, red, subjects(model, ["act:8"])[0]), red[0, 0], steps=10)
+    found = faithfulness(Question(model, red, targets(model, ["act:8"])[0]), red[0, 0], steps=10)
     assert found.deletion[0] == found.insertion[-1] == pytest.approx(1)
     with pytest.raises(DreamscopeError, match="'act:6' is at 0 for this picture; insertion and deletion need one"):
-        faithfulness(Question(model, red, subjects(model, ["act:6"])[0]), red[0, 0])
+        faithfulness(Question(model, red, targets(model, ["act:6"])[0]), red[0, 0])
 
 
 class _Blind(Method):
@@ -79,7 +79,7 @@ class _Blind(Method):
 def test_sanity_tells_what_looks_at_weights_from_what_does_not() -> None:
     model = wrap(seeded(Vgg()), input_size=32)
     picture = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(0))
-    asked = Question(model, picture, subjects(model, ["class:1"])[0])
+    asked = Question(model, picture, targets(model, ["class:1"])[0])
     before = {name: value.clone() for name, value in model.module.state_dict().items()}
     blind = sanity(asked, _Blind(), heat_of(_Blind(), asked), heat_of, checkpoints=3)
     # From the top down, whatever the method.

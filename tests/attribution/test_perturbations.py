@@ -12,7 +12,7 @@ from dreamscope.attribution.perturbations import Lime, Occlusion, Rise, superpix
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
-from dreamscope.objectives.targets import subjects
+from dreamscope.objectives.targets import targets
 
 GREEN, BLUE, RED = 0, 1, 2
 
@@ -29,7 +29,7 @@ def spotted() -> Tensor:
 @pytest.fixture
 def red(spotted: Tensor) -> Question:
     model = wrap(Planted(), input_size=32, labels=["green", "blue", "red"])
-    return Question(model, spotted, subjects(model, ["class:red"])[0], torch.Generator().manual_seed(0))
+    return Question(model, spotted, targets(model, ["class:red"])[0], torch.Generator().manual_seed(0))
 
 
 def inside(values: Tensor) -> float:
@@ -54,7 +54,7 @@ def test_the_part_that_decides_stands_out(red: Question, method: Callable) -> No
 
 @pytest.mark.parametrize("method", [Occlusion(8, 4), Rise(600), Lime(200, 30)], ids=str)
 def test_channels_too(red: Question, method: Callable) -> None:
-    asked = Question(red.model, red.image, subjects(red.model, ["act:8"])[0], torch.Generator().manual_seed(0))
+    asked = Question(red.model, red.image, targets(red.model, ["act:8"])[0], torch.Generator().manual_seed(0))
     assert inside(method(asked).values) > 2
 
 
@@ -81,7 +81,7 @@ def test_occlusion_equals_captums(vgg: Classifier) -> None:
     from captum.attr import Occlusion as Theirs
 
     picture = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(0))
-    asked = Question(vgg, picture, subjects(vgg, ["class:1"])[0])
+    asked = Question(vgg, picture, targets(vgg, ["class:1"])[0])
     theirs = Theirs(lambda x: vgg.logits(x).softmax(1)[:, 1]).attribute(
         picture, sliding_window_shapes=(3, 8, 8), strides=(3, 4, 4), baselines=FILLS["mean"](picture)
     )
@@ -107,7 +107,7 @@ class Left(nn.Module):
 @pytest.fixture
 def left() -> Question:
     model = wrap(Left(), input_size=32)
-    return Question(model, torch.full((1, 3, 32, 32), 0.9), subjects(model, ["class:1"])[0])
+    return Question(model, torch.full((1, 3, 32, 32), 0.9), targets(model, ["class:1"])[0])
 
 
 def test_rise_of_what_is_known_on_paper(left: Question) -> None:

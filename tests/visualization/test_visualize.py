@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from dreamscope.visualization.batch import Visualization
 from nets import hooks_on
 
 from dreamscope import images
@@ -11,7 +12,6 @@ from dreamscope.errors import DreamscopeError, Interrupted
 from dreamscope.models.classifier import Classifier
 from dreamscope.optimize.ascent import Step
 from dreamscope.recipes import Recipe
-from dreamscope.visualization.batch import Visualization
 from dreamscope.visualization.presets import LOOKS, MOST_CONTRAST
 from dreamscope.visualization.visualize import visualize
 

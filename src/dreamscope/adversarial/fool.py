@@ -21,9 +21,10 @@ from dreamscope.adversarial.quantized_steps import LEVELS, Changed, Nearest, See
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.models import labels
 from dreamscope.models.classifier import Classifier, Prediction
-from dreamscope.objectives import Lost, Taken
-from dreamscope.optimize.ascent import Report, Step, ascend
+from dreamscope.objectives import ClassifiedAs, Misclassified
+from dreamscope.optimize.ascent import Ascent, Step, StepCallback
 from dreamscope.optimize.precision import prepared
+from dreamscope.optimize.transforms import Own
 from dreamscope.probes import LOGITS, probe
 from dreamscope.recipes import Recipe, reference
 
@@ -115,7 +116,7 @@ def fool(
     budget: float | str | None = None,
     stop_at: float | None = None,
     steps: int | None = None,
-    report: Report | None = None,
+    report: StepCallback | None = None,
 ) -> Fooling:
     """Change a picture until it is taken for another class.
 
@@ -175,7 +176,7 @@ def fool(
         )
     if wanted == now and stop_at is None:
         raise DreamscopeError(f"the picture is taken for '{model.label(now)}' already; name another class")
-    objective = Lost(now, stop_at or 0.0) if wanted is None else Taken(wanted, stop_at or 0.0)
+    objective = Misclassified(now, stop_at or 0.0) if wanted is None else ClassifiedAs(wanted, stop_at or 0.0)
     fast, _ = prepared(model, [LOGITS], max(model.input_size), "float32")
     attempts = _attempts(original, method, norm, most, steps)
     total = sum(count for _, _, count in attempts)
@@ -187,23 +188,19 @@ def fool(
             made = step.number
             return move.found is not None and not isinstance(move, Nearest)
 
-        last = ascend(
+        picture = Ascent(move, transforms=[Own(fast.prepared)], until=done)(
             fast,
-            torch.zeros_like(original),
+            kind,
             objective,
             steps=count,
-            move=move,
-            parameterization=kind,
-            transforms=[lambda pictures, _generator, _progress: fast.prepared(pictures)],
             generator=torch.Generator(),
-            report=report,
-            until=done,
+            callback=report,
             before=made,
             total=total,
         )
         with torch.no_grad(), probe(fast, objective.layers) as seen:
-            move.note(last, objective(seen(fast.prepared(kind.image(last)))))
-        change = last.round() if move.found is None else move.found
+            move.note(kind.change, objective(seen(fast.prepared(picture))))
+        change = kind.change.round() if move.found is None else move.found
         if move.found is not None:
             break
     recipe = Recipe(

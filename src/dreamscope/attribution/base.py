@@ -15,7 +15,7 @@ from torch import Tensor
 from dreamscope import images
 from dreamscope.errors import DreamscopeError, did_you_mean, ensure_one_of
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives.targets import Class, Subject
+from dreamscope.objectives.targets import Class, Target
 from dreamscope.probes import LOGITS, probe
 
 BATCH = 32
@@ -42,7 +42,7 @@ class Question:
         It may be a faster form of itself.
     image : Tensor
         (1, 3, H, W) in [0, 1], prepared, where the network is.
-    subject : Subject
+    subject : Target
         A class, channel, neuron, or a sum of them.
     generator : torch.Generator
         Of all randomness.
@@ -52,7 +52,7 @@ class Question:
 
     model: Classifier
     image: Tensor
-    subject: Subject
+    subject: Target
     generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
     report: Callable[[int, int], None] = lambda _done, _total: None
 

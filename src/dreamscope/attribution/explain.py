@@ -21,7 +21,7 @@ from dreamscope.attribution.result import Change, Explanation, heat, heat_of
 from dreamscope.errors import DreamscopeError, ensure_seed
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives.targets import Class, Subject, subjects
+from dreamscope.objectives.targets import Class, Target, targets
 from dreamscope.optimize.precision import prepared
 from dreamscope.recipes import Recipe, reference
 
@@ -142,7 +142,7 @@ def explain(
     return found
 
 
-def _subject(model: Classifier, picture: Tensor, of: str | int | Address | None) -> Subject:
+def _subject(model: Classifier, picture: Tensor, of: str | int | Address | None) -> Target:
     if of is None or isinstance(of, int) or "class:" in str(of):
         try:
             with torch.no_grad():
@@ -155,7 +155,7 @@ def _subject(model: Classifier, picture: Tensor, of: str | int | Address | None)
             ) from error
     if of is None:
         of = int(logits.argmax(1))
-    found = subjects(model, [f"class:{of}" if isinstance(of, int) else str(of)])
+    found = targets(model, [f"class:{of}" if isinstance(of, int) else str(of)])
     if len(found) != 1:
         raise DreamscopeError(f"one thing is explained at a time, but '{of}' names {len(found)}")
     for term in found[0].terms:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from torch import Tensor
 
-    from dreamscope.optimize.ascent import Report, Step
+    from dreamscope.optimize.ascent import Step, StepCallback
 
 
 def as_json(value: Any) -> None:
@@ -93,7 +93,7 @@ def keeping(save: Callable[[Any], Path | None]) -> Iterator[None]:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Report | None]:
+def progress(what: str) -> Iterator[StepCallback | None]:
     """Draw a bar of an ascent's steps on stderr, if that is a terminal."""
     if not sys.stderr.isatty():
         yield None
