@@ -80,7 +80,7 @@ def test_a_budget_that_is_too_small_is_told_and_nothing_written(run: Callable, f
     ("words", "message"),
     [
         (("invert", "photo.png", "--at", "9"), "no layer '9'"),
-        (("invert", "photo.png", "--at", "2", "--start", "grey"), "did you mean 'gray'"),
+        (("invert", "photo.png", "--at", "2", "--initial", "grey"), "did you mean 'gray'"),
         (("invert", "photo.png", "--at", "2", "-o", "photo.png"), "'photo.png' is an input"),
         (("invert", "nowhere.png", "--at", "2"), "no such picture"),
         (("fool", "photo.png", "--to", "9"), "class 9 is out of range"),

@@ -48,7 +48,7 @@ def named(given: str | T, table: Mapping[str, Callable[..., T]], what: str) -> T
     except ValueError:
         numbers = [math.nan]
     needed = sum(part.default is MISSING for part in parts)
-    if not needed <= len(numbers) <= len(parts) or any(map(math.isnan, numbers)):
+    if not needed <= len(numbers) <= len(parts) or not all(map(math.isfinite, numbers)):
         form = ",".join(part.name.upper() for part in parts)
         raise DreamscopeError(f"'{given}' is no {what} such as {name}{form and ':'}{form}")
     return table[name](*numbers)

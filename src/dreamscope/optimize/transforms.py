@@ -49,8 +49,8 @@ class Shift(Transform):
     pixels: int
 
     def __post_init__(self) -> None:
-        if self.pixels < 0 or self.pixels != int(self.pixels):
-            raise DreamscopeError(f"a shift is a whole number of pixels, 0 or more, not {self.pixels}")
+        if not 0 <= self.pixels <= 100_000 or self.pixels != int(self.pixels):
+            raise DreamscopeError(f"a shift is a whole number of pixels, 0 to 100000, not {self.pixels:g}")
 
     def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
         """Shift (N, 3, H, W)."""
@@ -108,8 +108,10 @@ class Crop(Transform):
 
     def __post_init__(self) -> None:
         _check_range(self.least, self.most, "a crop")
-        if self.most > 1 or not 0 < self.shown <= 4:
-            raise DreamscopeError(f"a crop is a share up to 1, shown at more than 0 and up to 4, not {self}")
+        if self.most > 1:
+            raise DreamscopeError(f"a crop is a share of the picture, at most 1, not {self.most:g}")
+        if not 0 < self.shown <= 4:
+            raise DreamscopeError(f"a crop is shown at more than 0 and at most 4 times its size, not {self.shown:g}")
 
     def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
         """Crop (N, 3, H, W)."""
@@ -131,6 +133,9 @@ class Noise(Transform):
 
     width: float = 0.1
 
+    def __post_init__(self) -> None:
+        _check_width(self.width, "noise")
+
     def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:
         """Add noise to (N, 3, H, W), the same to each."""
         noise = torch.randn(images.shape[1:], generator=generator).to(images)
@@ -142,6 +147,9 @@ class Blur(Transform):
     """Blur with a Gaussian of standard deviation `width` pixels, fading to none at the end of the ascent."""
 
     width: float = 2.0
+
+    def __post_init__(self) -> None:
+        _check_width(self.width, "a blur")
 
     def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
         """Blur (N, 3, H, W)."""
@@ -194,8 +202,15 @@ def ensure(given: str | Transform | Callable[[Tensor], Tensor]) -> Transform:
 
 
 def _check_range(least: float, most: float, what: str) -> None:
-    if not 0 < least <= most:
-        raise DreamscopeError(f"{what} lies between two factors above 0, the smaller first, not {least:g} and {most:g}")
+    if not min(least, most) > 0:
+        raise DreamscopeError(f"the factors of {what} are more than 0, not {min(least, most):g}")
+    if least > most:
+        raise DreamscopeError(f"{what} lies between two factors, the smaller first, not {least:g} and {most:g}")
+
+
+def _check_width(width: float, what: str) -> None:
+    if not width >= 0:
+        raise DreamscopeError(f"the width of {what} is 0 or more, not {width:g}")
 
 
 def _between(least: float, most: float, generator: Generator) -> float:
