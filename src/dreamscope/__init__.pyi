@@ -47,9 +47,9 @@ from .optimize.parameterizations import Parameterization as Parameterization
 from .probes import Probe as Probe
 from .probes import probe as probe
 from .recipes import Recipe as Recipe
-from .visualization.result import Visualization as Visualization
 from .visualization.invert import Inversion as Inversion
 from .visualization.invert import invert as invert
+from .visualization.result import Visualization as Visualization
 from .visualization.visualize import visualize as visualize
 
 __version__: str
