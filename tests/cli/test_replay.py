@@ -162,7 +162,7 @@ def test_help_tells_the_techniques_own_defaults(command: str) -> None:
     told = 0
     for option in get_command(app).commands[command].params:
         default = known[option.name].default if option.name in known else None
-        if default not in (None, inspect.Parameter.empty) and not isinstance(default, bool):
+        if default not in (None, (), inspect.Parameter.empty) and not isinstance(default, bool):
             assert option.help.endswith(f"{default} if not given.")
             told += 1
     assert told > 1

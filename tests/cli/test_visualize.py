@@ -111,7 +111,7 @@ def test_silent_channels_are_told_not_shown(run: Callable, folder: Path) -> None
         (("2:1", "--alpha", "-o", "a.jpg"), "JPEG has no transparency"),
         (("2:1", "--size", "2"), "size '2'"),
         (("2", "--like", "nowhere.png"), "no such picture"),
-        (("2:1", "--between", "3"), "between takes 2 things"),
+        (("2:1", "--between", "3"), "between takes 2 targets"),
     ],
 )
 def test_bad_command_lines(run: Callable, folder: Path, words: tuple[str, ...], message: str) -> None:
