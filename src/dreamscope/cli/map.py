@@ -43,6 +43,7 @@ def map_(
     from dreamscope.exploration.embedding import embed
     from dreamscope.exploration.projections import METHODS
     from dreamscope.figures import embedding_map
+    from dreamscope.pages import map_page
 
     ensure_one_of(method, METHODS, "method")
     page = Path(out) if out is not None else output.free_name("map", ".html")
@@ -57,7 +58,7 @@ def map_(
     with output.stages() as report:
         found = embed(model, given, at, method=method, k=neighbours, seed=seed, report=report)
     embedding_map.picture(found, picture)
-    embedding_map.page(found, page)
+    map_page.write(found, page)
     output.unreadable(found.unreadable)
     if json:
         output.as_json({"file": str(page), "picture": str(picture), **found.to_dict()})
