@@ -25,9 +25,10 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "models",
         [
-            *("hooks", "receptive_field", "layers", "addresses", "edits", "relu_rules", "devices"),
-            *("downloads", "weights"),
-            *("labels", "classifier", "embedded", "wrapping", "registry", "weight_export"),
+            *("hooks", "twins", "recent", "receptive_field", "layers", "addresses", "edit_base", "edits"),
+            *("relu_rules", "devices", "downloads", "weights"),
+            *("labels", "classifier", "embedded", "wrapping", "registry", "weight_changes"),
+            "weight_export",
         ],
     ),
     ("probes", []),
@@ -46,8 +47,17 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "dissection",
         [
-            *("intervals", "channel_masks", "scores", "statistics", "first_order", "greedy", "single_ablation"),
-            *("evaluation", "dose_response", "dissect", "blind"),
+            *(
+                "intervals",
+                "tables",
+                "channel_masks",
+                "scores",
+                "statistics",
+                "first_order",
+                "greedy",
+                "single_ablation",
+            ),
+            *("evaluation", "dose_response", "photo_set", "dissect", "blind", "readout"),
         ],
     ),
     ("attribution", ["base", "gradients", "cam", "perturbations", "metrics", "result", "explain"]),
@@ -155,5 +165,5 @@ def test_no_torch_until_it_is_needed(code: str) -> None:
 def test_public_names_are_there() -> None:
     for name in dreamscope.__all__:
         assert getattr(dreamscope, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'nightmare'"):
+    with pytest.raises(AttributeError, match="nightmare"):
         dreamscope.nightmare  # noqa: B018

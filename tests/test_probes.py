@@ -236,8 +236,9 @@ def test_of_a_layer_that_runs_twice_the_last_time_counts(residual: Classifier, i
 
 
 def test_edits_come_first_and_tuples_stay_tuples(vgg: Classifier, tokens: Classifier, image: Tensor) -> None:
-    with torch.no_grad(), tapped(vgg, ["features.4"]) as caught:
-        vgg.edited(Ablation("features.4:3")).logits(image)
+    edited = vgg.edited(Ablation("features.4:3"))
+    with torch.no_grad(), tapped(edited, ["features.4"]) as caught:
+        edited.logits(image)
     assert not caught["features.4"][:, 3].any()
     picture = image[..., :32, :32]
     with torch.no_grad(), tapped(tokens, ["attention"]) as caught:

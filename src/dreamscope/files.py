@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -71,20 +72,29 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     The temporary name keeps the suffix, since encoders choose the format by it.
     """
     path = ensure_writable(path)
-    handle, name = tempfile.mkstemp(prefix=".dreamscope-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _new_file(path)
     try:
         yield temporary
-        # mkstemp makes private files; a result gets the permissions that any new file would get.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
     except OSError as error:
         raise DreamscopeError(f"can't write '{path}': {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _new_file(beside: Path) -> Path:
+    """Make an empty file of a new name beside a path, with its suffix."""
+    while True:
+        path = beside.with_name(f".dreamscope-{secrets.token_hex(8)}{beside.suffix}")
+        try:
+            # Not by tempfile, whose files are private: a result gets the permissions that any new file would get, and
+            # asking for the umask would change it, for a moment, for every thread.
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise DreamscopeError(f"can't write '{beside}': {error.strerror or error}") from error
+        return path
 
 
 def recall(name: str) -> Any:

@@ -154,6 +154,13 @@ def to_pil(image: Tensor) -> Image.Image:
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
 
 
+def png(image: Tensor) -> bytes:
+    """Return one image (1, 3, H, W) as the bytes of a PNG, which notebooks show."""
+    held = io.BytesIO()
+    to_pil(image).save(held, "PNG")
+    return held.getvalue()
+
+
 def data_uri(picture: Image.Image, *, quality: int) -> str:
     """Return a picture as text that a page can hold: a JPEG of nothing but its pixels, no place and no camera."""
     held = io.BytesIO()
@@ -298,3 +305,7 @@ def _to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return picture
     return converted if converted is not None else picture
+
+
+read_image, write_image = read, write
+"""Their names at the top of the package, where `read` alone would say too little."""

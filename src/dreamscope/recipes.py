@@ -77,7 +77,8 @@ class Recipe:
         >>> def dream(model, image, at, *, steps=10, callback=None): ...
         >>> from types import SimpleNamespace
         >>> arguments = {"model": SimpleNamespace(source={}), "image": "a", "at": "28", "steps": 3, "callback": print}
-        >>> Recipe.of_call(dream, arguments, inputs={"image": "sample:china"}, resolved={"at": "features.28"}).parameters
+        >>> recipe = Recipe.of_call(dream, arguments, inputs={"image": "sample:china"}, resolved={"at": "features.28"})
+        >>> recipe.parameters
         {'at': 'features.28', 'steps': 3}
         """
         parameters = inspect.signature(technique).parameters.values()

@@ -64,12 +64,10 @@ def test_the_loudest_of_each_layer() -> None:
 
 def test_responses_of_a_network(residual: Classifier) -> None:
     images = torch.rand((6, 3, 32, 32), generator=torch.Generator().manual_seed(0))
-    counted: list[int] = []
-    found = respond(residual, ["bn1", "layer1.0", "fc"], images.split(4), report=counted.append)
+    found = respond(residual, ["bn1", "layer1.0", "fc"], images.split(4))
     with probe(residual, ["bn1", "layer1.0", "fc"]) as seen, torch.no_grad():
         kept = seen(images)
         means = torch.cat([kept["bn1"].mean((2, 3)), kept["layer1.0"].mean((2, 3)), kept["fc"]], 1)
     assert torch.allclose(found.mean, means.mean(0), atol=1e-6)
     assert torch.allclose(found.deviation, means.std(0), atol=1e-5)
-    assert counted == [4, 2]
     assert hooks_on(residual.module) == 0

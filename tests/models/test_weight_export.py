@@ -206,7 +206,7 @@ def test_shared_weights_are_changed_only_where_nobody_else_notices() -> None:
 @pytest.mark.parametrize(
     ("net", "address", "how", "reason"),
     [
-        ("vgg", "features.1:2", "mean", "depends on the picture; zero and scale:X do not"),
+        ("vgg", "features.1:2", "mean", "depends on the picture or the position; only"),
         ("vgg", "features.1:2", "noise", "depends on the picture"),
         ("vgg", "features.1:2@3,4", "zero", "leave out @ROW,COL"),
         ("residual", "layer1.0:3", "zero", "on the way to 'fc' they are summed with others"),

@@ -86,11 +86,11 @@ def test_a_photo_that_is_gone_leaves_a_gap(tmp_path: Path) -> None:
     assert page.tags.count("img") == 3 + patches
 
 
-def test_few_photos_and_turns_are_said(tmp_path: Path) -> None:
-    blinding = replace(made(tmp_path), turns=4)
+def test_few_photos_and_folds_are_said(tmp_path: Path) -> None:
+    blinding = replace(made(tmp_path), folds=4)
     said = Page(report.write(blinding, tmp_path / "report.html").read_text("utf-8")).texts["p"]
     assert "4 photos are few: one more or less moves recall by 25 points" in said
-    assert "took 4 turns" in said
+    assert "split into 4 folds" in said
 
 
 def test_what_is_not_finite_is_null(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""Levels: changes of an 8-bit picture, and the moves that look for the least one that does it.
+"""Quantized steps: changes of an 8-bit picture, and update rules that look for the least one that fools.
 
-A change is counted in levels, 1/255 of the range of a colour. What the network sees is always the rounded one.
+A change is counted in levels, 1/255 of the range of a colour. The network always sees the rounded one.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from dreamscope.optimize.parameterizations import Parameterization
 LEVELS = 255
 
 SLACK = 0.02
-"""Logits by which a change must do more than needed: another run of the network rounds otherwise."""
+"""Logits by which a change must exceed what is needed: another run of the network may round differently."""
 
 
-class Changed(Parameterization):
-    """A picture and a change (1, 3, H, W) in levels, rounded; gradients pass the rounding as if it were not there.
+class QuantizedChange(Parameterization):
+    """A picture and a change (1, 3, H, W) in levels, rounded; gradients pass the rounding as if it were absent.
 
     Parameters
     ----------
@@ -54,13 +54,13 @@ class Changed(Parameterization):
         return torch.minimum(torch.maximum(numbers, self._low, out=numbers), self._high, out=numbers)
 
 
-class Seeking(ABC):
-    """A move that remembers the least change that did it.
+class LeastChange(ABC):
+    """An update rule that remembers the least change that fooled.
 
     Attributes
     ----------
     found : Tensor or None
-        The least change so far, in whole levels, whose value was above the slack.
+        The least change so far, in whole levels, whose objective was above the slack.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Seeking(ABC):
         return self.step(numbers, gradient, values, progress)
 
     def note(self, numbers: Tensor, values: Tensor) -> None:
-        """Remember a change if it does it and is less than the last that did."""
+        """Remember a change if it fools and is less than the last that did."""
         if values.item() >= SLACK:
             whole = numbers.detach().round()
             if self.found is None or whole.norm() < self.found.norm():
@@ -83,8 +83,8 @@ class Seeking(ABC):
         """Return the next change, see `dreamscope.optimize.update_rules.Move`."""
 
 
-class Steepest(Seeking):
-    """Along the gradient by a length of `rate` levels; with a `budget`, no further than so many in all."""
+class Steepest(LeastChange):
+    """Along the gradient by a length of `rate` levels; with a `budget`, no further than that in all."""
 
     def __init__(self, rate: float, budget: float | None = None) -> None:
         super().__init__()
@@ -98,8 +98,8 @@ class Steepest(Seeking):
         return shortened(moved, self.budget)
 
 
-class Signed(Seeking):
-    """By `rate` levels in the direction of the gradient's sign, each colour by itself."""
+class Signed(LeastChange):
+    """By `rate` levels in the direction of the gradient's sign, for each colour."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -110,8 +110,8 @@ class Signed(Seeking):
         return numbers + self.rate * gradient.sign()
 
 
-class Nearest(Seeking):
-    """Direction and length apart: towards the gradient, and shorter where it does it, longer where it does not.
+class Nearest(LeastChange):
+    """Direction and length apart: towards the gradient, and shorter if the change fools, longer if it does not.
 
     Rony et al., "Decoupling direction and norm" (2018), with lengths of whole levels: of a dense direction only
     the strongest colours are changed at all, which is the best that few levels can do.
@@ -119,15 +119,15 @@ class Nearest(Seeking):
     Parameters
     ----------
     length
-        To begin with, in levels.
+        The length at first, in levels.
     quickness
-        By which share the length changes, at first; it settles with the ascent.
+        The share by which the length changes at first; it falls during the ascent.
     """
 
     def __init__(self, length: float = 128.0, quickness: float = 0.05) -> None:
         super().__init__()
         self._length, self._quickness = length, quickness
-        self._aim: Tensor | None = None
+        self._direction: Tensor | None = None
 
     def step(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
         """Return the next change."""
@@ -135,9 +135,9 @@ class Nearest(Seeking):
         change = self._quickness * max(fade, 0.05)
         self._length *= 1 - change if values.item() >= SLACK else 1 + change
         new = gradient / gradient.norm().clamp_min(1e-30)
-        aim = new if self._aim is None else self._aim + max(fade, 0.02) * new
-        self._aim = aim / aim.norm()
-        return shortened(self._aim, self._length)
+        direction = new if self._direction is None else self._direction + max(fade, 0.02) * new
+        self._direction = direction / direction.norm()
+        return shortened(self._direction, self._length)
 
 
 def shortened(change: Tensor, length: float) -> Tensor:

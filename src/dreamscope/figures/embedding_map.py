@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,9 +10,9 @@ from textwrap import shorten
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from dreamscope import files
-from dreamscope.errors import DreamscopeError
+from dreamscope import files, images
 from dreamscope.exploration.embedding import Embedding
 from dreamscope.exploration.knn import Agreement
 
@@ -32,20 +33,19 @@ def colors(embedding: Embedding) -> Mapping[str, str]:
 
 
 def picture(embedding: Embedding, path: str | Path) -> Path:
-    """Draw a map as ``.png``: thumbnails framed in their label's colour; where there is no room for one, a dot.
+    """Draw a map: thumbnails framed in their label's colour; where there is no room for one, a dot.
 
     Raises
     ------
     DreamscopeError
-        If `path` is no ``.png`` or can't be written.
+        If `path` is no ``.png``, ``.jpg`` or ``.webp`` or can't be written.
     """
     from matplotlib import style
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
     path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise DreamscopeError(f"a map is drawn as .png, not '{path.name}'")
+    images.ensure_format(path)
     files.ensure_writable(path)
     places = np.array([(point.x, point.y) for point in embedding.points])
     side = max(np.ptp(places, axis=0).max(), 1e-9) / min(max(2 * math.sqrt(len(places)), _ACROSS[0]), _ACROSS[1])
@@ -76,9 +76,10 @@ def picture(embedding: Embedding, path: str | Path) -> Path:
             axes.set(xlabel=embedding.axes[0], ylabel=embedding.axes[1])
         _legend(figure, embedding, chosen)
         figure.suptitle(title(embedding), x=0.01, ha="left", fontsize=13, fontweight="bold", parse_math=False)
-        with files.written_whole(path) as temporary:
-            figure.savefig(temporary, format="png", dpi=130)
-    return path
+        held = io.BytesIO()
+        figure.savefig(held, format="png", dpi=130)
+    note = None if embedding.recipe is None else embedding.recipe.to_json()
+    return images.write(images.read(Image.open(held)), path, note=note)
 
 
 def _rarity(embedding: Embedding, chosen: Mapping[str, str], label: str | None) -> float:
@@ -121,7 +122,7 @@ def _legend(figure: Any, embedding: Embedding, chosen: Mapping[str, str]) -> Non
 
 def title(embedding: Embedding) -> str:
     """Return one line about a map."""
-    name = embedding.recipe.model.get("name", "a network")
+    name = "a network" if embedding.recipe is None else embedding.recipe.model.get("name", "a network")
     return f"{len(embedding.points)} photos at {embedding.layer} of {name}, by {embedding.method}"
 
 

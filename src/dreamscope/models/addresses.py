@@ -172,7 +172,7 @@ def _matching_layers(pattern: str, model: Addressable) -> list[str]:
     names = model.layer_names
     if pattern in names:
         return _that_run([pattern], model)
-    if pattern.isdigit():
+    if pattern.isdecimal():
         # The write-ups of VGG count within the stack of convolutions: 33 is features.33.
         stack = model.main_stack
         if stack is not None and f"{stack}.{pattern}" in names:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,9 +14,15 @@ from torch import Tensor, nn
 from dreamscope import images as pictures
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.addresses import resolve
-from dreamscope.models.edits import Ablation, edit_hooks
-from dreamscope.models.hooks import attached
+from dreamscope.models.edit_base import Edit
+from dreamscope.models.edits import EditLike, edit_hooks, ensure_edits
+from dreamscope.models.hooks import Hook, attached
 from dreamscope.models.layers import Layer, survey
+from dreamscope.models.recent import Recent
+from dreamscope.models.twins import Twins, twin_of
+
+_FORMS = 4
+"""Prepared forms of a network that are kept with it; each has weights of its own."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,12 @@ class Prediction:
 class Classifier(nn.Module):
     """A network that can be looked into. Made by `wrap` or by the registry's ``load``.
 
+    Any number of threads may use one: hooks and edits are never on modules that another thread runs.
+
     Attributes
     ----------
     module : nn.Module
-        A private copy of the network: eval mode, no gradients for weights.
+        A private copy of the network: eval mode, no gradients for weights, and none of the edits.
     name : str
         What messages and recipes call it.
     labels : tuple of str
@@ -60,10 +69,12 @@ class Classifier(nn.Module):
         The share of the picture's shorter side that `classify` looks at.
     default_address : str
         Where to dream when nothing is said.
-    source : dict
-        How to load it again, for recipes.
-    edits : tuple of Ablation
+    plain_source : dict
+        How to load it again, without its edits.
+    edits : tuple of Edit
         What was changed, by `edited`.
+    forms : Recent
+        Prepared forms of the network, by whoever prepares them.
     """
 
     def __init__(
@@ -77,7 +88,7 @@ class Classifier(nn.Module):
         crop: float = 1.0,
         default_address: str = "",
         source: dict[str, Any] | None = None,
-        edits: tuple[Ablation, ...] = (),
+        edits: tuple[Edit, ...] = (),
     ) -> None:
         super().__init__()
         self.module = module
@@ -86,9 +97,11 @@ class Classifier(nn.Module):
         self.normalization = normalization or Normalization()
         self.input_size = input_size
         self.crop = crop
-        self.source = source or {}
         self.edits = edits
+        self.forms = Recent(_FORMS)
+        self.plain_source = source or {}
         self._default_address = default_address
+        self._twins = Twins()
 
     def train(self, mode: bool = True) -> Classifier:  # noqa: ARG002
         """Do nothing: a classifier stays in eval mode, or its numbers would change by being looked at."""
@@ -97,11 +110,9 @@ class Classifier(nn.Module):
     def forward(self, images: Tensor) -> Any:
         """Run the network on images (N, 3, H, W) in [0, 1]; the precision and device are the network's."""
         inputs = self.normalization(images.to(self.device)).to(self.dtype)
-        # Edits go first at their layers, so that whoever records there sees what they made.
-        hooks = edit_hooks(self.edits, self.layers) if self.edits else {}
-        with attached(self.module, hooks, first=True):
+        with self._running() as module:
             try:
-                return self.module(inputs)
+                return module(inputs)
             except (RuntimeError, AssertionError, ValueError) as error:
                 height, width = images.shape[-2:]
                 fitting = f"{self.input_size[1]}x{self.input_size[0]}"
@@ -109,6 +120,36 @@ class Classifier(nn.Module):
                     f"{self.name} can't run on {width}x{height} pixels ({self._reason(error)}); "
                     f"it was made for {fitting}: try that size (a dream also with one octave)"
                 ) from error
+
+    def _running(self) -> AbstractContextManager[nn.Module]:
+        if self.edits:
+            return self._lent()
+        return nullcontext(self._twins.current() or self.module)
+
+    def _lent(self) -> AbstractContextManager[nn.Module]:
+        return self._twins.lent(self.module, self._edited_twin)
+
+    def _edited_twin(self) -> nn.Module:
+        twin = twin_of(self.module)
+        for name, hook in (edit_hooks(self.edits, self.layers) if self.edits else {}).items():
+            # Edits go first at their layers, so that whoever records there sees what they made.
+            twin.get_submodule(name).register_forward_hook(hook, prepend=True)
+        return twin
+
+    @contextmanager
+    def hooked(self, hooks: Mapping[str, Hook]) -> Iterator[None]:
+        """Attach forward hooks for the length of the block, for this thread alone.
+
+        The classifier runs them in this thread, whatever runs it; other threads, and other classifiers around the
+        same weights, never see them. Blocks may lie inside each other.
+
+        Parameters
+        ----------
+        hooks
+            Layer name -> ``hook(module, inputs, output)``, run after the edits there; see `attached`.
+        """
+        with self._lent() as twin, attached(twin, hooks):
+            yield
 
     @staticmethod
     def _reason(error: Exception) -> str:
@@ -173,37 +214,81 @@ class Classifier(nn.Module):
         """Return the name of a class, or ``class 17`` where there are no names."""
         return self.labels[index] if index < len(self.labels) else f"class {index}"
 
-    def edited(self, edits: Iterable[Ablation] | Ablation) -> Classifier:
+    def edited(self, edits: EditLike | Iterable[EditLike]) -> Classifier:
         """Return a new classifier with these edits after the ones it has; this one stays as it is.
 
-        The two share their weights; an edit is applied while the new one runs and leaves nothing behind.
+        The two share their weights, and nothing else.
+
+        Parameters
+        ----------
+        edits
+            One or several, applied in this order: `Ablation`, `Replace`, `Add`, `Patch`, or a pair of an address and
+            a function from the activations there to others (`Custom`). A glob stands for all layers that it matches.
+
+        Raises
+        ------
+        DreamscopeError
+            If something is no edit, there is no such layer or channel, or an edit does not fit its layer.
+
+        Examples
+        --------
+        ::
+
+            blind = model.edited(Ablation("features.28:40"))
+            brighter = model.edited(("features.28", lambda activation: 1.2 * activation))
         """
         added = []
-        for edit in [edits] if isinstance(edits, Ablation) else edits:
-            added += [Ablation(address, edit.how) for address in resolve([edit.address], self)]
-        all_edits = (*self.edits, *added)
-        source = {**self.source, "edits": [edit.to_dict() for edit in all_edits]}
-        return self._like_this(self.module, edits=all_edits, source=source)
+        for edit in ensure_edits(edits):
+            for address in resolve([edit.address], self):
+                added.append(replace(edit, address=address))
+                added[-1].ensure_fits(self.layers[address.layer])
+        return self.with_module(twin_of(self.module), edits=(*self.edits, *added))
 
-    def with_module(self, module: nn.Module) -> Classifier:
-        """Return a classifier like this one around another form of its network: the same names and layers."""
-        return self._like_this(module, edits=self.edits, source=self.source)
+    @property
+    def source(self) -> dict[str, Any]:
+        """How to load it again, for recipes; raises a `DreamscopeError` if an edit can't be written down."""
+        if not self.edits:
+            return self.plain_source
+        return {**self.plain_source, "edits": [edit.to_dict() for edit in self.edits]}
 
-    def _like_this(self, module: nn.Module, *, edits: tuple[Ablation, ...], source: dict[str, Any]) -> Classifier:
-        twin = Classifier(
-            module,
-            name=self.name,
-            labels=self.labels,
-            normalization=self.normalization,
-            input_size=self.input_size,
-            crop=self.crop,
-            default_address=self._default_address,
-            source=source,
-            edits=edits,
-        )
-        # The table is the same; no need to run the network again for it.
-        twin.layers = self.layers
+    def with_module(self, module: nn.Module, **changes: Any) -> Classifier:
+        """Return a classifier like this one around another form of its network.
+
+        Parameters
+        ----------
+        module
+            With the same layers.
+        changes
+            Keyword arguments of `Classifier` in place of what belongs to this one.
+        """
+        arguments: dict[str, Any] = {
+            "name": self.name,
+            "labels": self.labels,
+            "normalization": self.normalization,
+            "input_size": self.input_size,
+            "crop": self.crop,
+            "default_address": self._default_address,
+            "source": self.plain_source,
+            "edits": self.edits,
+        }
+        twin = Classifier(module, **{**arguments, **changes})
+        if twin.input_size == self.input_size:
+            # The table is the same; no need to run the network again for it.
+            twin.layers = self.layers
         return twin
+
+    def weights_version(self) -> tuple[Any, ...]:
+        """Return what is another after every change of a weight in place, or of the tensor that holds it."""
+        tensors = [*self.module.parameters(), *self.module.buffers()]
+        return tuple((id(each), 0 if each.is_inference() else each._version) for each in tensors)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Classifier:
+        # To another device or precision: the classifiers that share these weights stay where they are.
+        self.module = twin_of(self.module, own_parameters=True)
+        self.forms = Recent(_FORMS)
+        self._twins = Twins()
+        super()._apply(fn, recurse)
+        return self
 
     @property
     def device(self) -> torch.device:
@@ -229,17 +314,21 @@ class Classifier(nn.Module):
     @cached_property
     def layers(self) -> dict[str, Layer]:
         """The layer table at the network's own size, in the order of the forward pass."""
-        return self.layers_at(max(self.input_size))
+        return self.layers_at(self.input_size)
 
-    def layers_at(self, side: int) -> dict[str, Layer]:
-        """Return the layer table for a square picture of `side` pixels."""
-        return survey(self.module, self.example(side))
+    def layers_at(self, size: int | tuple[int, int]) -> dict[str, Layer]:
+        """Return the layer table for a picture of `size` pixels: (height, width), or one number for a square."""
+        return survey(twin_of(self.module), self.example(size))
 
-    def example(self, side: int) -> Tensor:
-        """Return a square input of `side` pixels as the network itself takes it, for a pass that shows its layers."""
+    def example(self, size: int | tuple[int, int] | None = None) -> Tensor:
+        """Return an input as the network itself takes it, for a pass that shows its layers; by default of its own size.
+
+        `size` is (height, width) in pixels, or one number for a square.
+        """
+        height, width = (size, size) if isinstance(size, int) else size or self.input_size
         # Noise, not a constant: a constant can make a norm divide by zero.
         generator = torch.Generator().manual_seed(0)
-        image = torch.rand((1, 3, side, side), generator=generator).to(self.device)
+        image = torch.rand((1, 3, height, width), generator=generator).to(self.device)
         return self.normalization(image).to(self.dtype)
 
     @cached_property

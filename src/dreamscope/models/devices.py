@@ -29,3 +29,11 @@ def choose(name: str | None = None) -> torch.device:
     if name not in here and f"{name}:0" not in here:
         raise DreamscopeError(f"no device '{name}' here; there are {', '.join(here)}")
     return torch.device(name)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until a device has done all that it was given: before a clock is read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

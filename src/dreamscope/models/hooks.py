@@ -12,8 +12,11 @@ Hook = Callable[[nn.Module, tuple[Any, ...], Any], Any]
 
 
 @contextmanager
-def attached(module: nn.Module, hooks: Mapping[str, Hook], *, first: bool = False) -> Iterator[None]:
+def attached(module: nn.Module, hooks: Mapping[str, Hook]) -> Iterator[None]:
     """Attach forward hooks to submodules, by dotted name, for the length of the block.
+
+    Every thread that runs `module` meanwhile runs the hooks too; a classifier's are attached by
+    `Classifier.hooked`, to modules that no other thread runs.
 
     Parameters
     ----------
@@ -21,11 +24,9 @@ def attached(module: nn.Module, hooks: Mapping[str, Hook], *, first: bool = Fals
         The network that owns the submodules.
     hooks
         Name -> ``hook(module, inputs, output)``; what it returns, unless ``None``, replaces the output.
-    first
-        Run before the hooks that are already there: edits must come before whoever records.
     """
     with ExitStack() as stack:
         for name, hook in hooks.items():
-            handle = module.get_submodule(name).register_forward_hook(hook, prepend=first)
+            handle = module.get_submodule(name).register_forward_hook(hook)
             stack.callback(handle.remove)
         yield

@@ -45,7 +45,7 @@ def known(text: str, names: Sequence[str]) -> int | None:
     Not as forgiving as `index_of`: a folder called ``val`` does not mean the valley.
     """
     wanted = text.strip()
-    if wanted.isdigit():
+    if wanted.isdecimal():
         return int(wanted) if not names or int(wanted) < len(names) else None
     exact = [index for index, name in enumerate(names) if name.casefold() == wanted.casefold()]
     return exact[0] if len(exact) == 1 else None
@@ -69,7 +69,7 @@ def index_of(text: str | int, names: Sequence[str], *, model: str) -> int:
         No such class (with the nearest names), or several.
     """
     wanted = str(text).strip()
-    if wanted.isdigit():
+    if wanted.isdecimal():
         if names and int(wanted) >= len(names):
             raise DreamscopeError(
                 f"class {wanted} is out of range: {model} has {len(names)} classes, 0-{len(names) - 1}"

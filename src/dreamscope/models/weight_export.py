@@ -1,7 +1,7 @@
-"""Edits as plain weights: a changed network that PyTorch loads without dreamscope, and that says the same.
+"""Edits as plain weights: a changed network that PyTorch loads without dreamscope, with the same outputs.
 
-Whole channels times a number are the same as other numbers in the weights that make these channels (their
-producer), or in those that take them in (their consumers). Which weights these are is not read off the
+Whole channels times a number, or plus a number, are the same as other numbers in the weights that make these channels
+(their producer), or in those that take them in (their consumers). Which weights these are is not read off the
 network's code but found by trying, see `_Bench`.
 """
 
@@ -21,9 +21,11 @@ from torch.utils._pytree import tree_leaves, tree_map
 from dreamscope.errors import DreamscopeError
 from dreamscope.files import ensure_writable, written_whole
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.edit_base import Edit
 from dreamscope.models.edits import Ablation, edit_hooks
 from dreamscope.models.hooks import Hook, attached
 from dreamscope.models.layers import Layer
+from dreamscope.models.weight_changes import UnbakeableError, WeightChange, weight_change_of
 
 _Changes = dict[str, Tensor]
 
@@ -37,7 +39,7 @@ def bake(model: Classifier) -> dict[str, Tensor]:
     Parameters
     ----------
     model
-        With edits ``zero`` and ``scale:X`` of whole channels; it stays as it is.
+        With edits ``zero``, ``scale:X`` and `Add` of whole channels; it stays as it is.
 
     Returns
     -------
@@ -48,8 +50,9 @@ def bake(model: Classifier) -> dict[str, Tensor]:
     Raises
     ------
     DreamscopeError
-        If no weights do what an edit does: it needs the picture (``mean``, ``noise``), stands at one position,
-        or its channels are summed with others (a skip connection) before weights take them in.
+        If no weights do what an edit does: it needs the picture (``mean``, ``noise``, `Patch`), stands at one
+        position, its channels are summed with others (a skip connection) before weights take them in, or no bias is
+        there to hold what is added.
     """
     # A GPU's short-cuts in multiplication, and half precision, would hide small mistakes and feign others.
     exact = torch.promote_types(model.dtype, torch.float32)
@@ -61,7 +64,7 @@ def bake(model: Classifier) -> dict[str, Tensor]:
     wanted = _tensors(model.with_module(original)(images))
     for ours, theirs in zip(_tensors(twin(inputs)), wanted, strict=True):
         if not _alike(ours, theirs, 1e-4 * max(1.0, float(theirs.abs().max()))):
-            raise DreamscopeError(f"{model.name} can't be baked: with the edits in its weights it answers otherwise")
+            raise DreamscopeError(f"{model.name} can't be baked: with the edits in its weights its outputs differ")
     kept = model.module.state_dict()
     return {key: value.to(kept[key].dtype).contiguous().clone() for key, value in twin.state_dict().items()}
 
@@ -93,18 +96,17 @@ def export(model: Classifier, path: str | Path) -> Path:
     return path
 
 
-def _bake_one(twin: nn.Module, edit: Ablation, layers: Mapping[str, Layer], inputs: Tensor) -> None:
-    name, _, number = edit.how.partition(":")
-    cant = f"'{edit.address}' ({edit.how}) can't be baked into weights:"
-    if name not in ("zero", "scale"):
-        raise DreamscopeError(f"{cant} what replaces the channels depends on the picture; zero and scale:X do not")
-    if edit.address.position is not None:
-        raise DreamscopeError(f"{cant} weights are the same at every position; leave out @ROW,COL")
-    bench = _Bench(twin, edit, float(number or 0), layers, inputs)
-    # Channels that are never made cost nothing later; a scaled one may not survive its activation as it is.
-    ways = (bench.producers, bench.consumers) if name == "zero" else (bench.consumers, bench.producers)
-    if not any(bench.accepts(*trial) for way in ways for trial in way()):
-        raise DreamscopeError(f"{cant} {bench.reason}")
+def _bake_one(twin: nn.Module, edit: Edit, layers: Mapping[str, Layer], inputs: Tensor) -> None:
+    try:
+        bench = _Bench(twin, edit, weight_change_of(edit), layers, inputs)
+        ways = (bench.producers, bench.consumers)
+        if not any(
+            bench.accepts(*trial) for way in ways[:: 1 if bench.change.producers_first else -1] for trial in way()
+        ):
+            raise UnbakeableError(bench.reason)
+    except UnbakeableError as error:
+        how = edit.how if isinstance(edit, Ablation) else edit.kind
+        raise DreamscopeError(f"'{edit.address}' ({how}) can't be baked into weights: {error}") from error
 
 
 class _Bench:
@@ -116,9 +118,9 @@ class _Bench:
     """
 
     def __init__(
-        self, module: nn.Module, edit: Ablation, factor: float, layers: Mapping[str, Layer], inputs: Tensor
+        self, module: nn.Module, edit: Edit, change: WeightChange, layers: Mapping[str, Layer], inputs: Tensor
     ) -> None:
-        self.module, self.edit, self.factor, self.layers, self.inputs = module, edit, factor, layers, inputs
+        self.module, self.edit, self.change, self.layers, self.inputs = module, edit, change, layers, inputs
         self.layer = edit.address.layer
         self.reason = "no weights make these channels alone, or take them in alone"
         self.state: _Changes = module.state_dict()
@@ -152,11 +154,18 @@ class _Bench:
         channels = self.edit.address.channels
         rows = slice(None) if channels is None else list(channels)
         for count, name in enumerate(near, 1):
-            changes = {k: self.state[k].clone() for k in (f"{name}.weight", f"{name}.bias") if k in self.state}
-            if changes and all(len(value) == self.layers[self.layer].channels for value in changes.values()):
-                for value in changes.values():
-                    value[rows] *= self.factor
-                yield changes, self.weighted - {*near[:count], self.layer}
+            weights = {k: self.state[f"{name}.{k}"].clone() for k in ("weight", "bias") if f"{name}.{k}" in self.state}
+            if not weights or any(len(value) != self.layers[self.layer].channels for value in weights.values()):
+                continue
+            try:
+                self.change.rows(name, weights, rows)
+            except UnbakeableError as error:
+                self.reason = str(error)
+                continue
+            yield (
+                {f"{name}.{key}": value for key, value in weights.items()},
+                self.weighted - {*near[:count], self.layer},
+            )
 
     def consumers(self) -> Iterator[tuple[_Changes, set[str]]]:
         """Yield the change of the columns of all that take the channels in, and the parts to hold."""
@@ -171,21 +180,17 @@ class _Bench:
                 self.reason = "they reach the network's output with no weights in between"
                 return
             part = self.module.get_submodule(name)
-            if not isinstance(part, _LINEAR) or f"{name}.weight" not in self.state:
-                self.reason = (
-                    f"they go into '{name}' ({type(part).__name__}), whose weights can't be scaled for single channels"
-                )
+            if f"{name}.weight" not in self.state:
+                self.reason = f"they go into '{name}' ({type(part).__name__}), which has no weights for single channels"
                 return
             axis = -1 if isinstance(part, nn.Linear) else 1
             one, other = (torch.cat([pair[i].movedim(axis, 0).flatten(1) for pair in pairs], 1) for i in (0, 1))
-            scale = torch.where((one != other).any(1), self.factor, 1.0).to(one)
-            if not ((one * scale[:, None] - other).abs().amax(1) <= 1e-5 * other.abs().amax(1)).all():
-                self.reason = (
-                    f"on the way to '{name}' they are summed with others (a skip connection), or changed in a way "
-                    f"that does not keep {self.edit.how}"
-                )
+            try:
+                columns = self.change.columns(name, part, one, other)
+            except UnbakeableError as error:
+                self.reason = str(error)
                 return
-            changes |= {f"{name}.{key}": value for key, value in _columns(part, scale).items()}
+            changes |= {f"{name}.{key}": value for key, value in columns.items()}
         yield changes, held
 
     def accepts(self, changes: _Changes, held: set[str]) -> bool:
@@ -226,20 +231,6 @@ class _Bench:
         with attached(self.module, hooks), attached(self.module, edits):
             taken[""] = _tensors(self.module(self.inputs.clone()))
         return taken
-
-
-_LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.BatchNorm1d, nn.BatchNorm2d)
-
-
-def _columns(part: Any, scale: Tensor) -> _Changes:
-    """Return the weights with which a part makes of its input what it made of the input times `scale`."""
-    if isinstance(part, nn.Linear):
-        return {"weight": part.weight * scale}
-    if hasattr(part, "running_mean"):
-        shift = part.running_mean * (scale - 1) / (part.running_var + part.eps).sqrt()
-        return {"weight": part.weight * scale, "bias": part.bias + part.weight * shift}
-    by_group = scale.view(part.groups, -1).repeat_interleave(len(part.weight) // part.groups, 0)
-    return {"weight": part.weight * by_group.view(*by_group.shape, *[1] * (part.weight.dim() - 2))}
 
 
 def _alike(ours: Tensor, theirs: Tensor, tolerance: float | None = None) -> bool:

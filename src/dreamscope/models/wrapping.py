@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier, Normalization
+from dreamscope.models.twins import private_copy, twin_of
 
 
 def wrap(
     module: nn.Module,
     *,
     name: str | None = None,
-    labels: Sequence[str] = (),
-    mean: Sequence[float] = (0.0, 0.0, 0.0),
-    std: Sequence[float] = (1.0, 1.0, 1.0),
-    input_size: int | tuple[int, int] = 224,
-    crop: float = 1.0,
-    default_address: str = "",
+    labels: Sequence[str] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    input_size: int | tuple[int, int] | None = None,
+    crop: float | None = None,
+    default_address: str | None = None,
     source: dict[str, Any] | None = None,
 ) -> Classifier:
     """Make any network a classifier. It works on a copy: the caller's module stays exactly as it is.
@@ -30,19 +30,20 @@ def wrap(
     Parameters
     ----------
     module
-        Takes (N, 3, H, W); a later change to it does not reach the classifier.
+        Takes (N, 3, H, W); a later change to it does not reach the classifier. Of a `Classifier`, what is not given
+        stays as it is; if nothing is given, it is returned itself.
     name
-        What messages call it; the class name if not given.
+        What messages call it; the class name by default.
     labels
-        Class names.
+        Class names; none by default.
     mean, std
-        The normalization it was trained with, for R, G and B in [0, 1].
+        The normalization it was trained with, for R, G and B in [0, 1]; 0 and 1 by default.
     input_size
-        (height, width), or one number for a square.
+        (height, width) in pixels, or one number for a square; 224 by default.
     crop
-        The share of the shorter side that `Classifier.classify` looks at.
+        The share of the shorter side that `Classifier.classify` looks at, 1 by default.
     default_address
-        Where to dream when nothing is said.
+        Where to dream if no address is given; chosen by depth by default.
     source
         How to load it again, for recipes.
 
@@ -52,45 +53,53 @@ def wrap(
         If `module` is no ``nn.Module``, is compiled or scripted (its layers can't be seen), or can't be
         copied; if a number of `mean`, `std` or `input_size` makes no sense.
     """
+    given: dict[str, Any] = {
+        "name": name,
+        "labels": labels,
+        "normalization": None if mean is None and std is None else _normalization(module, mean, std),
+        "input_size": None if input_size is None else _size(input_size),
+        "crop": crop,
+        "default_address": default_address,
+        "source": source,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
     if isinstance(module, Classifier):
-        return module
+        if not given:
+            return module
+        if source is None:
+            given["source"] = _source_with(module, labels=labels, mean=mean, std=std, input_size=input_size, crop=crop)
+        return module.with_module(twin_of(module.module), **given)
     if not isinstance(module, nn.Module):
         raise DreamscopeError(f"a classifier is made of an nn.Module, not of {type(module).__name__}")
     if isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod"):
         raise DreamscopeError("a scripted or compiled module hides its layers; give the module it was made of")
+    frozen = private_copy(module).eval().requires_grad_(False)
+    return Classifier(frozen, **{"name": type(module).__name__, **given})
+
+
+def _source_with(model: Classifier, *, crop: float | None, **changes: Any) -> dict[str, Any]:
+    """Return how to load a classifier with these changes again; nothing if ``load`` can't make them."""
+    if crop is not None:
+        return {}
+    kept = {
+        name: value if isinstance(value, int) else list(value) for name, value in changes.items() if value is not None
+    }
+    return {**model.plain_source, **kept}
+
+
+def _normalization(module: nn.Module, mean: Sequence[float] | None, std: Sequence[float] | None) -> Normalization:
+    usual = module.normalization if isinstance(module, Classifier) else Normalization()
+    mean, std = (usual.mean if mean is None else mean), (usual.std if std is None else std)
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
         raise DreamscopeError(f"mean and std are three numbers each, std above 0; got {tuple(mean)} and {tuple(std)}")
-    size = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
+    return Normalization(_three(mean), _three(std))
+
+
+def _size(given: int | tuple[int, int]) -> tuple[int, int]:
+    size = (given, given) if isinstance(given, int) else tuple(given)
     if len(size) != 2 or min(size) < 1:
-        raise DreamscopeError(f"input size is one number or (height, width), above 0; got {input_size}")
-    return Classifier(
-        _frozen_copy(module),
-        name=name or type(module).__name__,
-        labels=labels,
-        normalization=Normalization(_three(mean), _three(std)),
-        input_size=(size[0], size[1]),
-        crop=crop,
-        default_address=default_address,
-        source=source,
-    )
-
-
-def _frozen_copy(module: nn.Module) -> nn.Module:
-    # copy.deepcopy refuses tensors inside a graph (what the old weight_norm leaves): hand it plain ones.
-    memo: dict[int, Any] = {
-        id(value): value.detach().clone()
-        for part in module.modules()
-        for value in vars(part).values()
-        if isinstance(value, Tensor) and not value.is_leaf
-    }
-    try:
-        twin = copy.deepcopy(module, memo)
-    except Exception as error:
-        raise DreamscopeError(
-            f"{type(module).__name__} can't be copied ({type(error).__name__}: {error}); "
-            "dreamscope never works on the module it is given"
-        ) from error
-    return twin.eval().requires_grad_(False)
+        raise DreamscopeError(f"input size is one number or (height, width), above 0; got {given}")
+    return (size[0], size[1])
 
 
 def _three(values: Sequence[float]) -> tuple[float, float, float]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.models.addresses import Address
-from dreamscope.models.edits import at_position
+from dreamscope.models.edit_base import at_position
 from dreamscope.objectives.base import Objective
 
 Parts = list[tuple[Tensor, int]]

@@ -1,14 +1,13 @@
-"""The same network in fewer operations: for ascents, where nobody asks what lies in between.
+"""The same network in fewer operations: for ascents, which need the activations of a few layers only.
 
 Batch norms go into the convolutions before them, clamping activations keep no second copy of what they
-clamp, and padding that was an operation of its own goes into the kernel. Which of it is allowed is read
-off a real forward pass: what a convolution puts out must go to that batch norm and nowhere else, and
-nobody may have asked for it.
+clamp, and padding that was an operation of its own goes into the kernel. Which of it is allowed is found out
+by a real forward pass: what a convolution puts out must go to that batch norm and nowhere else, and must not be
+among the layers to be recorded.
 """
 
 from __future__ import annotations
 
-import copy
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -24,6 +23,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from dreamscope.models.hooks import Hook, attached
 from dreamscope.models.layers import tensor_of
+from dreamscope.models.twins import twin_of
 
 
 def folded(module: nn.Module, keep: Collection[str], images: Tensor) -> nn.Module:
@@ -43,10 +43,10 @@ def folded(module: nn.Module, keep: Collection[str], images: Tensor) -> nn.Modul
     nn.Module
         With the same names; the outputs at `keep` are equal up to rounding.
     """
-    flow = _Flow(module, images)
+    twin = twin_of(module)
+    flow = _Flow(twin, images)
     kept = {id(tensor) for name in keep for tensor in flow.outputs.get(name, ())}
-    twin = copy.deepcopy(module, {id(weight): weight for weight in [*module.parameters(), *module.buffers()]})
-    for convolution, norm in _foldable(module, flow, kept):
+    for convolution, norm in list(_foldable(twin, flow, kept)):
         _fold(twin, convolution, norm)
     for name, part in list(twin.named_modules()):
         if isinstance(part, nn.Hardtanh) and len(flow.outputs.get(name, ())) == 1:

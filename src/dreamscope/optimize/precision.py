@@ -1,17 +1,16 @@
-"""The engine: the fastest form of a network for climbing at some layers, chosen by measuring.
+"""The execution context: the fastest form of a network for climbing at some layers, chosen by measuring.
 
 An ascent runs one part of a network hundreds of times. `prepared` folds what can be folded and takes the
 precision and the memory format that were fastest on this machine among those whose gradient still points
-where the plain float32 one does; the choice is remembered on disk.
+where the plain float32 one does. The form is kept with the classifier, the choice on disk.
 """
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -22,6 +21,8 @@ from dreamscope import files
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.images import Size
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.devices import synchronize
+from dreamscope.models.twins import twin_of
 from dreamscope.optimize.folding import folded
 from dreamscope.optimize.initial_images import clouds
 from dreamscope.probes import probe
@@ -75,10 +76,12 @@ def prepared(
 ) -> tuple[Classifier, Choice]:
     """Return a classifier that gives the same at `layers`, faster, and what was chosen for it.
 
+    It is made once for the same layers, class of size and precision, and kept with `model` until its weights change.
+
     Parameters
     ----------
     model
-        Not changed.
+        Not changed. The result shares weights with it and with later calls: change neither's.
     layers
         Names of the layers that will be recorded; others may be folded away.
     longer
@@ -92,21 +95,27 @@ def prepared(
     DreamscopeError
         If there is no such precision, or it does not run here.
     """
-    keep = {*layers, *(edit.address.layer for edit in model.edits)}
-    light = _light(model, keep)
     if "/" in precision:
-        choice = Choice(_parse(precision))
+        _parse(precision)
     else:
         ensure_one_of(precision, PRECISIONS, "precision")
-        choice = _choose(model, light, sorted(layers), longer, precision)
-    return _in_form(light, choice.form), choice
-
-
-def _light(model: Classifier, keep: Collection[str]) -> Classifier:
     if model.dtype != torch.float32:
         # Someone's own precision: folding in it would round once more.
-        return model
-    return model.with_module(folded(model.module, keep, model.example(max(model.input_size))))
+        return model, Choice(_parse(precision) if "/" in precision else Form())
+    # Two classes of size: what holds for a small map need not for a large one.
+    side = 128 if longer <= 192 else 256
+    names = tuple(sorted(layers))
+    key = (names, side, precision, model.weights_version())
+    return model.forms.get(key, lambda: _made(model, names, side, precision))
+
+
+def _made(model: Classifier, layers: Sequence[str], side: int, precision: str) -> tuple[Classifier, Choice]:
+    keep = {*layers, *(edit.address.layer for edit in model.edits)}
+    # What is kept must serve later calls, whatever mode this one runs in.
+    with torch.inference_mode(False):
+        light = model.with_module(folded(model.module, keep, model.example()))
+        choice = Choice(_parse(precision)) if "/" in precision else _choose(model, light, list(layers), side, precision)
+        return _in_form(light, choice.form), choice
 
 
 def _parse(text: str) -> Form:
@@ -117,20 +126,18 @@ def _parse(text: str) -> Form:
 
 
 def _in_form(model: Classifier, form: Form) -> Classifier:
-    if model.dtype != torch.float32:
+    dtype, format_ = _DTYPES[form.precision], _FORMATS[form.format]
+    tensors = [*model.module.parameters(), *model.module.buffers()]
+    if form == Form() and all(t.is_contiguous() and t.dtype == dtype for t in tensors if t.is_floating_point()):
         return model
-    module = copy.deepcopy(model.module).to(_DTYPES[form.precision])
-    return model.with_module(module.to(memory_format=_FORMATS[form.format]))
+    module = twin_of(model.module, own_parameters=True).to(dtype)
+    return model.with_module(module.to(memory_format=format_))
 
 
-def _choose(model: Classifier, light: Classifier, layers: list[str], longer: int, precision: str) -> Choice:
-    if model.dtype != torch.float32:
-        return Choice(Form())
+def _choose(model: Classifier, light: Classifier, layers: list[str], side: int, precision: str) -> Choice:
     weights = sum(parameter.numel() for parameter in model.module.parameters())
     if weights < WORTH_MEASURING and precision in ("auto", "float32"):
         return Choice(Form())
-    # Two classes of size: what holds for a small map need not for a large one.
-    side = 128 if longer <= 192 else 256
     key = _key(model, layers, side, precision)
     known = _recall(key)
     if known is not None:
@@ -172,11 +179,12 @@ def _candidates(device: torch.device, precision: str) -> list[Form]:
 
 
 def _measure(model: Classifier, layers: list[str], side: int, repeats: int = 3) -> tuple[Tensor, float]:
-    """Return the gradient of the layers' mean squares on clouds, and the best time of a step."""
+    """Return the gradient of the layers' mean squares on clouds, and the best time of a step in seconds."""
     picture = clouds(Size(side, side), torch.Generator().manual_seed(0)).to(model.device)
     best = float("inf")
-    with probe(model, layers) as seen:
+    with torch.enable_grad(), probe(model, layers) as seen:
         for _ in range(repeats):
+            synchronize(model.device)
             started = time.perf_counter()
             leaf = picture.clone().requires_grad_()
             activations = seen(leaf)
@@ -184,21 +192,21 @@ def _measure(model: Classifier, layers: list[str], side: int, repeats: int = 3) 
             terms = [a.float().square().mean() for a in activations.values()]
             value = torch.stack([term / term.detach().clamp_min(1e-30) for term in terms]).sum()
             (gradient,) = torch.autograd.grad(value, leaf)
-            if model.device.type == "cuda":
-                torch.cuda.synchronize(model.device)
+            synchronize(model.device)
             best = min(best, time.perf_counter() - started)
     return gradient.float(), best
 
 
 def _key(model: Classifier, layers: list[str], side: int, precision: str) -> str:
     """Return what a measurement holds for, as a digest: network, weights, layers, size, machine, versions."""
-    told = hashlib.sha256(repr(model.module).encode())
+    digest = hashlib.sha256(repr(model.module).encode())
     for parameter in model.module.parameters():
-        told.update(f"{tuple(parameter.shape)} {parameter.flatten()[0].item():.6g}".encode())
+        first = " ".join(f"{value:.6g}" for value in parameter.flatten()[:1].tolist())
+        digest.update(f"{tuple(parameter.shape)} {first}".encode())
     device = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else model.device.type
     machine = [device, torch.__version__, torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()]
-    told.update(json.dumps([layers, [str(edit) for edit in model.edits], side, precision, machine]).encode())
-    return told.hexdigest()
+    digest.update(json.dumps([layers, [str(edit) for edit in model.edits], side, precision, machine]).encode())
+    return digest.hexdigest()
 
 
 def _store() -> Mapping[str, dict[str, object]]:

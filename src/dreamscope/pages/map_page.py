@@ -36,7 +36,7 @@ def write(embedding: Embedding, path: str | Path) -> Path:
         if some
         else "No two photos have the same label, so neighbours can't agree with labels.",
         rows=_rows(embedding) if some else [],
-        recipe_json=embedding.recipe.to_json(indent=2),
+        recipe_json=embedding.recipe.to_json(indent=2) if embedding.recipe else "",
     )
     return environment.write(text, path)
 

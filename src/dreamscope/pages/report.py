@@ -50,8 +50,9 @@ def write(blinding: Blinding, path: str | Path) -> Path:
 
 def as_dict(blinding: Blinding) -> dict[str, Any]:
     """Return all numbers of a blinding as plain values for JSON; of photos their file names, of folders nothing."""
-    r, scores, recipe = blinding.result, blinding.scores, json.loads(blinding.recipe.to_json())
-    same = ("label", "turns", "counts", "curve", "curve_frequency", "random", "frequency")
+    r, scores = blinding.result, blinding.scores
+    recipe = None if blinding.recipe is None else json.loads(blinding.recipe.to_json())
+    same = ("label", "folds", "counts", "curve", "curve_frequency", "random", "frequency")
     content = {
         **{name: getattr(blinding, name) for name in same},
         "verdict": blinding.verdict(),
@@ -110,7 +111,7 @@ def _page(blinding: Blinding, numbers: dict[str, Any]) -> str:
         more_photos=max(0, len(blinding.result.photos) - MOST_PHOTOS),
         removed=_removed(blinding),
         unreadable=numbers["unreadable"],
-        recipe_json=json.dumps(numbers["recipe"], indent=2),
+        recipe_json=json.dumps(numbers["recipe"], indent=2) if numbers["recipe"] else "",
         numbers=numbers,
     )
 
@@ -140,11 +141,11 @@ def _figures(blinding: Blinding) -> list[dict[str, str]]:
 
 def _measured(blinding: Blinding) -> str:
     """Say what was measured on what."""
-    result, counts, label, turns = blinding.result, blinding.counts, blinding.label, blinding.turns
+    result, counts, label, folds = blinding.result, blinding.counts, blinding.label, blinding.folds
     count = result.recall_after.count
     said = f"Measured in {blinding.model.name} on {count} photos of {label} and {result.loss.count} of other things. "
-    if turns > 1:
-        said += f"The photos of {label} were used in {turns} folds: channels were found on all but one fold and "
+    if folds > 1:
+        said += f"The photos of {label} were split into {folds} folds: channels were found on all but one of them and "
         said += "measured on that one; the channels listed here were then found on all of them. "
     elif counts["targets to find on"]:
         said += f"The channels were found on other photos: {counts['targets to find on']} of {label} and "
