@@ -58,6 +58,8 @@ def render(template: str, *, script: str | None = None, **context: Any) -> str:
     context
         What the template shows. Text is escaped; a name that the template asks for and does not get is an error.
     """
+    from markupsafe import Markup
+
     code = None if script is None else static(script)
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     if code is not None:
@@ -65,7 +67,7 @@ def render(template: str, *, script: str | None = None, **context: Any) -> str:
     return (
         environment()
         .get_template(f"{template}.html.jinja")
-        .render(policy=policy, style=static("style.css"), script=code, version=__version__, **context)
+        .render(policy=Markup(policy), style=static("style.css"), script=code, version=__version__, **context)
     )
 
 
