@@ -39,11 +39,11 @@ def test_of_a_linear_head_it_is_known_on_paper(kind: type) -> None:
     model = wrap(Coarse(), input_size=16)
     with torch.no_grad():
         model.module.fc.weight.copy_(torch.tensor([[0.0, 0, 0], [2, -1, 0.5]]))
-    asked = case_of(model)
-    coarse = F.avg_pool2d(asked.images, 4)[0]
+    case = case_of(model)
+    coarse = F.avg_pool2d(case.images, 4)[0]
     weights = torch.tensor([2.0, -1, 0.5] if kind is GradCam else [2.0, 0, 0.5])
     expected = (weights.view(3, 1, 1) / 16 * coarse).sum(0).clamp_min(0)
-    found = kind()(asked).values
+    found = kind()(case).values
     assert torch.allclose(found, F.interpolate(expected[None, None], (16, 16), mode="bilinear"), atol=1e-6)
     assert hooks_on(model.module) == 0
 
@@ -51,12 +51,12 @@ def test_of_a_linear_head_it_is_known_on_paper(kind: type) -> None:
 def test_gradcam_equals_captums(residual: Classifier) -> None:
     from captum.attr import LayerAttribution, LayerGradCam
 
-    asked = case_of(residual)
+    case = case_of(residual)
     theirs = LayerGradCam(residual.logits, residual.module.layer1[1]).attribute(
-        asked.images, target=1, relu_attributions=True
+        case.images, target=1, relu_attributions=True
     )
     expected = LayerAttribution.interpolate(theirs, (32, 32), interpolate_mode="bilinear")
-    assert torch.allclose(GradCam("layer1.1")(asked).values, expected, atol=1e-6)
+    assert torch.allclose(GradCam("layer1.1")(case).values, expected, atol=1e-6)
 
 
 def test_the_last_map_is_taken(residual: Classifier, vgg: Classifier, tokens: Classifier) -> None:
@@ -70,10 +70,10 @@ def test_the_last_map_is_taken(residual: Classifier, vgg: Classifier, tokens: Cl
 
 
 def test_tokens_are_laid_out_as_the_picture(tokens: Classifier) -> None:
-    asked = case_of(tokens)
-    found = GradCam("norm")(asked).values
+    case = case_of(tokens)
+    found = GradCam("norm")(case).values
     assert found.shape == (1, 1, 32, 32)
-    coarse = LayerCam("patch")(asked).values
+    coarse = LayerCam("patch")(case).values
     assert coarse.shape == (1, 1, 32, 32)
 
 

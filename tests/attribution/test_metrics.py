@@ -77,16 +77,16 @@ class _Blind(Method):
         return self.name
 
 
-def test_sanity_tells_what_looks_at_weights_from_what_does_not() -> None:
+def test_sanity_distinguishes_methods_that_use_the_weights() -> None:
     model = wrap(seeded(Vgg()), input_size=32)
     picture = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(0))
-    asked = Case(model, picture, tuple(subjects(model, ["class:1"])))
+    case = Case(model, picture, tuple(subjects(model, ["class:1"])))
     before = {name: value.clone() for name, value in model.module.state_dict().items()}
-    (blind,) = sanity(asked, _Blind(), heat_of(_Blind(), asked), heat_of, checkpoints=3)
+    (blind,) = sanity(case, _Blind(), heat_of(_Blind(), case), heat_of, checkpoints=3)
     # From the top down, whatever the method.
     assert [each.layer for each in blind] == ["classifier", "features.3", "features.0"]
     assert [each.similarity for each in blind] == pytest.approx([1, 1, 1])
-    (seeing,) = sanity(asked, Saliency(), heat_of(Saliency(), asked), heat_of, checkpoints=3)
+    (seeing,) = sanity(case, Saliency(), heat_of(Saliency(), case), heat_of, checkpoints=3)
     assert abs(seeing[-1].similarity) < 0.5
     assert all(torch.equal(value, before[name]) for name, value in model.module.state_dict().items())
 
@@ -103,7 +103,7 @@ def test_rank_correlation() -> None:
 
 
 class _Watched(Method):
-    """Keeps the parameters of each network that it is asked about."""
+    """Keeps the parameters of each network that it is case about."""
 
     name = "watched"
     unit = "nothing"
@@ -122,8 +122,8 @@ def test_sanity_leaves_no_parameter_as_it_was_and_goes_from_the_top_down(tokens:
         tokens.module.cls.copy_(torch.arange(16.0))
     picture = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(0))
     method = _Watched()
-    asked = Case(tokens, picture, tuple(subjects(tokens, ["class:1"])))
-    (found,) = sanity(asked, method, picture[:, :1], heat_of, checkpoints=5)
+    case = Case(tokens, picture, tuple(subjects(tokens, ["class:1"])))
+    (found,) = sanity(case, method, picture[:, :1], heat_of, checkpoints=5)
     assert [each.layer for each in found] == ["head", "mlp", "attention", "norm", "patch"]
     trained = dict(tokens.module.named_parameters())
     same = [{name for name in trained if torch.equal(seen[name], trained[name])} for seen in method.seen]
@@ -131,7 +131,7 @@ def test_sanity_leaves_no_parameter_as_it_was_and_goes_from_the_top_down(tokens:
     assert "attention.in_proj_weight" in same[1]
     assert not {name for name in same[2] if name.startswith("attention.")}
     # As far as what is explained, and no further.
-    asked = Case(tokens, picture, tuple(subjects(tokens, ["norm:3"])))
-    (found,) = sanity(asked, method, picture[:, :1], heat_of, checkpoints=2)
+    case = Case(tokens, picture, tuple(subjects(tokens, ["norm:3"])))
+    (found,) = sanity(case, method, picture[:, :1], heat_of, checkpoints=2)
     assert [each.layer for each in found] == ["norm", "patch"]
     assert not torch.equal(method.seen[-1]["cls"], trained["cls"])

@@ -54,8 +54,8 @@ def test_the_part_that_decides_stands_out(red: Case, method: Callable) -> None:
 
 @pytest.mark.parametrize("method", [Occlusion(8, 4), Rise(600), Lime(200, 30)], ids=str)
 def test_channels_too(red: Case, method: Callable) -> None:
-    asked = Case(red.model, red.images, tuple(subjects(red.model, ["act:8"])), 0)
-    assert inside(method(asked).values) > 2
+    case = Case(red.model, red.images, tuple(subjects(red.model, ["act:8"])), 0)
+    assert inside(method(case).values) > 2
 
 
 def test_occlusion_by_hand(red: Case) -> None:
@@ -80,11 +80,11 @@ def test_occlusion_equals_captums(vgg: Classifier) -> None:
     from captum.attr import Occlusion as Theirs
 
     picture = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(0))
-    asked = Case(vgg, picture, tuple(subjects(vgg, ["class:1"])))
+    case = Case(vgg, picture, tuple(subjects(vgg, ["class:1"])))
     theirs = Theirs(lambda x: vgg.logits(x).softmax(1)[:, 1]).attribute(
         picture, sliding_window_shapes=(3, 8, 8), strides=(3, 4, 4), baselines=FILLS["mean"](picture)
     )
-    assert torch.allclose(Occlusion(8, 4)(asked).values[0, 0], theirs[0, 0].float(), atol=1e-6)
+    assert torch.allclose(Occlusion(8, 4)(case).values[0, 0], theirs[0, 0].float(), atol=1e-6)
 
 
 def test_the_last_window_ends_at_the_edge(red: Case) -> None:
@@ -150,13 +150,13 @@ def test_superpixels_are_numbered_without_a_gap(spotted: Tensor) -> None:
 def test_one_seed_one_map(red: Case, method: Callable) -> None:
     maps = []
     for seed in (3, 3, 4):
-        asked = Case(red.model, red.images, red.targets, seed)
-        maps.append(method(asked).values)
+        case = Case(red.model, red.images, red.targets, seed)
+        maps.append(method(case).values)
     assert torch.equal(maps[0], maps[1])
     assert not torch.equal(maps[0], maps[2])
 
 
-def test_progress_is_told(red: Case) -> None:
+def test_progress_is_reported(red: Case) -> None:
     for method in (Occlusion(8, 8), Rise(70), Lime(70, 10)):
         seen: list[tuple[int, int]] = []
         method(Case(red.model, red.images, red.targets, callback=lambda *now, seen=seen: seen.append(now)))

@@ -71,7 +71,7 @@ def test_whole_layers_and_many_sheets(run: Callable, photos: Path) -> None:
     assert run(*words, "--index", "only.json").out.splitlines() == ["6 photos, 40 channels", "only.json"]
 
 
-def test_unreadable_photos_are_told(run: Callable, photos: Path) -> None:
+def test_unreadable_photos_are_reported(run: Callable, photos: Path) -> None:
     (photos / "red" / "torn.png").write_bytes(b"")
     for words in (("exemplars", "--at", "act:8"), ("map", "--method", "pca")):
         ran = run(*words, "red", *MODEL)
@@ -114,7 +114,7 @@ def test_a_map_as_a_picture_alone(run: Callable, photos: Path, name: str) -> Non
     assert not Path("map.html").exists()
 
 
-def test_map_tells_how_far_neighbours_agree(run: Callable, photos: Path) -> None:
+def test_map_reports_how_far_neighbours_agree(run: Callable, photos: Path) -> None:
     told = json.loads(run("map", ".", *MODEL, "--method", "pca", "--neighbours", 3, "--json").out)
     assert (told["neighbours"], told["judged"]) == (3, 18)
     assert told["features"] == {"overall": 1, "labels": {"blue": 1, "green": 1, "red": 1}}

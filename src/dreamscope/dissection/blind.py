@@ -257,7 +257,7 @@ def blind(
         if scores is None:
             search = Search(model, class_index, names, find_on, methods, seed=seed, callback=callback_)
 
-        def found_on(photos_: Sequence[Photo], fold: int) -> ChannelScores:
+        def found_on(find_targets: Sequence[Photo], fold: int) -> ChannelScores:
             if search is None:
                 assert scores is not None
                 found = scores
@@ -265,9 +265,9 @@ def blind(
                 kept = None
                 if recipe:
                     kept = recipe_of(
-                        arguments, photos_, find_on, class_index=class_index, layers=names, methods=methods
+                        arguments, find_targets, find_on, class_index=class_index, layers=names, methods=methods
                     )
-                found = search.run(photos_, recipe=kept, callback=_in_fold(callback_, fold, len(folds)))
+                found = search.run(find_targets, recipe=kept, callback=_in_fold(callback_, fold, len(folds)))
             if not len(found.ranking()):
                 raise DreamscopeError(f"no channel carries '{found.label}' by {found.method}; do the photos show it?")
             return found

@@ -73,8 +73,8 @@ class Search:
         self._seed = seed
         self.controls = self._set("controls", controls, MOST_CONTROLS if "joint" in methods else 0, callback)
 
-    def _set(self, what: str, photos_: Sequence[Photo], most: int, callback: Callback | None) -> PhotoSet:
-        return PhotoSet(self.model, self.channels.layers, what, photos_, most=most, seed=self._seed, callback=callback)
+    def _set(self, what: str, given: Sequence[Photo], most: int, callback: Callback | None) -> PhotoSet:
+        return PhotoSet(self.model, self.channels.layers, what, given, most=most, seed=self._seed, callback=callback)
 
     @cached_property
     def harm(self) -> Harm:
@@ -277,18 +277,18 @@ def class_of(model: Classifier, targets: Sequence[Photo], class_name: str | int 
     return int(found.mode().values)
 
 
-def of_class(model: Classifier, photos_: Sequence[Photo], class_index: int) -> list[Photo]:
+def of_class(model: Classifier, given: Sequence[Photo], class_index: int) -> list[Photo]:
     """Return the photos of the class: where some are labelled as it, those that are not labelled otherwise."""
-    truths = [truth_of(photo, model.labels) for photo in photos_]
+    truths = [truth_of(photo, model.labels) for photo in given]
     if class_index not in truths:
-        return list(photos_)
-    return [photo for photo, truth in zip(photos_, truths, strict=True) if truth in (class_index, None)]
+        return list(given)
+    return [photo for photo, truth in zip(given, truths, strict=True) if truth in (class_index, None)]
 
 
-def others(model: Classifier, photos_: Sequence[Photo], targets: Sequence[Photo], class_index: int) -> list[Photo]:
+def others(model: Classifier, given: Sequence[Photo], targets: Sequence[Photo], class_index: int) -> list[Photo]:
     """Return the photos that are neither among the targets nor labelled as their class."""
     same = {photo.path.absolute() for photo in targets}
-    left = [p for p in photos_ if p.path.absolute() not in same and truth_of(p, model.labels) != class_index]
+    left = [p for p in given if p.path.absolute() not in same and truth_of(p, model.labels) != class_index]
     if not left:
         raise DreamscopeError(
             f"all other photos were used for finding, or are labelled '{model.label(class_index)}'; give others"

@@ -30,7 +30,7 @@ class PhotoSet:
         Whose channels.
     what
         What the photos are, for messages and progress: ``targets``, ``controls``.
-    photos_
+    given
         The photos; those that can't be read are skipped and reported.
     most
         The most images that are kept in memory, 0.6 MB each at 224 x 224 pixels; of more photos, so many are drawn.
@@ -61,18 +61,18 @@ class PhotoSet:
         model: Classifier,
         layers: Sequence[str],
         what: str,
-        photos_: Sequence[Photo],
+        given: Sequence[Photo],
         *,
         most: int = 0,
         seed: int = 0,
         callback: Callback | None = None,
     ) -> None:
         self._model = model
-        self._photos = photos_
+        self._photos = given
         self._seed = seed
         self.responses = Responses([model.layers[name].channels for name in layers])
         self.unreadable: dict[Path, str] = {}
-        wanted = {photo: place for place, photo in enumerate(drawn(photos_, most, seed))}
+        wanted = {photo: place for place, photo in enumerate(drawn(given, most, seed))}
         kept: dict[int, tuple[Tensor, Tensor]] = {}
         seen_at = [*layers, *([LOGITS] if most else [])]
         with torch.no_grad(), probe(model, seen_at, keep=mean_and_norm) as seen:
@@ -119,6 +119,6 @@ class PhotoSet:
         self.unreadable |= stream.unreadable
 
 
-def drawn(photos_: Sequence[Photo], most: int, seed: int) -> Sequence[Photo]:
+def drawn(given: Sequence[Photo], most: int, seed: int) -> Sequence[Photo]:
     """Return the photos, or so many drawn from `seed` if there are more."""
-    return photos_ if len(photos_) <= most else photos.shuffled(photos_, seed)[:most]
+    return given if len(given) <= most else photos.shuffled(given, seed)[:most]

@@ -6,13 +6,10 @@ count, mean, variance and a histogram are kept, and how often the channel was am
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-
-from dreamscope.models.classifier import Classifier
-from dreamscope.probes import probe
 
 _OCTAVES = (-16, 8)
 _BINS = 4
@@ -84,15 +81,6 @@ class Responses:
     def loud(self) -> Tensor:
         """The share of photos in which the channel was among the loudest of its layer."""
         return self._times_loud / max(1, self.count)
-
-
-def respond(model: Classifier, layers: Sequence[str], batches: Iterable[Tensor]) -> Responses:
-    """Run batches of images through and gather the responses of all channels of `layers`."""
-    gathered = Responses([model.layers[name].channels for name in layers])
-    with torch.no_grad(), probe(model, layers, keep=mean_and_norm) as seen:
-        for images in batches:
-            gathered.add_seen(seen(images), layers)
-    return gathered
 
 
 def mean_and_norm(activation: Tensor) -> Tensor:
