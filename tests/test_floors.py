@@ -82,7 +82,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     ),
     # Films are made of figures, not figures of films.
     ("film", ["reader", "gif", "audio", "editing", "writer", "frame_store", "ascent_film", "sheet_film", "dose_film"]),
-    ("pages", ["report"]),
+    ("pages", ["environment", "report", "sheet_page", "map_page"]),
     (
         "cli",
         [

@@ -48,6 +48,7 @@ def map_(
     from dreamscope.exploration.embedding import map as technique
     from dreamscope.exploration.projections import METHODS
     from dreamscope.figures import embedding_map
+    from dreamscope.pages import map_page
 
     ensure_one_of(method, METHODS, "method")
     target = Path(out) if out is not None else output.free_name("map", ".html")
@@ -65,7 +66,7 @@ def map_(
         found = technique(model, given, at, method=method, neighbours=neighbours, seed=seed, callback=callback)
     embedding_map.picture(found, picture)
     if page:
-        embedding_map.page(found, page)
+        map_page.write(found, page)
     output.unreadable(found.unreadable)
     if json:
         output.as_json({"file": str(written[0]), "picture": str(picture), **found.to_dict()})

@@ -129,6 +129,7 @@ def sheet(
     """Dream the same picture in many ways, or many pictures in the same way, on one labelled sheet."""
     from dreamscope import images
     from dreamscope.figures import difference_maps, sheet_picture
+    from dreamscope.pages import sheet_page
     from dreamscope.sheets import plan as cells
     from dreamscope.sheets.differences import changes as changes_of
     from dreamscope.sheets.gallery import gallery
@@ -178,7 +179,7 @@ def sheet(
         note = found.recipe.to_json()
         images.write(drawn, written[2], note=note)
         images.write(difference_maps.frequencies(changes, title=found.title), written[3], note=note)
-    sheet_picture.page(found, written[1], changes=changes, maps=drawn)
+    sheet_page.write(found, written[1], changes=changes, maps=drawn)
     images.write(sheet_picture.picture(found, columns=columns), target, note=found.recipe.to_json())
     if film is not None:
         written.append(screened(found, film, fps=fps, crossfade=crossfade, every=every, columns=columns))
