@@ -10,8 +10,8 @@ from torch import nn
 from dreamscope.dreaming.presets import PRESETS
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
-from dreamscope.optimize.ingredients import values_of
 from dreamscope.models.wrapping import wrap
+from dreamscope.optimize.ingredients import values_of
 from dreamscope.sheets.plan import MOST, OVER, STEPS, Plan, layers, plan, weights
 
 
