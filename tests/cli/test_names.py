@@ -16,7 +16,7 @@ from dreamscope.cli.app import app
 # What only a command line needs: which model, where results go, how they are shown.
 MODEL = {"model", "weights", "labels", "mean", "std", "input_size", "device"}
 RESULTS = {"out", "json", "verbose", "recipe", "film", "every", "fps", "hold", "ping_pong", "plot", "export", "index"}
-COMMANDS = {
+COMMANDS: dict[str, set[str]] = {
     "dream": set(),
     "visualize": {"alpha"},
     "invert": set(),
@@ -25,7 +25,7 @@ COMMANDS = {
     "exemplars": set(),
     "filters": {"scaling"},
     "map": set(),
-    "dissect": set(),
+    "dissect": {"top"},
     "blind": {"channels"},
     "zoom": set(),
     "video": set(),
