@@ -18,13 +18,13 @@ from torch.nn import functional as F
 
 from benchmarks.clock import Times, interleaved
 from dreamscope import images
-from dreamscope.attribution.base import BATCH, Attribution, Method, Question
+from dreamscope.attribution.base import BATCH, Attribution, Case, Method
 from dreamscope.attribution.explain import METHODS, explain
 from dreamscope.attribution.perturbations import Occlusion
 from dreamscope.cli.allocator import keep_freed_memory
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
-from dreamscope.objectives.targets import Class, Subject
+from dreamscope.objectives.targets import Class, Target
 from dreamscope.optimize.precision import prepared
 from dreamscope.photos import find
 from dreamscope.probes import LOGITS
@@ -39,9 +39,11 @@ class Chance(Method):
     name: ClassVar[str] = "random"
     unit: ClassVar[str] = "noise"
 
-    def __call__(self, question: Question) -> Attribution:
-        """Return noise, (1, H, W)."""
-        return Attribution(torch.rand((1, *question.image.shape[-2:]), generator=question.generator))
+    batch: ClassVar[int] = 1
+
+    def attribute(self, case: Case) -> Attribution:
+        """Return noise, (1, 1, H, W)."""
+        return Attribution(torch.rand((1, 1, *case.images.shape[-2:]), generator=case.generator()))
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,12 @@ class Edges(Method):
     name: ClassVar[str] = "edges"
     unit: ClassVar[str] = "slope"
 
-    def __call__(self, question: Question) -> Attribution:
-        """Return the length of the luma's slope, (1, H, W)."""
-        across = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]], device=question.image.device).view(1, 1, 3, 3)
-        luma = F.pad(images.gray(question.image), (1, 1, 1, 1), mode="replicate")
+    def attribute(self, case: Case) -> Attribution:
+        """Return the length of the luma's slope, (N, 1, H, W)."""
+        across = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]], device=case.images.device).view(1, 1, 3, 3)
+        luma = F.pad(images.gray(case.images), (1, 1, 1, 1), mode="replicate")
         slopes = F.conv2d(luma, torch.cat([across, across.transpose(2, 3)]))
-        return Attribution(slopes.square().sum(1).sqrt().cpu())
+        return Attribution(slopes.square().sum(1, keepdim=True).sqrt().cpu())
 
 
 BASELINES = (Chance(), Edges())
@@ -91,9 +93,9 @@ def areas(
     """Return the mean areas of methods and baselines, each explaining what a photo is taken for."""
     seen: dict[str, list[tuple[float, float, float]]] = {}
     for done, photo in enumerate(photos, 1):
-        for each in explain(model, photo, methods=[*methods, *BASELINES], faithful=True):
-            assert each.faithfulness is not None
-            row = (each.faithfulness.insertion_area, each.faithfulness.deletion_area, each.seconds)
+        for each in explain(model, photo, method=[*methods, *BASELINES], faithfulness=True, recipe=False):
+            (curves,) = each.faithfulness
+            row = (curves.insertion_area, curves.deletion_area, each.seconds)
             seen.setdefault(each.method.name, []).append(row)
         if report is not None:
             report(done, len(photos))
@@ -122,7 +124,7 @@ def occlusion(model: Classifier, *, stride: int = 8, rounds: int = 3) -> dict[st
     fast, _ = prepared(model, [LOGITS], 224, "float32")
     with torch.no_grad():
         index = int(model.logits(picture).argmax())
-    question = Question(fast, picture, Subject((Class(index),), "it"))
+    case = Case(fast, picture, (Target((Class(index),), "it"),))
 
     def inference(network: Classifier) -> Callable[[int], None]:
         batch = picture.repeat(BATCH, 1, 1, 1)
@@ -139,7 +141,7 @@ def occlusion(model: Classifier, *, stride: int = 8, rounds: int = 3) -> dict[st
         # As in ``explain``.
         if keep_freed_memory():
             for _ in range(steps):
-                method(question)
+                method(case)
 
     runs = {"occlusion": ours, "plain": inference(model), "same form": inference(fast)}
     return interleaved(runs, steps=1, rounds=rounds)

@@ -10,7 +10,7 @@ import torch
 from benchmarks.clock import Times, interleaved
 from benchmarks.large import Peak
 from dreamscope.cli.allocator import keep_freed_memory
-from dreamscope.dissection.statistics import respond
+from dreamscope.dissection.photo_set import PhotoSet
 from dreamscope.exploration.unit_layers import unit_layers
 from dreamscope.models.classifier import Classifier
 from dreamscope.optimize.precision import prepared
@@ -22,9 +22,9 @@ ROUNDS = 10
 BATCH = 32
 
 
-def pictures(model: Classifier, photos: list[Photo], count: int) -> Stream:
-    """Return a stream over so many photos, the same again and again."""
-    return Stream(list(islice(cycle(photos), count)), model.prepared, batch=BATCH)
+def repeated(photos: list[Photo], count: int) -> list[Photo]:
+    """Return so many photos, the same again and again."""
+    return list(islice(cycle(photos), count))
 
 
 def measure(model: Classifier) -> tuple[dict[str, Times], float, float]:
@@ -35,11 +35,11 @@ def measure(model: Classifier) -> tuple[dict[str, Times], float, float]:
 
     def plain(count: int) -> None:
         with torch.no_grad():
-            for _, batch in pictures(fast, photos, count):
+            for _, batch in Stream(repeated(photos, count), fast.prepared, batch=BATCH):
                 fast.logits(batch)
 
     def contrast(count: int) -> None:
-        respond(fast, layers, (batch for _, batch in pictures(fast, photos, count)))
+        PhotoSet(fast, layers, "photos", repeated(photos, count))
 
     if keep_freed_memory():
         with Peak() as first:

@@ -11,7 +11,7 @@ from dreamscope import images, photos
 from dreamscope.dissection import intervals
 from dreamscope.dissection.blind import Blinding, Removed
 from dreamscope.dissection.dose_response import Dose, Stage
-from dreamscope.dissection.evaluation import Answer, evaluate
+from dreamscope.dissection.evaluation import PhotoPrediction, evaluate
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.models.edits import Ablation
 from dreamscope.models.wrapping import wrap
@@ -55,7 +55,9 @@ def made(tmp_path: Path, label: str = NASTY, count: int = 4) -> Blinding:
         return Dose(channels, intervals.share(hits), intervals.mean([float(index < channels) for index in range(10)]))
 
     def stage(channels: int) -> Stage:
-        seen = [Answer((0 if place >= channels else 1 + place % 4,), 0.9, 0.5, None, 0.5) for place in range(count)]
+        seen = [
+            PhotoPrediction((0 if place >= channels else 1 + place % 4,), 0.9, 0.5, None, 0.5) for place in range(count)
+        ]
         return Stage(channels, tuple(seen), channels == 4)
 
     patch = torch.rand((1, 3, 20, 20), generator=generator)
@@ -71,7 +73,7 @@ def made(tmp_path: Path, label: str = NASTY, count: int = 4) -> Blinding:
         random=Dose(4, intervals.spread([1.0, 0.9]), intervals.spread([0.0, 1.0])),
         removed=tuple(Removed(scores.address(p), 1.0, float("nan"), 0.5, patch if p % 2 else None) for p in places),
         scores=scores,
-        turns=1,
+        folds=1,
         counts=dict.fromkeys(("targets to find on", "targets to measure on", "controls to find on"), 4)
         | {"others to measure on": 6},
         unreadable={"bad.png": "picture 'bad.png' is empty (0 bytes)"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-ENDLESS = {"meta", "img", "br"}
+ENDLESS = {"meta", "img", "br", "input"}
 
 
 class Page(HTMLParser):

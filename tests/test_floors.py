@@ -32,12 +32,20 @@ FLOORS: list[tuple[str, list[str]]] = [
         ],
     ),
     ("probes", []),
-    ("objectives", ["base", "answers", "excite", "likeness", "targets"]),
+    ("objectives", ["base", "class_scores", "excite", "likeness", "targets"]),
     (
         "optimize",
         [
-            *("ingredients", "color_correlation", "initial_images", "parameterizations", "transforms", "regularizers"),
-            *("gradient_filters", "update_rules", "folding", "precision", "tiles", "ascent"),
+            *(
+                "ingredients",
+                "color_correlation",
+                "initial_images",
+                "parameterizations",
+                "cppn",
+                "transforms",
+                "regularizers",
+            ),
+            *("gradient_filters", "update_rules", "folding", "precision", "tiles", "ascent", "ascend"),
         ],
     ),
     (
@@ -47,13 +55,22 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "dissection",
         [
-            *("intervals", "channel_masks", "scores", "statistics", "first_order", "greedy", "single_ablation"),
-            *("evaluation", "dose_response", "dissect", "blind"),
+            *(
+                "intervals",
+                "tables",
+                "channel_masks",
+                "scores",
+                "statistics",
+                "first_order",
+                "greedy",
+                "single_ablation",
+            ),
+            *("evaluation", "dose_response", "photo_set", "dissect", "blind", "readout"),
         ],
     ),
     ("attribution", ["base", "gradients", "cam", "perturbations", "metrics", "result", "explain"]),
     ("adversarial", ["quantized_steps", "fool"]),
-    ("visualization", ["presets", "batch", "visualize", "invert"]),
+    ("visualization", ["presets", "result", "batches", "visualize", "invert"]),
     ("dreaming", ["frames", "presets", "schedule", "optical_flow", "octaves", "dream", "zoom", "video"]),
     ("sheets", ["plan", "snapshots", "cell_cache", "batching", "gallery", "differences"]),
     (
@@ -65,7 +82,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     ),
     # Films are made of figures, not figures of films.
     ("film", ["reader", "gif", "audio", "editing", "writer", "frame_store", "ascent_film", "sheet_film", "dose_film"]),
-    ("pages", ["report"]),
+    ("pages", ["environment", "report", "sheet_page", "map_page"]),
     (
         "cli",
         [
@@ -156,5 +173,5 @@ def test_no_torch_until_it_is_needed(code: str) -> None:
 def test_public_names_are_there() -> None:
     for name in dreamscope.__all__:
         assert getattr(dreamscope, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'nightmare'"):
+    with pytest.raises(AttributeError, match="nightmare"):
         dreamscope.nightmare  # noqa: B018

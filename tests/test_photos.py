@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from dreamscope import photos
+from dreamscope import images, photos
 from dreamscope.errors import DreamscopeError
 from dreamscope.photos import Photo, Stream
 
@@ -99,6 +106,49 @@ def test_a_stream_holds_one_batch(folder: Path, monkeypatch: pytest.MonkeyPatch)
         assert len(read) == min(3 * number, 10)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only there processes are forked")
+def test_workers_change_nothing_but_who_reads(folder: Path) -> None:
+    (folder / "a" / "broken.png").write_bytes(b"")
+    for number in range(5):
+        noise = np.random.default_rng(number).integers(0, 256, (40 + number, 33, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / "b" / f"noise{number}.png")
+    found, readers = photos.find(folder), [os.getpid()]
+
+    def prepare(image: torch.Tensor) -> torch.Tensor:
+        readers.append(os.getpid())
+        return images.resize(image, images.Size(9, 8))
+
+    state, handler, threads = torch.get_rng_state(), signal.getsignal(signal.SIGCHLD), torch.get_num_threads()
+    alone, helped = (Stream(found, prepare, batch=4, workers=count) for count in (0, 2))
+    for (names_alone, alone_images), (names_helped, helped_images) in zip(alone, helped, strict=True):
+        assert names_alone == names_helped
+        assert torch.equal(alone_images, helped_images)
+    assert len(readers) == 1 + 9  # those of the workers are lists of their own
+    assert list(alone.unreadable.items()) == list(helped.unreadable.items()) != []
+    assert torch.equal(torch.get_rng_state(), state)
+    assert (signal.getsignal(signal.SIGCHLD), torch.get_num_threads()) == (handler, threads)
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there processes are forked")
+def test_workers_end_when_a_pass_is_left_early(folder: Path) -> None:
+    batches = iter(Stream([Photo(folder / "four.png")] * 40, lambda image: image, batch=2, workers=2))
+    next(batches)
+    assert len(multiprocessing.active_children()) == 2
+    del batches
+    assert not multiprocessing.active_children()
+
+
+def test_processes_only_for_many_photos(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(16), raising=False)
+    assert [photos._workers(count) for count in (1, 255, 256)] == [0, 0, photos.MOST_WORKERS]
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(photos._workers, 1000).result() == 0
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert photos._workers(1000) == 0
+
+
 def test_halves_are_apart_and_the_same_again(folder: Path) -> None:
     found = photos.find(folder)
     first, second = photos.halves(found, 3)
@@ -107,7 +157,7 @@ def test_halves_are_apart_and_the_same_again(folder: Path) -> None:
     assert photos.halves(found, 3) == (first, second)
 
 
-def test_a_reference_tells_no_folders(folder: Path) -> None:
+def test_a_reference_holds_no_folders(folder: Path) -> None:
     kept = photos.reference(photos.find(folder / "a"))
     assert {*kept} == {"count", "sha256"}
     (folder / "a").rename(folder / "elsewhere")
@@ -115,14 +165,14 @@ def test_a_reference_tells_no_folders(folder: Path) -> None:
     assert photos.reference(photos.find(folder / "b")) != kept
 
 
-def test_turns() -> None:
+def test_folds() -> None:
     many = [Photo(Path(f"{number}.png")) for number in range(20)]
-    ((find, measure),) = photos.turns(many, 0)
+    ((find, measure),) = photos.folds(many, 0)
     assert (len(find), len(measure), {*find} & {*measure}) == (10, 10, set())
     for count, parts in ((3, 3), (8, 8), (19, 8)):
-        taken = photos.turns(many[:count], 0)
+        taken = photos.folds(many[:count], 0)
         assert len(taken) == parts
         assert sorted(names([photo for _, measure in taken for photo in measure])) == sorted(names(many[:count]))
         assert all(len(find) + len(measure) == count and not {*find} & {*measure} for find, measure in taken)
     with pytest.raises(DreamscopeError, match="at least 3 are needed"):
-        photos.turns(many[:2], 0)
+        photos.folds(many[:2], 0)

@@ -1,4 +1,4 @@
-"""Sets of photos: found in folders and labels files, and streamed in batches.
+"""Sets of photos: found in folders and labels files, split, and streamed in batches.
 
 A set is a list of names; a photo is read when its batch is due and forgotten after it, so that memory does
 not grow with the number of photos.
@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from dreamscope import images
 from dreamscope.errors import DreamscopeError
@@ -26,8 +32,12 @@ LABELS_FILE = "labels.csv"
 """Read where it lies in a folder of photos or above it."""
 
 FEW = 20
-"""Fewer photos take turns: one part of them is measured on, the others are looked at, until each was measured on."""
-MOST_TURNS = 8
+"""Fewer photos are split into folds."""
+MOST_FOLDS = 8
+
+MANY = 256
+"""Photos from which on other processes read and decode them."""
+MOST_WORKERS = 4
 
 Source = str | Path
 
@@ -48,7 +58,7 @@ class Photo:
     label: str | None = None
 
 
-Turn = tuple[Sequence[Photo], Sequence[Photo]]
+Fold = tuple[Sequence[Photo], Sequence[Photo]]
 """Photos to find something on, and others to measure it on."""
 
 
@@ -126,10 +136,10 @@ def _from_labels(path: Path, *, strict: bool = True) -> list[Photo]:
 
 def reference(photos: Sequence[Photo]) -> dict[str, str | int]:
     """Return what a recipe keeps of a set: how many, and a digest of names and sizes."""
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for photo in photos:
-        told.update(f"{photo.path.name} {photo.path.stat().st_size if photo.path.exists() else 0}\n".encode())
-    return {"count": len(photos), "sha256": told.hexdigest()}
+        digest.update(f"{photo.path.name} {photo.path.stat().st_size if photo.path.exists() else 0}\n".encode())
+    return {"count": len(photos), "sha256": digest.hexdigest()}
 
 
 def shuffled(photos: Sequence[Photo], seed: int) -> list[Photo]:
@@ -144,10 +154,11 @@ def halves(photos: Sequence[Photo], seed: int) -> tuple[list[Photo], list[Photo]
     return mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
 
 
-def turns(photos: Sequence[Photo], seed: int) -> list[Turn]:
+def folds(photos: Sequence[Photo], seed: int) -> list[Fold]:
     """Split into photos to find something on and others to measure it on.
 
-    Half and half; few photos take turns instead, each being measured on once.
+    Half and half, once. Fewer than `FEW` photos make up to `MOST_FOLDS` folds: in each of them one part is measured on
+    and the others are for finding, so that each photo is measured on once.
 
     Raises
     ------
@@ -161,28 +172,51 @@ def turns(photos: Sequence[Photo], seed: int) -> list[Turn]:
     if len(photos) >= FEW:
         return [halves(photos, seed)]
     mixed = shuffled(photos, seed)
-    count = min(MOST_TURNS, len(mixed))
+    count = min(MOST_FOLDS, len(mixed))
+    # Not scikit-learn's KFold, whose parts are runs of neighbours: reports made so far hold these parts.
     parts = [mixed[first::count] for first in range(count)]
     return [([photo for photo in mixed if photo not in part], part) for part in parts]
 
 
 class Stream:
-    """A pass over photos in batches; those that can't be read are left out and told.
+    """A pass over photos in batches, in their order; those that can't be read are skipped and reported.
+
+    Parameters
+    ----------
+    photos
+        The photos.
+    prepare
+        What makes an image (1, 3, H, W) of any size one of the size that all have in a batch.
+    batch
+        Photos in a batch.
+    needs
+        The number of photos that must be readable.
+    workers
+        Processes that read and decode photos while batches are used; 0 for none. If not given, none for fewer than
+        `MANY` photos and wherever a process can't be forked safely (outside Linux, or off the main thread). The
+        batches are the same whatever the number. Workers end with the pass, also if it is left early.
 
     Attributes
     ----------
     unreadable : dict
-        Path -> the reason, of the photos left out so far.
+        Path -> the reason, of the photos skipped so far.
     """
 
     def __init__(
-        self, photos: Sequence[Photo], prepare: Callable[[Tensor], Tensor], *, batch: int = 32, needs: int = 1
+        self,
+        photos: Sequence[Photo],
+        prepare: Callable[[Tensor], Tensor],
+        *,
+        batch: int = 32,
+        needs: int = 1,
+        workers: int | None = None,
     ) -> None:
         self.photos = photos
         self.unreadable: dict[Path, str] = {}
         self._prepare = prepare
         self._batch = batch
         self._needs = needs
+        self._workers = _workers(len(photos)) if workers is None else workers
 
     def __iter__(self) -> Iterator[tuple[list[Photo], Tensor]]:
         """Yield the photos of a batch and their images (N, 3, H, W), prepared.
@@ -194,14 +228,12 @@ class Stream:
         """
         named: list[Photo] = []
         read: list[Tensor] = []
-        for photo in self.photos:
-            try:
-                read.append(self._prepare(images.read(photo.path)))
-            except DreamscopeError as error:
-                # Who reads the result need not know where the photos were.
-                self.unreadable[photo.path] = str(error).replace(str(photo.path), photo.path.name)
+        for photo, image in zip(self.photos, self._images(), strict=True):
+            if isinstance(image, str):
+                self.unreadable[photo.path] = image
                 continue
             named.append(photo)
+            read.append(image)
             if len(named) == self._batch:
                 yield named, torch.cat(read)
                 named, read = [], []
@@ -213,3 +245,48 @@ class Stream:
             raise DreamscopeError(
                 f"{readable} of {len(self.photos)} photos can be read, {self._needs} needed: {reason}"
             )
+
+    def _images(self) -> Iterator[Tensor | str]:
+        loader = DataLoader(
+            _Images(self.photos, self._prepare),
+            batch_size=None,
+            num_workers=self._workers,
+            # A forked process needs no main module that can be imported again.
+            multiprocessing_context="fork" if self._workers else None,
+            # Else the loader would draw from the generator that belongs to the caller.
+            generator=torch.Generator(),
+        )
+        if not self._workers:
+            return iter(loader)
+        handler = signal.getsignal(signal.SIGCHLD)
+        started = iter(loader)
+        # The loader sets a handler of its own for the whole process, to see sooner that a worker has died.
+        if handler is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGCHLD, handler)
+        return started
+
+
+class _Images(Dataset[Tensor | str]):
+    """Photos by number: the prepared image (1, 3, H, W), or why there is none."""
+
+    def __init__(self, photos: Sequence[Photo], prepare: Callable[[Tensor], Tensor]) -> None:
+        self._photos = photos
+        self._prepare = prepare
+
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    def __getitem__(self, index: int) -> Tensor | str:
+        path = self._photos[index].path
+        try:
+            return self._prepare(images.read(path))
+        except DreamscopeError as error:
+            # Who reads the result need not know where the photos were.
+            return str(error).replace(str(path), path.name)
+
+
+def _workers(count: int) -> int:
+    forks = sys.platform == "linux" and threading.current_thread() is threading.main_thread()
+    if count < MANY or not forks or multiprocessing.current_process().daemon:
+        return 0
+    return min(MOST_WORKERS, len(os.sched_getaffinity(0)) - 1)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from nets import hooks_on
+from PIL import Image
 from torch import Tensor, nn
 
 from dreamscope import images
@@ -72,7 +75,7 @@ def test_minimal_is_near_the_least_there_is(colours: Classifier, photo: Tensor) 
 def test_any_other_class_will_do(colours: Classifier, photo: Tensor, norm: str) -> None:
     found = fool(colours, photo, norm=norm)
     assert found.success
-    assert found.wanted is None
+    assert found.goal.to is None
     assert found.after[0].index != GREEN
 
 
@@ -128,7 +131,7 @@ def test_the_recipe_makes_it_again(colours: Classifier, photo: Tensor, tmp_path:
         ("red", {"budget": "two"}, "a budget is more than 0"),
         ("red", {"budget": "2/0"}, "a budget is more than 0"),
         ("red", {"budget": "0.5/255", "norm": "linf"}, "changes nothing in an 8-bit picture; the least is 1/255"),
-        ("red", {"stop_at": 1.5}, "stop-at is a confidence between 0 and 1"),
+        ("red", {"stop_at": 1.5}, "stop_at is a confidence between 0 and 1"),
         ("red", {"steps": 0}, "minimal takes 1 to 100000 steps, not 0"),
         ("red", {"steps": 3, "method": "fgsm"}, "fgsm takes 1 step, not 3"),
     ],
@@ -164,3 +167,22 @@ def test_only_png_keeps_every_level(colours: Classifier, photo: Tensor, tmp_path
     with pytest.raises(DreamscopeError, match=r"only .png keeps every level"):
         found.save(tmp_path / "a.jpg")
     assert not list(tmp_path.iterdir())
+
+
+def test_pictures_of_any_kind_and_no_recipe(colours: Classifier, photo: Tensor, tmp_path: Path) -> None:
+    pil = images.to_pil(photo)
+    found = fool(colours, pil, "red", recipe=False)
+    assert found.recipe is None
+    assert images.read_note(found.save(tmp_path / "a.png")) is None
+    again = fool(colours, np.asarray(pil), "red")
+    assert torch.equal(found.image, again.image)
+
+
+def test_each_step_is_reported(colours: Classifier, photo: Tensor) -> None:
+    seen: list[int] = []
+    found = fool(colours, photo, "red", method="pgd", callback=lambda step: seen.append(step.number))
+    assert seen == list(range(1, found.steps + 1))
+
+
+def test_it_shows_itself_in_a_notebook(colours: Classifier, photo: Tensor) -> None:
+    assert Image.open(io.BytesIO(fool(colours, photo, "red")._repr_png_())).size == (3 * 16, 16)

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamscope import images
-from dreamscope.attribution.base import Question
+from dreamscope.attribution.base import Case
 from dreamscope.attribution.gradients import Deconv, Guided, Integrated, Saliency, SmoothGrad
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
-from dreamscope.objectives.targets import subjects
+from dreamscope.objectives.targets import targets
 
 RULES = {Guided: lambda g, a: g.clamp_min(0) * (a > 0), Deconv: lambda g, _: g.clamp_min(0)}
 
@@ -48,10 +48,10 @@ class Three(nn.Module):
         return self.head(x.mean((2, 3)))
 
 
-def question(module: nn.Module, of: str = "class:1", side: int = 8, seed: int = 0) -> Question:
+def case_of(module: nn.Module, of: str = "class:1", side: int = 8, seed: int = 0) -> Case:
     model = wrap(module, input_size=side)
     picture = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(seed))
-    return Question(model, picture, subjects(model, [of])[0])
+    return Case(model, picture, tuple(targets(model, [of])))
 
 
 def unrolled(net: Three, picture: Tensor, rule: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
@@ -64,33 +64,33 @@ def unrolled(net: Three, picture: Tensor, rule: Callable[[Tensor, Tensor], Tenso
     gradient = (net.head.weight[1] / x[0, 0].numel()).view(1, -1, 1, 1).expand_as(x)
     for conv, a in zip(reversed(net.convs), reversed(before), strict=True):
         gradient = F.conv_transpose2d(rule(gradient, a), conv.weight, padding=conv.padding)
-    return gradient[0].detach()
+    return gradient.detach()
 
 
 def test_the_gradient_of_a_linear_network_is_its_weight() -> None:
     net = seeded(Weights())
-    asked = question(net)
+    case = case_of(net)
     weight = net.fc.weight[1].detach().view(3, 8, 8)
-    assert torch.allclose(Saliency()(asked).values, weight, atol=1e-6)
+    assert torch.allclose(Saliency()(case).values[0], weight, atol=1e-6)
     # Noise does not change it, and the way from black to the picture neither.
-    assert torch.allclose(SmoothGrad(samples=7)(asked).values, weight, atol=1e-6)
-    assert torch.allclose(Integrated(steps=3)(asked).values, weight * asked.image[0], atol=1e-5)
+    assert torch.allclose(SmoothGrad(samples=7)(case).values[0], weight, atol=1e-6)
+    assert torch.allclose(Integrated(steps=3)(case).values[0], weight * case.images[0], atol=1e-5)
 
 
 def test_saliency_is_the_gradient_that_pytorch_computes(vgg: Classifier) -> None:
-    asked = question(vgg.module, side=32)
-    leaf = asked.image.clone().requires_grad_()
+    case = case_of(vgg.module, side=32)
+    leaf = case.images.clone().requires_grad_()
     vgg.logits(leaf)[0, 1].backward()
-    assert torch.allclose(Saliency()(asked).values, leaf.grad[0], atol=1e-7)
+    assert torch.allclose(Saliency()(case).values, leaf.grad, atol=1e-7)
 
 
 def test_smoothgrad_is_the_mean_over_noisy_pictures() -> None:
     net = seeded(Three(nn.ReLU()), 3)
-    asked = question(net)
-    found = SmoothGrad(samples=300, noise=0.3)(asked).values
-    span = float(asked.image.max() - asked.image.min())
+    case = case_of(net)
+    found = SmoothGrad(samples=300, noise=0.3)(case).values[0]
+    span = float(case.images.max() - case.images.min())
     generator = torch.Generator().manual_seed(7)
-    noisy = asked.image + 0.3 * span * torch.randn((3000, 3, 8, 8), generator=generator)
+    noisy = case.images + 0.3 * span * torch.randn((3000, 3, 8, 8), generator=generator)
     noisy.requires_grad_()
     net(noisy)[:, 1].sum().backward()
     mean = noisy.grad.mean(0)
@@ -98,13 +98,13 @@ def test_smoothgrad_is_the_mean_over_noisy_pictures() -> None:
     # Two samples of the same: nine in ten lie within two deviations of a mean of 300.
     assert ((found - mean).abs() <= 2.2 * spread).float().mean() > 0.9
     # And not merely the gradient at the picture itself.
-    assert not torch.allclose(mean, Saliency()(asked).values, atol=float(spread.mean()))
+    assert not torch.allclose(mean, Saliency()(case).values[0], atol=float(spread.mean()))
 
 
-def test_smoothgrad_draws_from_the_questions_own_generator() -> None:
+def test_smoothgrad_draws_from_the_seed_and_from_nothing_else() -> None:
     net = seeded(Three(nn.ReLU()), 3)
     state = torch.random.get_rng_state()
-    first, again = (SmoothGrad(samples=3)(question(net)).values for _ in range(2))
+    first, again = (SmoothGrad(samples=3)(case_of(net)).values for _ in range(2))
     assert torch.equal(first, again)
     assert torch.equal(state, torch.random.get_rng_state())
 
@@ -113,10 +113,10 @@ def test_smoothgrad_draws_from_the_questions_own_generator() -> None:
 def test_integrated_gradients_are_complete(vgg: Classifier, fill: str) -> None:
     from dreamscope.attribution.base import FILLS
 
-    asked = question(vgg.module, side=32)
-    found = Integrated(steps=200, fill=fill)(asked).values
+    case = case_of(vgg.module, side=32)
+    found = Integrated(steps=200, fill=fill)(case).values
     with torch.no_grad():
-        whole, empty = vgg.logits(torch.cat([asked.image, FILLS[fill](asked.image)]))[:, 1]
+        whole, empty = vgg.logits(torch.cat([case.images, FILLS[fill](case.images)]))[:, 1]
     assert float(found.sum()) == pytest.approx(float(whole - empty), abs=2e-3 * float((whole - empty).abs()) + 1e-5)
 
 
@@ -137,16 +137,16 @@ VARIANTS: dict[str, Callable[[], tuple[Callable[[Tensor], Tensor], ...]]] = {
 @pytest.mark.parametrize("kind", RULES)
 def test_guided_and_deconv_equal_a_backward_by_hand(kind: type, variant: str) -> None:
     net = seeded(Three(*VARIANTS[variant]()), 1)
-    asked = question(net)
-    by_hand = unrolled(net, asked.image, RULES[kind])
-    found = kind()(asked).values
+    case = case_of(net)
+    by_hand = unrolled(net, case.images, RULES[kind])
+    found = kind()(case).values
     assert torch.allclose(found, by_hand, atol=1e-7)
     assert bool(by_hand.any())
     # The fault to avoid: the plain gradient under another name.
-    plain = Saliency()(asked).values
-    assert torch.allclose(plain, unrolled(net, asked.image, lambda g, a: g * (a > 0)), atol=1e-7)
+    plain = Saliency()(case).values
+    assert torch.allclose(plain, unrolled(net, case.images, lambda g, a: g * (a > 0)), atol=1e-7)
     assert not torch.allclose(found, plain, atol=1e-4)
-    assert hooks_on(asked.model.module) == 0
+    assert hooks_on(case.model.module) == 0
 
 
 @pytest.mark.parametrize("kind", RULES)
@@ -154,14 +154,14 @@ def test_other_shapes_of_network(kind: type) -> None:
     """Residual blocks that reuse one in-place ReLU, and functions alone: what differs is the rule, not the network."""
     torch.manual_seed(0)
     for net in (Residual(), seeded(Functional())):
-        asked = question(net.eval(), side=32)
-        found = kind()(asked).values
-        assert not torch.allclose(found, Saliency()(asked).values, rtol=0.1)
+        case = case_of(net.eval(), side=32)
+        found = kind()(case).values
+        assert not torch.allclose(found, Saliency()(case).values, rtol=0.1)
         assert bool(found.any())
 
 
 @pytest.mark.parametrize(
-    ("act", "told"),
+    ("act", "name"),
     [
         (nn.GELU(), "Gelu"),
         (nn.SiLU(inplace=True), "Silu"),
@@ -172,18 +172,18 @@ def test_other_shapes_of_network(kind: type) -> None:
     ],
 )
 @pytest.mark.parametrize("kind", RULES)
-def test_networks_without_relus_are_refused_with_the_reason(kind: type, act: Callable, told: str) -> None:
+def test_networks_without_relus_are_refused_with_the_reason(kind: type, act: Callable, name: str) -> None:
     for acts in ((act,), (nn.ReLU(), act, nn.ReLU())):
-        with pytest.raises(DreamscopeError, match=rf"{kind.name} is a rule for ReLUs.*Three computes with {told}"):
-            kind()(question(seeded(Three(*acts))))
+        with pytest.raises(DreamscopeError, match=rf"{kind.name} is a rule for ReLUs.*Three computes with {name}"):
+            kind()(case_of(seeded(Three(*acts))))
 
 
 @pytest.mark.parametrize("kind", RULES)
 def test_what_lies_before_every_relu_is_refused(kind: type) -> None:
     with pytest.raises(DreamscopeError, match="none of Three lies between the picture and what is explained"):
-        kind()(question(seeded(Three(nn.ReLU())), "convs.0:1"))
-    # Behind the subject another activation does not matter.
-    assert kind()(question(seeded(Three(nn.ReLU(), nn.ReLU(), nn.GELU())), "convs.1:1")).values.any()
+        kind()(case_of(seeded(Three(nn.ReLU())), "convs.0:1"))
+    # Behind the target another activation does not matter.
+    assert kind()(case_of(seeded(Three(nn.ReLU(), nn.ReLU(), nn.GELU())), "convs.1:1")).values.any()
 
 
 class Guide(torch.autograd.Function):
@@ -213,8 +213,8 @@ class Ruled(nn.Module):
 @pytest.mark.parametrize("kind", RULES)
 def test_on_efficientnet_they_are_right_and_not_the_plain_gradient(lite0: Classifier, kind: type) -> None:
     picture = lite0.prepared(images.read("sample:flower"))
-    asked = Question(lite0, picture, subjects(lite0, ["class:daisy"])[0])
-    found, plain = kind()(asked).values, Saliency()(asked).values
+    case = Case(lite0, picture, tuple(targets(lite0, ["class:daisy"])))
+    found, plain = kind()(case).values, Saliency()(case).values
     cosine = F.cosine_similarity(found.flatten(), plain.flatten(), dim=0)
     assert cosine.abs() < 0.3
     # The same with every ReLU6 of a copy replaced by one that has the rule.
@@ -225,7 +225,7 @@ def test_on_efficientnet_they_are_right_and_not_the_plain_gradient(lite0: Classi
             setattr(twin.get_submodule(parent), own, Ruled(kind is Guided))
     leaf = picture.clone().requires_grad_()
     twin(lite0.normalization(leaf))[0, 985].backward()
-    assert torch.allclose(found, leaf.grad[0], rtol=1e-3, atol=1e-5 * float(leaf.grad.abs().max()))
+    assert torch.allclose(found, leaf.grad, rtol=1e-3, atol=1e-5 * float(leaf.grad.abs().max()))
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ import torch
 from nets import Planted, hooks_on
 from torch import Tensor, nn
 
-from dreamscope.attribution.base import FILLS, Question
+from dreamscope.attribution.base import FILLS, Case
 from dreamscope.attribution.perturbations import Lime, Occlusion, Rise, superpixels
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
-from dreamscope.objectives.targets import subjects
+from dreamscope.objectives.targets import targets
 
 GREEN, BLUE, RED = 0, 1, 2
 
@@ -27,14 +27,14 @@ def spotted() -> Tensor:
 
 
 @pytest.fixture
-def red(spotted: Tensor) -> Question:
+def red(spotted: Tensor) -> Case:
     model = wrap(Planted(), input_size=32, labels=["green", "blue", "red"])
-    return Question(model, spotted, subjects(model, ["class:red"])[0], torch.Generator().manual_seed(0))
+    return Case(model, spotted, tuple(targets(model, ["class:red"])), 0)
 
 
 def inside(values: Tensor) -> float:
     """By how much the red square stands out, in deviations of the rest."""
-    heat = values[0]
+    heat = values[0, 0]
     square = torch.zeros(32, 32, dtype=torch.bool)
     square[4:12, 4:12] = True
     return float((heat[square].mean() - heat[~square].mean()) / heat[~square].std())
@@ -43,54 +43,52 @@ def inside(values: Tensor) -> float:
 @pytest.mark.parametrize(
     "method", [Occlusion(8, 4), Occlusion(8, 4, "blur"), Occlusion(8, 3, "zero"), Rise(600), Lime(200, 30)], ids=str
 )
-def test_the_part_that_decides_stands_out(red: Question, method: Callable) -> None:
+def test_the_part_that_decides_stands_out(red: Case, method: Callable) -> None:
     found = method(red).values
-    assert found.shape == (1, 32, 32)
+    assert found.shape == (1, 1, 32, 32)
     assert inside(found) > 2
     # What speaks for green speaks against red.
-    assert float(found[0, 21:25, 21:25].mean()) < float(found[0, 4:12, 20:28].mean())
+    assert float(found[0, 0, 21:25, 21:25].mean()) < float(found[0, 0, 4:12, 20:28].mean())
     assert hooks_on(red.model.module) == 0
 
 
 @pytest.mark.parametrize("method", [Occlusion(8, 4), Rise(600), Lime(200, 30)], ids=str)
-def test_channels_too(red: Question, method: Callable) -> None:
-    asked = Question(red.model, red.image, subjects(red.model, ["act:8"])[0], torch.Generator().manual_seed(0))
-    assert inside(method(asked).values) > 2
+def test_channels_too(red: Case, method: Callable) -> None:
+    case = Case(red.model, red.images, tuple(targets(red.model, ["act:8"])), 0)
+    assert inside(method(case).values) > 2
 
 
-def test_occlusion_by_hand(red: Question) -> None:
+def test_occlusion_by_hand(red: Case) -> None:
     found = Occlusion(window=16, stride=16, fill="zero")(red)
-    windows = found.windows
-    assert windows is not None
+    (windows,) = found.windows
     assert (windows.tops, windows.lefts, windows.size) == ((0, 16), (0, 16), 16)
     for row, top in enumerate(windows.tops):
         for column, left in enumerate(windows.lefts):
-            covered = red.image.clone()
+            covered = red.images.clone()
             covered[..., top : top + 16, left : left + 16] = 0
             with torch.no_grad():
                 shares = red.model.logits(covered).softmax(1)[0]
             assert float(windows.values[row, column]) == pytest.approx(float(shares[RED]), abs=1e-6)
-            assert int(windows.answers[row, column]) == int(shares.argmax())
+            assert int(windows.predictions[row, column]) == int(shares.argmax())
             loss = red.value - float(shares[RED])
-            assert torch.allclose(found.values[0, top : top + 16, left : left + 16], torch.tensor(loss), atol=1e-6)
+            assert torch.allclose(found.values[0, 0, top : top + 16, left : left + 16], torch.tensor(loss), atol=1e-6)
     # Without the red square only the green one is left.
-    assert windows.answers.tolist() == [[GREEN, RED], [RED, RED]]
+    assert windows.predictions.tolist() == [[GREEN, RED], [RED, RED]]
 
 
 def test_occlusion_equals_captums(vgg: Classifier) -> None:
     from captum.attr import Occlusion as Theirs
 
     picture = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(0))
-    asked = Question(vgg, picture, subjects(vgg, ["class:1"])[0])
+    case = Case(vgg, picture, tuple(targets(vgg, ["class:1"])))
     theirs = Theirs(lambda x: vgg.logits(x).softmax(1)[:, 1]).attribute(
         picture, sliding_window_shapes=(3, 8, 8), strides=(3, 4, 4), baselines=FILLS["mean"](picture)
     )
-    assert torch.allclose(Occlusion(8, 4)(asked).values[0], theirs[0, 0].float(), atol=1e-6)
+    assert torch.allclose(Occlusion(8, 4)(case).values[0, 0], theirs[0, 0].float(), atol=1e-6)
 
 
-def test_the_last_window_ends_at_the_edge(red: Question) -> None:
-    windows = Occlusion(window=10, stride=7)(red).windows
-    assert windows is not None
+def test_the_last_window_ends_at_the_edge(red: Case) -> None:
+    (windows,) = Occlusion(window=10, stride=7)(red).windows
     assert windows.tops == windows.lefts == (0, 7, 14, 21, 22)
     whole = Occlusion(window=32, stride=8)(red)
     assert whole.values.unique().numel() == 1
@@ -105,13 +103,13 @@ class Left(nn.Module):
 
 
 @pytest.fixture
-def left() -> Question:
+def left() -> Case:
     model = wrap(Left(), input_size=32)
-    return Question(model, torch.full((1, 3, 32, 32), 0.9), subjects(model, ["class:1"])[0])
+    return Case(model, torch.full((1, 3, 32, 32), 0.9), tuple(targets(model, ["class:1"])))
 
 
-def test_rise_of_what_is_known_on_paper(left: Question) -> None:
-    found = Rise(masks=3000, cells=4)(left).values[0]
+def test_rise_of_what_is_known_on_paper(left: Case) -> None:
+    found = Rise(masks=3000, cells=4)(left).values[0, 0]
     # Half of the picture is seen: 0.45 on average, whatever the right half is; a pixel that is seen adds to its half.
     assert float(found.mean()) == pytest.approx(0.45, abs=0.03)
     assert float(found[:, 20:].mean()) == pytest.approx(0.45, abs=0.01)
@@ -125,10 +123,10 @@ def test_rise_draws_masks_of_the_share_asked_for() -> None:
     assert float(masks.mean()) == pytest.approx(0.3, abs=0.01)
 
 
-def test_lime_finds_the_weights_of_a_linear_network(left: Question) -> None:
+def test_lime_finds_the_weights_of_a_linear_network(left: Case) -> None:
     """A superpixel that turns black takes its share of the left half's brightness away, one on the right nothing."""
-    parts = superpixels(left.image, 16)
-    found = Lime(samples=600, segments=16, fill="zero")(left).values[0]
+    parts = superpixels(left.images, 16)
+    found = Lime(samples=600, segments=16, fill="zero")(left).values[0, 0]
     half = torch.zeros(32, 32, dtype=torch.bool)
     half[:, :16] = True
     assert int(parts.max()) > 8
@@ -149,20 +147,20 @@ def test_superpixels_are_numbered_without_a_gap(spotted: Tensor) -> None:
 
 
 @pytest.mark.parametrize("method", [Rise(40), Lime(40, 10)], ids=str)
-def test_one_seed_one_map(red: Question, method: Callable) -> None:
+def test_one_seed_one_map(red: Case, method: Callable) -> None:
     maps = []
     for seed in (3, 3, 4):
-        asked = Question(red.model, red.image, red.subject, torch.Generator().manual_seed(seed))
-        maps.append(method(asked).values)
+        case = Case(red.model, red.images, red.targets, seed)
+        maps.append(method(case).values)
     assert torch.equal(maps[0], maps[1])
     assert not torch.equal(maps[0], maps[2])
 
 
-def test_progress_is_told(red: Question) -> None:
+def test_progress_is_reported(red: Case) -> None:
     for method in (Occlusion(8, 8), Rise(70), Lime(70, 10)):
-        told: list[tuple[int, int]] = []
-        method(Question(red.model, red.image, red.subject, report=lambda *now, told=told: told.append(now)))
-        done, totals = zip(*told, strict=True)
+        seen: list[tuple[int, int]] = []
+        method(Case(red.model, red.images, red.targets, callback=lambda *now, seen=seen: seen.append(now)))
+        done, totals = zip(*seen, strict=True)
         assert list(done) == sorted(done)
         assert done[-1] == totals[-1]
 
@@ -184,6 +182,6 @@ def test_bad_options(make: Callable, message: str) -> None:
         make()
 
 
-def test_a_window_larger_than_the_picture(red: Question) -> None:
+def test_a_window_larger_than_the_picture(red: Case) -> None:
     with pytest.raises(DreamscopeError, match=r"a window of 33 pixels is larger than the picture.*as 32x32"):
         Occlusion(window=33, stride=8)(red)

@@ -42,7 +42,7 @@ def test_dissect(run: Callable, photos: Path) -> None:
     assert "agree to" in ran.out
     assert Image.open("scores.png").width > 400
     assert not ran.err
-    told = json.loads(run("dissect", "red", *CONTROLS, *MODEL, "--method", "drop", "--json").out)
+    told = json.loads(run("dissect", "red", *CONTROLS, *MODEL, "--method", "single", "--json").out)
     assert told["channels"][0]["address"] == "act:8"
 
 
@@ -91,7 +91,7 @@ def test_unreadable_photos_are_told(run: Callable, photos: Path) -> None:
     (photos / "red" / "torn.png").write_bytes(b"")
     ran = run("dissect", "red", *CONTROLS, *MODEL, "--method", "contrast")
     assert ran.code == 0
-    assert ran.err.splitlines()[0] == "1 photos could not be read and were left out:"
+    assert ran.err.splitlines()[0] == "1 photos could not be read and were skipped:"
     assert "torn.png" in ran.err
 
 
@@ -116,9 +116,9 @@ BAD = [
     (["blind", "red", *CONTROLS, "--film", "x.gif", "--fps", "60"], "a .gif can't have that rate"),
     (["blind", "red", *CONTROLS, "--channels", "labels.txt"], "holds no channel scores"),
     (["blind", "red", *CONTROLS, "--channels", "missing.json"], "no such scores file"),
-    (["blind", "red", *CONTROLS, "--channels", "x.json", "--method", "drop"], "exclude each other"),
+    (["blind", "red", *CONTROLS, "--channels", "x.json", "--method", "single"], "exclude each other"),
     (["blind", "red", *CONTROLS, "--measure", "red"], "the ones that channels are found on"),
-    (["blind", "red", *CONTROLS, "--from", "convv"], "no layer 'convv'"),
+    (["blind", "red", *CONTROLS, "--from-layer", "convv"], "no layer 'convv'"),
 ]
 
 

@@ -36,7 +36,7 @@ def test_exemplars(run: Callable, photos: Path) -> None:
     assert [line.split()[:2] for line in lines[2:4]] == [["act:6", "most"], ["act:8", "most"]]
     assert lines[4:] == ["index.json", "sheet.png"]
     assert not ran.err
-    assert Recipe.read("sheet.png").parameters == {"layers": ["act"], "top": 3, "least": False}
+    assert Recipe.read("sheet.png").parameters == {"at": ["act"], "top": 3, "least": False}
     assert str(photos) not in Path("index.json").read_text()
 
 
@@ -71,12 +71,12 @@ def test_whole_layers_and_many_sheets(run: Callable, photos: Path) -> None:
     assert run(*words, "--index", "only.json").out.splitlines() == ["6 photos, 40 channels", "only.json"]
 
 
-def test_unreadable_photos_are_told(run: Callable, photos: Path) -> None:
+def test_unreadable_photos_are_reported(run: Callable, photos: Path) -> None:
     (photos / "red" / "torn.png").write_bytes(b"")
     for words in (("exemplars", "--at", "act:8"), ("map", "--method", "pca")):
         ran = run(*words, "red", *MODEL)
         assert ran.code == 0
-        assert ran.err.splitlines()[0] == "1 photos could not be read and were left out:"
+        assert ran.err.splitlines()[0] == "1 photos could not be read and were skipped:"
         assert "torn.png" in ran.err
 
 
@@ -104,7 +104,17 @@ def test_map(run: Callable, photos: Path) -> None:
     assert Image.open("map.png").width > 400
 
 
-def test_map_tells_how_far_neighbours_agree(run: Callable, photos: Path) -> None:
+@pytest.mark.parametrize("name", ["map.png", "map.jpg", "map.webp"])
+def test_a_map_as_a_picture_alone(run: Callable, photos: Path, name: str) -> None:
+    ran = run("map", *ALL, *MODEL, "--method", "pca", "-o", name)
+    assert ran.code == 0, ran.err
+    assert ran.out.splitlines()[-1] == name
+    assert Image.open(name).width > 400
+    assert Recipe.read(name).command == "map"
+    assert not Path("map.html").exists()
+
+
+def test_map_reports_how_far_neighbours_agree(run: Callable, photos: Path) -> None:
     told = json.loads(run("map", ".", *MODEL, "--method", "pca", "--neighbours", 3, "--json").out)
     assert (told["neighbours"], told["judged"]) == (3, 18)
     assert told["features"] == {"overall": 1, "labels": {"blue": 1, "green": 1, "red": 1}}
@@ -140,7 +150,7 @@ BAD = [
     (["map", "empty"], "holds no photos"),
     (["map", "red", "--method", "tnse"], "no method 'tnse'; there are tsne, umap, pca; did you mean 'tsne'?"),
     (["map", "red", "--at", "act:1@1,1"], "has a position or a weight"),
-    (["map", "red", "-o", "map.png"], "a map is a .html"),
+    (["map", "red", "-o", "map.gif"], "a map is a .html to zoom into, or a .png, .jpg or .webp"),
     (["map", "red", "-o", "nowhere/map.html"], "there is no folder 'nowhere'"),
     (["map", "red", "-o", "red/0.html"], "'red/0.png' is an input"),
     (["map", "one"], "1 of 1 photos can be read, 4 needed"),

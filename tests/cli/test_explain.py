@@ -30,7 +30,7 @@ def test_one_method_is_an_overlay_with_its_recipe(run: Callable, folder: Path, p
     assert ran.out.startswith("explains class ")
     recipe = Recipe.read(folder / "photo-explained.png")
     assert recipe.command == "explain"
-    assert recipe.parameters["methods"][0].startswith(f"{DEFAULT_METHOD}:layer=")
+    assert recipe.parameters["method"][0].startswith(f"{DEFAULT_METHOD}:layer=")
     assert str(folder) not in (folder / "photo-explained.png").read_bytes().decode("latin-1")
     # Nothing is overwritten unasked.
     assert run("explain", "photo.png", *TINY).out.splitlines()[-1] == "photo-explained-2.png"
@@ -38,22 +38,22 @@ def test_one_method_is_an_overlay_with_its_recipe(run: Callable, folder: Path, p
 
 def test_several_are_a_sheet_and_arrays(run: Callable, folder: Path, photo: Path) -> None:
     words = ("--method", "saliency", "--method", "occlusion:8,8", "--class", "2", "--save-array", "maps.npz")
-    ran = run("explain", "photo.png", *TINY, *words, "-o", "sheet.jpg", "--faithful", "--sanity")
+    ran = run("explain", "photo.png", *TINY, *words, "-o", "sheet.jpg", "--faithfulness", "--sanity")
     assert ran.code == 0, ran.err
     assert ran.out.splitlines()[-1] == "sheet.jpg  maps.npz"
     for told in ("insertion", "deletion", "covered somewhere, it is taken for", "random down to a layer"):
         assert told in ran.out
     assert images.read(folder / "sheet.jpg").shape[3] > 1000
-    assert Recipe.read(folder / "sheet.jpg").parameters["of"] == "class:2"
+    assert Recipe.read(folder / "sheet.jpg").parameters["class_name"] == 2
     kept = np.load(folder / "maps.npz")
     assert kept["saliency"].shape == kept["occlusion"].shape == (32, 32)
 
 
 def test_a_neuron_as_json(run: Callable, folder: Path, photo: Path) -> None:
-    words = ("--at", "0:2@4,5", "--method", "smoothgrad:4", "--faithful", "--sanity", "--json")
+    words = ("--at", "0:2@4,5", "--method", "smoothgrad:4", "--faithfulness", "--sanity", "--json")
     told = json.loads(run("explain", "photo.png", *TINY, *words).out)
     assert told["files"] == ["photo-explained.png"]
-    assert told["explains"]["subject"] == told["explains"]["address"] == "0:2@4,5"
+    assert told["explains"]["name"] == told["explains"]["address"] == "0:2@4,5"
     (method,) = told["methods"]
     assert method["method"] == "smoothgrad:samples=4,noise=0.15"
     assert {"insertion", "deletion"} < set(method)
@@ -67,13 +67,13 @@ def test_a_neuron_as_json(run: Callable, folder: Path, photo: Path) -> None:
         (("photo.png", "--class", "9"), "class 9 is out of range"),
         (("photo.png", "--class", "bee"), "no class 'bee'"),
         (("photo.png", "--at", "9"), "no layer '9'"),
-        (("photo.png", "--at", "0:3", "--class", "1"), "give either --class or --at"),
-        (("photo.png", "--at", "0:1,2"), "one thing is explained at a time"),
+        (("photo.png", "--at", "0:3", "--class", "1"), "give either --class-name or --at"),
+        (("photo.png", "--at", "0:1,2"), "one target is explained at a time"),
         (("photo.png", "--method", "magic"), "no method 'magic'; there are saliency"),
         (("photo.png", "--method", "occlusion:64"), "a window of 64 pixels is larger than the picture"),
         (("photo.png", "--method", "occlusion:8,8,red"), "no fill 'red'"),
         (("photo.png", "--method", "gradcam:3.1"), "no layer '3.1'"),
-        (("photo.png", "--method", "gradcam:4"), "'4' of tiny puts out no map"),
+        (("photo.png", "--method", "gradcam:4"), "'4' of tiny has no map"),
         (("photo.png", "-o", "photo.png"), "'photo.png' is an input"),
         (("photo.png", "-o", "map.gif"), "a picture ends in .png"),
         (("photo.png", "-o", "no/map.png"), "there is no folder 'no'"),

@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from dreamscope import images
+from dreamscope.adversarial.fool import Fooling
 from dreamscope.optimize.ascent import Step
 from dreamscope.recipes import Recipe
 
@@ -76,11 +78,29 @@ def test_a_budget_that_is_too_small_is_told_and_nothing_written(run: Callable, f
     assert {path.name for path in folder.iterdir()} == before
 
 
+def test_only_a_file_that_fools_replaces_another(
+    run: Callable, folder: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("old.png", "old-difference.png"):
+        images.write(torch.zeros(1, 3, 9, 9), folder / name)
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    # As if the network rounded otherwise on what was written.
+    monkeypatch.setattr(Fooling, "reread", lambda self, _model, _path: replace(self, after=self.before))
+    ran = run("fool", "photo.png", *TINY, "-o", "old.png")
+    assert ran.code == 2
+    assert "not fooled" in ran.err
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert run("fool", "photo.png", *TINY, "-o", "old.png").code == 0
+    assert images.read(folder / "old.png").shape == (1, 3, 40, 48)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("invert", "photo.png", "--at", "9"), "no layer '9'"),
-        (("invert", "photo.png", "--at", "2", "--start", "grey"), "did you mean 'gray'"),
+        (("invert", "photo.png", "--at", "2", "--initial", "grey"), "did you mean 'gray'"),
         (("invert", "photo.png", "--at", "2", "-o", "photo.png"), "'photo.png' is an input"),
         (("invert", "nowhere.png", "--at", "2"), "no such picture"),
         (("fool", "photo.png", "--to", "9"), "class 9 is out of range"),

@@ -8,7 +8,7 @@ import torch
 from nets import hooks_on
 
 from dreamscope import images
-from dreamscope.dissection import single_ablation as drop_module
+from dreamscope.dissection import single_ablation
 from dreamscope.dissection.dissect import METHODS, dissect
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.errors import DreamscopeError
@@ -27,7 +27,7 @@ def others(coloured: Path) -> list[Path]:
 def test_the_planted_channel_is_found_first_by_all_but_frequency(
     planted: Classifier, coloured: Path, method: str
 ) -> None:
-    scores = dissect(planted, coloured / "red", others(coloured), class_="red", layers=["act"], methods=[method])
+    scores = dissect(planted, coloured / "red", others(coloured), class_name="red", layers=["act"], method=[method])
     assert (int(scores.ranking()[0]) == RED) == (method != "frequency")
     assert str(scores.address(RED)) == "act:8"
     assert scores.counts == {"targets": 24, "controls": 48}
@@ -35,7 +35,7 @@ def test_the_planted_channel_is_found_first_by_all_but_frequency(
 
 
 def test_what_is_measured_beside(planted: Classifier, coloured: Path) -> None:
-    scores = dissect(planted, coloured / "red", others(coloured), class_=2, layers=["act"], methods=["contrast"])
+    scores = dissect(planted, coloured / "red", others(coloured), class_name=2, layers=["act"], method=["contrast"])
     assert scores.numbers["auc"][RED] == 1
     # Green photos excite it more than red ones, blue ones about as much.
     assert float(scores.numbers["auc"][6]) == pytest.approx(0.25, abs=0.05)
@@ -48,30 +48,30 @@ def test_what_is_measured_beside(planted: Classifier, coloured: Path) -> None:
 
 
 def test_the_class_is_read_off_the_photos(planted: Classifier, coloured: Path) -> None:
-    assert dissect(planted, coloured / "red", others(coloured), methods=["contrast"]).label == "red"
+    assert dissect(planted, coloured / "red", others(coloured), method=["contrast"]).label == "red"
 
 
 def test_controls_of_the_class_are_left_out(planted: Classifier, coloured: Path) -> None:
-    scores = dissect(planted, coloured / "red", coloured, class_="red", methods=["contrast"])
+    scores = dissect(planted, coloured / "red", coloured, class_name="red", method=["contrast"])
     assert scores.counts == {"targets": 24, "controls": 48}
 
 
 def test_one_labels_file_for_both(planted: Classifier, coloured: Path) -> None:
     rows = [f"{path.relative_to(coloured)},{path.parent.name}" for path in sorted(coloured.rglob("*.png"))]
     (coloured / "all.csv").write_text("\n".join(["file,label", *rows]))
-    scores = dissect(planted, coloured / "all.csv", coloured / "all.csv", class_="red", methods=["contrast"])
+    scores = dissect(planted, coloured / "all.csv", coloured / "all.csv", class_name="red", method=["contrast"])
     assert scores.counts == {"targets": 24, "controls": 48}
 
 
-def test_unreadable_photos_are_skipped_and_told(planted: Classifier, coloured: Path) -> None:
+def test_unreadable_photos_are_skipped_and_reported(planted: Classifier, coloured: Path) -> None:
     (coloured / "red" / "torn.png").write_bytes(b"\x89PNG nothing")
-    scores = dissect(planted, coloured / "red", others(coloured), class_="red", methods=["contrast"])
+    scores = dissect(planted, coloured / "red", others(coloured), class_name="red", method=["contrast"])
     assert scores.counts["targets"] == 24
     assert list(scores.unreadable) == ["torn.png"]
 
 
 def test_agreement_and_a_journey_to_disk(planted: Classifier, coloured: Path, tmp_path: Path) -> None:
-    scores = dissect(planted, coloured / "red", others(coloured), class_="red", methods=["contrast", "attribution"])
+    scores = dissect(planted, coloured / "red", others(coloured), class_name="red", method=["contrast", "attribution"])
     assert set(scores.agreement()) == {("contrast", "attribution")}
     again = ChannelScores.load(scores.save(tmp_path / "scores.json"), planted)
     assert torch.allclose(again.scores["contrast"], scores.scores["contrast"], rtol=1e-4)
@@ -81,73 +81,73 @@ def test_agreement_and_a_journey_to_disk(planted: Classifier, coloured: Path, tm
 
 def test_the_same_call_gives_the_same(planted: Classifier, coloured: Path) -> None:
     first, second = (
-        dissect(planted, coloured / "red", others(coloured), class_="red", methods=["joint"]) for _ in range(2)
+        dissect(planted, coloured / "red", others(coloured), class_name="red", method=["joint"]) for _ in range(2)
     )
     assert torch.equal(first.scores["joint"], second.scores["joint"])
 
 
-def test_drop_is_the_loss_that_was_measured(planted: Classifier, coloured: Path) -> None:
-    scores = dissect(planted, coloured / "red", others(coloured), class_="red", layers=["act"], methods=["drop"])
-    assert (scores.scores["drop"][:6] == 0).all()
-    assert scores.scores["drop"][RED] > 1
+def test_single_is_the_loss_that_was_measured(planted: Classifier, coloured: Path) -> None:
+    scores = dissect(planted, coloured / "red", others(coloured), class_name="red", layers=["act"], method=["single"])
+    assert (scores.scores["single"][:6] == 0).all()
+    assert scores.scores["single"][RED] > 1
 
 
-def test_an_interrupted_drop_goes_on_where_it_was(
+def test_an_interrupted_scan_resumes_where_it_was(
     planted: Classifier, coloured: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drop_module, "BATCH", 32)
+    monkeypatch.setattr(single_ablation, "BATCH", 32)
     done: list[int] = []
 
     def stop_at_six(what: str, count: int, _total: int) -> None:
-        if what.startswith("dropping"):
+        if what.startswith("removing"):
             done.append(count)
             if count >= 6 and len(done) < 5:
                 raise KeyboardInterrupt
 
     arguments = (planted, coloured / "red", others(coloured))
-    options = {"class_": "red", "layers": ["act"], "methods": ["drop"]}
+    options = {"class_name": "red", "layers": ["act"], "method": ["single"]}
     with pytest.raises(KeyboardInterrupt):
-        dissect(*arguments, **options, report=stop_at_six)
+        dissect(*arguments, **options, callback=stop_at_six)
     assert done == [2, 4, 6]
     resumed: list[int] = []
     scores = dissect(
-        *arguments, **options, report=lambda what, count, _: resumed.append(count) if "drop" in what else None
+        *arguments, **options, callback=lambda what, count, _: resumed.append(count) if "removing" in what else None
     )
     assert resumed == [8, 9]
     monkeypatch.setenv("DREAMSCOPE_CACHE", str(coloured / "other"))
     whole = dissect(*arguments, **options)
-    assert torch.allclose(scores.scores["drop"], whole.scores["drop"], atol=1e-6)
+    assert torch.allclose(scores.scores["single"], whole.scores["single"], atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"class_": "rad"}, "no class 'rad' in .*did you mean 'red'"),
-        ({"class_": "17"}, "class 17 is out of range"),
-        ({"methods": ["contrst"]}, "no method 'contrst'.*did you mean 'contrast'"),
-        ({"methods": []}, "no method given"),
+        ({"class_name": "rad"}, "no class 'rad' in .*did you mean 'red'"),
+        ({"class_name": "17"}, "class 17 is out of range"),
+        ({"method": ["contrst"]}, "no method 'contrst'.*did you mean 'contrast'"),
+        ({"method": []}, "no method given"),
         ({"layers": ["akt"]}, "no layer 'akt'"),
-        ({"start": "head"}, "no layer of .* from 'head' on"),
+        ({"from_layer": "head"}, "no layer of .* from 'head' on"),
     ],
 )
 def test_refusals(planted: Classifier, coloured: Path, options: dict, message: str) -> None:
     with pytest.raises(DreamscopeError, match=message):
-        dissect(planted, coloured / "red", others(coloured), **{"class_": "red", **options})
+        dissect(planted, coloured / "red", others(coloured), **{"class_name": "red", **options})
 
 
 def test_too_few_photos(planted: Classifier, coloured: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(DreamscopeError, match="holds no photos"):
-        dissect(planted, empty, others(coloured), class_="red")
+        dissect(planted, empty, others(coloured), class_name="red")
     shutil.copy(coloured / "red" / "0.png", empty)
     with pytest.raises(DreamscopeError, match="1 readable photo of the targets; at least 2"):
-        dissect(planted, empty, others(coloured), class_="red")
-    with pytest.raises(DreamscopeError, match="looked at already, or labelled 'red'"):
-        dissect(planted, empty, [Photo(path, "red") for path in (coloured / "red").iterdir()], class_="red")
+        dissect(planted, empty, others(coloured), class_name="red")
+    with pytest.raises(DreamscopeError, match="used for finding, or are labelled 'red'"):
+        dissect(planted, empty, [Photo(path, "red") for path in (coloured / "red").iterdir()], class_name="red")
     (coloured / "green" / "x.txt").write_text("no photo")
     with pytest.raises(DreamscopeError, match=r"of the targets|0 of 1 photos"):
-        dissect(planted, coloured / "green" / "x.txt", others(coloured), class_="red")
+        dissect(planted, coloured / "green" / "x.txt", others(coloured), class_name="red")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"dreamscope_scores": 1}', '{"dreamscope": {}}', "\x00"])
@@ -158,7 +158,7 @@ def test_foreign_scores(tmp_path: Path, content: str) -> None:
 
 
 def test_scores_of_another_network(planted: Classifier, vgg: Classifier, coloured: Path, tmp_path: Path) -> None:
-    scores = dissect(planted, coloured / "red", others(coloured), class_="red", methods=["contrast"])
+    scores = dissect(planted, coloured / "red", others(coloured), class_name="red", method=["contrast"])
     scores.save(tmp_path / "scores.json")
     with pytest.raises(DreamscopeError, match="no 'act' of 9 channels here"):
         ChannelScores.load(tmp_path / "scores.json", vgg)
@@ -170,9 +170,9 @@ def test_tokens(tokens: Classifier, coloured: Path) -> None:
         model,
         coloured / "red",
         others(coloured),
-        class_="a",
+        class_name="a",
         layers=["mlp"],
-        methods=["joint", "contrast", "attribution"],
+        method=["joint", "contrast", "attribution"],
     )
     assert len(scores.scores["joint"]) == 16
 
@@ -182,7 +182,7 @@ def test_tokens(tokens: Classifier, coloured: Path) -> None:
 def test_bees(lite0: Classifier, shared: Path) -> None:
     bees = sorted((shared / "photos" / "bee" / "train").iterdir())[:12]
     other = sorted((shared / "photos" / "imagenet600").iterdir())[:24]
-    scores = dissect(lite0, bees, other, start="blocks.5", methods=["contrast", "attribution"])
+    scores = dissect(lite0, bees, other, from_layer="blocks.5", method=["contrast", "attribution"])
     assert scores.label == "bee"
     best = scores.ranking()[:10]
     assert (scores.numbers["auc"][best] > 0.9).all()

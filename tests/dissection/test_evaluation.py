@@ -6,7 +6,7 @@ import pytest
 from nets import hooks_on
 
 from dreamscope import photos
-from dreamscope.dissection.evaluation import answers, evaluate
+from dreamscope.dissection.evaluation import evaluate, predict
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 from dreamscope.photos import Photo
@@ -49,7 +49,7 @@ def test_each_photo_is_read_once_for_all_models(
     planted: Classifier, without_red_and_blue: Classifier, coloured: Path
 ) -> None:
     (coloured / "red" / "torn.png").write_bytes(b"")
-    told = answers([planted, without_red_and_blue, planted], photos.find(coloured / "red"), 2)
-    assert [len(each) for each in told.answers] == [24] * 3
-    assert [each.top for each in told.answers[0]] == [each.top for each in told.answers[2]]
-    assert list(told.unreadable) == ["torn.png"]
+    found = predict([planted, without_red_and_blue, planted], photos.find(coloured / "red"), 2)
+    assert [len(each) for each in found.by_model] == [24] * 3
+    assert [each.top for each in found.by_model[0]] == [each.top for each in found.by_model[2]]
+    assert list(found.unreadable) == ["torn.png"]

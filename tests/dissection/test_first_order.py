@@ -10,40 +10,40 @@ from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 
 
-def pick(answers: Tensor) -> Tensor:
-    return answers[:, 1]
+def pick(logits: Tensor) -> Tensor:
+    return logits[:, 1]
 
 
 def test_behind_a_linear_end_the_effect_is_exact(planted: Classifier) -> None:
     images = torch.rand((3, 3, 16, 16), generator=torch.Generator().manual_seed(0))
-    found = effects(planted, Channels.of(planted, ["act"]), images, pick)
+    (found,) = effects(planted, Channels.of(planted, ["act"]), images, pick)
     whole = planted.logits(images)
-    assert torch.equal(found.answers, whole)
+    assert torch.equal(found.logits, whole)
     for channel in range(9):
         without = planted.edited(Ablation(f"act:{channel}")).logits(images)
         assert torch.allclose(found.changes[:, channel], pick(without) - pick(whole), atol=1e-4)
 
 
-def test_from_where_channels_are_gone_already(planted: Classifier) -> None:
+def test_from_where_channels_are_removed_already(planted: Classifier) -> None:
     images = torch.rand((2, 3, 16, 16), generator=torch.Generator().manual_seed(0))
     channels = Channels.of(planted, ["act"])
     removed = channels.removed.clone()
     removed[7] = True
-    found = effects(planted, replace(channels, removed=removed), images, pick)
-    assert torch.allclose(found.answers, planted.edited(Ablation("act:7")).logits(images))
+    (found,) = effects(planted, replace(channels, removed=removed), images, pick)
+    assert torch.allclose(found.logits, planted.edited(Ablation("act:7")).logits(images))
     # What taking it away did, seen from here: the head is linear, so the same as from there.
-    assert torch.allclose(found.changes[:, 7], pick(found.answers) - pick(planted.logits(images)), atol=1e-4)
+    assert torch.allclose(found.changes[:, 7], pick(found.logits) - pick(planted.logits(images)), atol=1e-4)
 
 
 def test_against_a_mean_instead_of_zero(planted: Classifier) -> None:
     images = torch.rand((2, 3, 16, 16), generator=torch.Generator().manual_seed(0))
     fill = torch.arange(9).float()
-    found = effects(planted, Channels.of(planted, ["act"]), images, pick)
+    (found,) = effects(planted, Channels.of(planted, ["act"]), images, pick)
     weight = planted.module.head.weight[1]
     response = planted.module.act(planted.module.conv(images)).mean((2, 3))
     assert torch.allclose(found.changes + fill * found.slopes, weight * (fill - response), atol=1e-3)
 
 
 def test_margin() -> None:
-    answers = torch.tensor([[3.0, 1, 2], [0, 5, 9]])
-    assert margin(answers, torch.tensor([0, 1])).tolist() == [1, -4]
+    logits = torch.tensor([[3.0, 1, 2], [0, 5, 9]])
+    assert margin(logits, torch.tensor([0, 1])).tolist() == [1, -4]

@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 from nets import hooks_on
+from torch import nn
 
 from dreamscope import images
+from dreamscope.dissection import greedy
 from dreamscope.dissection.first_order import Channels
-from dreamscope.dissection.greedy import Chosen, joint
+from dreamscope.dissection.greedy import Chosen, Harm, joint
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.wrapping import wrap
 
 RED = 2
 
@@ -20,7 +23,7 @@ def read(folder: Path) -> torch.Tensor:
 
 @pytest.fixture
 def shared_channel(planted: Classifier) -> Classifier:
-    """Red is carried by 8, which is red's own, and more by 0, which answers to green as well."""
+    """Red is carried by 8, which is red's own, and more by 0, which responds to green as well."""
     with torch.no_grad():
         planted.module.conv.weight[0, :, 0, 0] = torch.tensor([1.0, 1.0, -2.0])
         planted.module.conv.bias[0] = 0
@@ -32,20 +35,14 @@ def shared_channel(planted: Classifier) -> Classifier:
 def choose(model: Classifier, coloured: Path, most: int = 4) -> Chosen:
     channels = Channels.of(model, ["act"])
     controls = torch.cat([read(coloured / "green"), read(coloured / "blue")])
-    reports: list[tuple[int, int]] = []
+    harm = Harm(model, controls, model.logits(controls), RED, responses=torch.ones(9))
+    reported: list[tuple[str, int, int]] = []
     found = joint(
-        model,
-        channels,
-        read(coloured / "red"),
-        controls,
-        RED,
-        responses=torch.ones(9),
-        most=most,
-        report=lambda done, total: reports.append((done, total)),
+        model, channels, read(coloured / "red"), harm, RED, most=most, callback=lambda *now: reported.append(now)
     )
     assert not channels.removed.any()
     assert hooks_on(model.module) == 0
-    assert reports[-1][0] == int((found.scores > 0).sum())
+    assert reported[-1][1] == int((found.scores > 0).sum())
     return found
 
 
@@ -79,3 +76,34 @@ def test_it_says_how_many_were_enough(
     # Without 8 red is still red by 0; without both it is nothing.
     assert choose(shared_channel, coloured).enough == 2
     assert choose(shared_channel, coloured, most=1).enough is None
+
+
+@pytest.mark.parametrize("classes", [2, 3, 40])
+def test_the_class_to_be_removed_is_never_drawn(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 5, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, classes))
+    with torch.no_grad():
+        # So sure that the share of all classes but one is 0 in float32.
+        net[3].bias[0] = 5000
+    model = wrap(net, input_size=16)
+    controls, drawn = torch.rand(6, 3, 16, 16), []
+    difference = greedy._difference
+
+    def record(logits: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
+        drawn.append(pairs)
+        return difference(logits, pairs)
+
+    monkeypatch.setattr(greedy, "_difference", record)
+    harm = Harm(model, controls, model.logits(controls), 1, responses=torch.ones(5))
+    joint(model, Channels.of(model, ["0"]), torch.rand(2, 3, 16, 16), harm, 1)
+    assert bool(drawn) == (classes > 2)
+    assert not any((pairs == 1).any() for pairs in drawn)
+
+
+def test_later_choices_start_from_the_same_harm(shared_channel: Classifier, coloured: Path) -> None:
+    controls = torch.cat([read(coloured / "green"), read(coloured / "blue")])
+    channels, reds = Channels.of(shared_channel, ["act"]), read(coloured / "red")
+    made = [Harm(shared_channel, controls, shared_channel.logits(controls), RED, responses=torch.ones(9)) for _ in "ab"]
+    first, again = (joint(shared_channel, channels, reds, made[0], RED) for _ in "ab")
+    assert torch.equal(first.scores, again.scores)
+    assert torch.equal(first.scores, joint(shared_channel, channels, reds, made[1], RED).scores)

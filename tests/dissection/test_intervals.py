@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
+import numpy as np
 import pytest
 
 from dreamscope.dissection import intervals
@@ -32,6 +34,22 @@ def test_bootstrap() -> None:
     assert found.value == 0.5
     # A share of one half over 400: 1.96 * 0.025 on each side.
     assert (found.low, found.high) == pytest.approx((0.451, 0.549), abs=0.01)
+
+
+def test_memory_does_not_grow_with_the_photos(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).normal(size=2000).tolist()
+    whole = intervals.mean(values)
+    monkeypatch.setattr(intervals, "_AT_ONCE", 50_000)
+    tracemalloc.start()
+    bounded = intervals.mean(values)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3e6  # all resamples at once: 2000 x 4000 x 8 bytes, twice
+    assert (bounded.low, bounded.high) == pytest.approx((whole.low, whole.high), abs=1e-12)
+
+
+def test_one_photo_proves_nothing_of_others() -> None:
+    assert intervals.mean([0.3]) == intervals.Estimate(0.3, 0.3, 0.3, 1)
 
 
 def test_spread_is_of_draws_not_of_their_mean() -> None:

@@ -6,7 +6,7 @@ from nets import hooks_on
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from dreamscope.dissection.statistics import Responses, rank_auc, respond, standardized_difference
+from dreamscope.dissection.statistics import Responses, mean_and_norm, rank_auc, standardized_difference
 from dreamscope.models.classifier import Classifier
 from dreamscope.probes import probe
 
@@ -64,12 +64,14 @@ def test_the_loudest_of_each_layer() -> None:
 
 def test_responses_of_a_network(residual: Classifier) -> None:
     images = torch.rand((6, 3, 32, 32), generator=torch.Generator().manual_seed(0))
-    counted: list[int] = []
-    found = respond(residual, ["bn1", "layer1.0", "fc"], images.split(4), report=counted.append)
-    with probe(residual, ["bn1", "layer1.0", "fc"]) as seen, torch.no_grad():
+    layers = ["bn1", "layer1.0", "fc"]
+    found = Responses([residual.layers[name].channels for name in layers])
+    with probe(residual, layers, keep=mean_and_norm) as seen, torch.no_grad():
+        for batch in images.split(4):
+            found.add_seen(seen(batch), layers)
+    with probe(residual, layers) as seen, torch.no_grad():
         kept = seen(images)
         means = torch.cat([kept["bn1"].mean((2, 3)), kept["layer1.0"].mean((2, 3)), kept["fc"]], 1)
     assert torch.allclose(found.mean, means.mean(0), atol=1e-6)
     assert torch.allclose(found.deviation, means.std(0), atol=1e-5)
-    assert counted == [4, 2]
     assert hooks_on(residual.module) == 0

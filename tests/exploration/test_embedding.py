@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -8,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 from nets import Linear, hooks_on
+from PIL import Image
 from torch import nn
 
 from dreamscope import images
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration import embedding
-from dreamscope.exploration.embedding import before_logits, embed
+from dreamscope.exploration.embedding import before_logits
 from dreamscope.exploration.knn import agreement
 from dreamscope.exploration.projections import METHODS, pca
 from dreamscope.models.classifier import Classifier
@@ -72,7 +74,7 @@ def test_pca_on_paper() -> None:
 
 @pytest.mark.parametrize("method", ["tsne", "pca"])
 def test_a_map_of_three_colours(planted: Classifier, coloured: Path, method: str) -> None:
-    found = embed(planted, coloured, method=method)
+    found = embedding.map(planted, coloured, method=method)
     assert found.layer == "act"  # not the head, which puts out the logits
     assert len(found.points) == 72
     assert found.counts == {"blue": 24, "green": 24, "red": 24}
@@ -83,7 +85,7 @@ def test_a_map_of_three_colours(planted: Classifier, coloured: Path, method: str
     first = images.read(found.points[0].photo.path).mean((0, 2, 3))
     assert torch.allclose(found.thumbnails[0].float().mean((1, 2)) / 255, first, atol=0.01)
     assert (found.axes is None) == (method == "tsne")
-    again = embed(planted, coloured, method=method)
+    again = embedding.map(planted, coloured, method=method)
     assert again.points == found.points
     assert hooks_on(planted.module) == 0
 
@@ -98,7 +100,7 @@ def test_the_features_are_the_layers_means(
         return features[:, :2], None
 
     monkeypatch.setitem(METHODS, "pca", watched)
-    found = embed(planted, coloured / "red", "act:8,7", method="pca")
+    found = embedding.map(planted, coloured / "red", "act:8,7", method="pca")
     (features,) = seen
     means = torch.cat([images.read(point.photo.path).mean((2, 3)) for point in found.points])
     assert features.shape == (24, 2)
@@ -107,20 +109,20 @@ def test_the_features_are_the_layers_means(
 
 
 def test_labels_that_are_none_of_the_models_and_none_at_all(vgg: Classifier, coloured: Path) -> None:
-    found = embed(vgg, [coloured / "red", coloured], method="pca")
+    found = embedding.map(vgg, [coloured / "red", coloured], method="pca")
     assert {point.label for point in found.points} == {"green", "blue", None}  # the folder itself was given for red
     assert found.features.count == 48
 
 
 def test_a_network_without_classes(coloured: Path) -> None:
     net = wrap(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), input_size=16)
-    found = embed(net, coloured, method="pca")
+    found = embedding.map(net, coloured, method="pca")
     assert found.layer == "1"
     assert {point.prediction for point in found.points} == {None}
 
 
 def test_tokens(tokens: Classifier, coloured: Path) -> None:
-    assert embed(tokens, coloured / "red", method="pca").layer == "mlp"
+    assert embedding.map(tokens, coloured / "red", method="pca").layer == "mlp"
 
 
 @pytest.mark.parametrize(
@@ -133,9 +135,9 @@ def test_the_layer_before_the_logits_of_real_shapes(name: str, layer: str) -> No
     assert before_logits(net) == layer
 
 
-def test_unreadable_photos_are_left_out_and_told(planted: Classifier, coloured: Path) -> None:
+def test_unreadable_photos_are_skipped_and_reported(planted: Classifier, coloured: Path) -> None:
     (coloured / "red" / "torn.png").write_bytes(b"\x89PNG nothing")
-    found = embed(planted, coloured / "red", method="pca")
+    found = embedding.map(planted, coloured / "red", method="pca")
     assert len(found.points) == 24
     assert list(found.unreadable) == ["torn.png"]
 
@@ -144,7 +146,7 @@ def test_unreadable_photos_are_left_out_and_told(planted: Classifier, coloured: 
     ("at", "options", "message"),
     [
         (None, {"method": "tnse"}, "no method 'tnse'; there are tsne, umap, pca; did you mean 'tsne'"),
-        (None, {"k": 0}, "k is 1 neighbour or more"),
+        (None, {"neighbours": 0}, "neighbours is 1 or more"),
         ("atc", {}, "no layer 'atc'.*did you mean 'act'"),
         ("*", {}, "is 3 layers; give one, such as head"),
         ("act:1@3,3", {}, "has a position or a weight"),
@@ -152,13 +154,13 @@ def test_unreadable_photos_are_left_out_and_told(planted: Classifier, coloured: 
 )
 def test_refusals(planted: Classifier, coloured: Path, at: str | None, options: dict, message: str) -> None:
     with pytest.raises(DreamscopeError, match=message):
-        embed(planted, coloured, at, **options)
+        embedding.map(planted, coloured, at, **options)
 
 
 def test_too_few_photos_and_nothing_before_the_logits(planted: Classifier, coloured: Path) -> None:
     three = sorted((coloured / "red").iterdir())[:3]
     with pytest.raises(DreamscopeError, match="3 of 3 photos can be read, 4 needed"):
-        embed(planted, three)
+        embedding.map(planted, three)
     net = wrap(nn.Sequential(nn.Flatten(), nn.Linear(768, 2)), input_size=16)
     assert before_logits(net) == "0"
     with pytest.raises(DreamscopeError, match="no layer before its logits"):
@@ -175,21 +177,56 @@ class Bare(nn.Module):
         return self.head(x.flatten(1))
 
 
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+@pytest.mark.parametrize("at", ["act:8", "act:7,8"])
+def test_one_feature_and_two(planted: Classifier, coloured: Path, method: str, at: str) -> None:
+    found = embedding.map(planted, coloured, at, method=method)
+    places = np.array([(point.x, point.y) for point in found.points])
+    assert np.isfinite(places).all()
+    assert np.ptp(places[:, 0]) > 0
+    if (method, at) == ("pca", "act:8"):
+        # Along one line, in the order of the feature.
+        assert np.ptp(places[:, 1]) == 0
+        assert found.axes == ("first principal component, 100 % of the variance", "second, 0 % of the variance")
+
+
+def test_features_that_are_the_same_for_all_photos(planted: Classifier, tmp_path: Path) -> None:
+    for index in range(5):
+        images.write(torch.full((1, 3, 16, 16), 0.5 + 0.01 * index), tmp_path / f"{index}.png")
+    # Gray: twice red less green and blue is nothing, always.
+    with pytest.raises(DreamscopeError, match="the features at 'act:8' are the same for all photos"):
+        embedding.map(planted, tmp_path, "act:8")
+
+
+def test_it_shows_itself_in_a_notebook(planted: Classifier, coloured: Path) -> None:
+    found = embedding.map(planted, coloured, "act:8", method="pca", recipe=False)
+    assert found.recipe is None
+    assert found.to_dict()["recipe"] is None
+    shown = Image.open(io.BytesIO(found._repr_png_()))
+    assert shown.size == (640, 640)
+    # One line, from one side to the other.
+    pixels = np.asarray(shown)
+    assert (pixels[:, :30] < 255).any()
+    assert (pixels[:, -30:] < 255).any()
+
+
 def test_umap_is_asked_for_by_name(planted: Classifier, coloured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedding, "find_spec", lambda name: None)
     with pytest.raises(DreamscopeError, match="umap is not installed: pip install umap-learn"):
-        embed(planted, coloured, method="umap")
+        embedding.map(planted, coloured, method="umap")
 
 
 def test_umap_where_it_is_installed(planted: Classifier, coloured: Path) -> None:
     pytest.importorskip("umap", reason="umap-learn is not installed")
     assert isinstance(sys.modules["umap"], ModuleType)
-    assert embed(planted, coloured, method="umap").plane.overall == 1
+    assert embedding.map(planted, coloured, method="umap").plane.overall == 1
 
 
 @pytest.mark.embedded
 @pytest.mark.shared
 def test_bees_lie_among_bees(lite0: Classifier, shared: Path) -> None:
-    found = embed(lite0, [shared / "photos" / "bee" / "val", shared / "photos" / "kelpie_controls"], method="pca")
+    found = embedding.map(
+        lite0, [shared / "photos" / "bee" / "val", shared / "photos" / "kelpie_controls"], method="pca"
+    )
     assert found.layer == "global_pool"
     assert found.features.labels["bee"] >= 0.9

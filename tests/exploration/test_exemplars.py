@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from nets import hooks_on, seeded
 from PIL import Image
 from torch import nn
 
-from dreamscope import images
+from dreamscope import files, images
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.exemplar_index import Exemplars
 from dreamscope.exploration.exemplars import Best, exemplars
@@ -249,14 +250,54 @@ def test_photos_gone_or_changed_are_not_shown(planted: Classifier, coloured: Pat
     assert [patch is None for patch in patches] == [True, True, False]
 
 
+def test_an_index_may_name_anything_and_ends(
+    planted: Classifier, coloured: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = exemplars(planted, coloured / "red", "act", top=4).save(coloured / "index.json")
+    content = json.loads(index.read_text())
+    huge = coloured / "huge.png"
+    with huge.open("wb") as file:
+        file.truncate(2**40)
+    os.mkfifo(coloured / "pipe.png")
+    names = ["/dev/zero", str(huge), str(coloured / "pipe.png"), str(coloured)]
+    for photo, name in zip(content["photos"], names, strict=False):
+        photo["file"] = name
+    index.write_text(json.dumps(content))
+    # Whatever is not refused before it is read would never end: no file but photos is opened.
+    digested: list[Path] = []
+    digest = files.digest
+    monkeypatch.setattr(files, "digest", lambda path: digested.append(path) or digest(path))
+    again = Exemplars.load(index)
+    patches = again.patches(planted, [RED])[0]
+    shown = [each.photo.path for each in again.of(RED)]
+    assert len(shown) == 4
+    assert {str(path) for path, patch in zip(shown, patches, strict=True) if patch is None} == {
+        str(path) for path in shown if str(path) in names
+    }
+    assert not {str(path) for path in digested} & set(names)
+
+
+def test_without_a_recipe_an_index_holds_none(planted: Classifier, coloured: Path) -> None:
+    found = exemplars(planted, coloured / "red", "act", top=2, recipe=False)
+    assert found.recipe is None
+    assert Exemplars.load(found.save(coloured / "index.json"), planted).recipe is None
+
+
+def test_it_shows_itself_in_a_notebook(planted: Classifier, coloured: Path) -> None:
+    found = exemplars(planted, coloured, "act", top=2)
+    table = found._repr_html_()
+    assert table.count("<tr>") == 1 + 8
+    assert f"<td>act:6</td><td>{found.of('act:6')[0].photo.path.name} (" in table
+
+
 def test_one_unreadable_photo_among_good_ones(planted: Classifier, coloured: Path, tmp_path: Path) -> None:
     (coloured / "red" / "torn.png").write_bytes(b"\x89PNG nothing")
-    told: list[tuple[int, int]] = []
-    found = exemplars(planted, coloured / "red", ["act"], report=lambda what, done, total: told.append((done, total)))
+    seen: list[tuple[int, int]] = []
+    found = exemplars(planted, coloured / "red", "act", callback=lambda what, done, total: seen.append((done, total)))
     assert list(found.unreadable) == ["torn.png"]
     assert str(tmp_path) not in found.unreadable["torn.png"]
     assert found.count == 24
-    assert told[-1] == (25, 25)
+    assert seen[-1] == (25, 25)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import io
+
 import pytest
 import torch
 from nets import Linear, Tokens, hooks_on, seeded
+from PIL import Image
 from torch import Tensor, nn
 
 from dreamscope.errors import DreamscopeError
@@ -69,6 +72,13 @@ def test_scaling() -> None:
     assert zeros.pictures().tolist() == torch.full((1, 3, 1, 2), 0.5).tolist()
     with pytest.raises(DreamscopeError, match="no scaling 'share'; there are each, shared; did you mean 'shared'"):
         found.pictures("share")
+
+
+def test_it_shows_itself_in_a_notebook(ordered: Classifier) -> None:
+    found = filters(ordered, recipe=False)
+    assert found.recipe is None
+    # Six of 5x5 in one row, each nine times as large, with a border of 2 pixels.
+    assert Image.open(io.BytesIO(found._repr_png_())).size == (6 * 45 + 7 * 2, 45 + 2 * 2)
 
 
 def test_a_vision_transformers_patches() -> None:

@@ -27,11 +27,11 @@ def test_linear_layers_where_there_is_nothing_else() -> None:
     assert unit_layers(wrap(seeded(Tokens()), input_size=32))[-1] == "mlp"
 
 
-def test_the_answers_themselves_are_no_units() -> None:
-    answers = nn.Sequential(
+def test_class_scores_are_no_units() -> None:
+    scores = nn.Sequential(
         nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Conv2d(4, 3, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     )
-    assert unit_layers(wrap(answers, input_size=16)) == ["1"]
+    assert unit_layers(wrap(scores, input_size=16)) == ["1"]
     assert unit_layers(wrap(Planted(), input_size=16)) == ["act"]
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from dreamscope.attribution.base import Method, Windows
-from dreamscope.attribution.metrics import Faithfulness, Survival
+from dreamscope.attribution.base import Change, Method, Windows
+from dreamscope.attribution.metrics import Checkpoint, Faithfulness
 from dreamscope.attribution.perturbations import Occlusion, Rise
-from dreamscope.attribution.result import Change, Explanation
+from dreamscope.attribution.result import Explanation, TargetValue
 from dreamscope.errors import DreamscopeError
 from dreamscope.figures.attribution_plots import drawn, limits, overlay
 from dreamscope.recipes import Recipe
@@ -22,17 +22,12 @@ SHARES = (0.0, 0.5, 1.0)
 def made(heat: Tensor, method: Method | None = None, windows: Windows | None = None, **other: object) -> Explanation:
     explanation = Explanation(
         method=method or Rise(),
-        image=torch.full((1, 3, *heat.shape), 0.5),
-        subject="a $x$ <b> crane",
-        of_class=True,
-        value=0.5,
-        values=heat[None],
-        windows=windows,
-        changes=(),
-        faithfulness=None,
-        sanity=(),
+        images=torch.full((1, 3, *heat.shape), 0.5),
+        values=heat[None, None],
+        targets=(TargetValue("a $x$ <b> crane", "class:1", 0.5, is_class=True),),
+        windows=() if windows is None else (windows,),
         seconds=0.1,
-        recipe=Recipe("explain", {"name": "small"}, {}, {"of": "class:1"}, "0"),
+        recipe=Recipe("explain", {"name": "small"}, {}, {"class_name": 1}, "0"),
     )
     return replace(explanation, **other)
 
@@ -92,7 +87,8 @@ def test_places_that_change_the_answer_are_outlined() -> None:
     windows = Windows((0, 5, 10, 15, 20, 25), (0, 5, 10, 15, 20, 25), 10, torch.zeros(6, 6), answers)
     heat = torch.zeros(35, 35)
     plain = overlay(made(heat, Occlusion(), windows), title=False)
-    outlined = overlay(made(heat, Occlusion(), windows, changes=(Change(7, "b_$1$", 4 / 36),)), title=False)
+    changed_windows = replace(windows, changes=(Change(7, "b_$1$", 4 / 36),))
+    outlined = overlay(made(heat, Occlusion(), changed_windows), title=False)
     changed = (photo_of(plain) - photo_of(outlined)).abs().amax(0) > 0.1
     # Around windows whose middles lie from 15 to 20 pixels, half a stride beside them.
     assert changed[120:280, 120:280].any()
@@ -102,7 +98,7 @@ def test_places_that_change_the_answer_are_outlined() -> None:
 def test_curves_stand_beside_it() -> None:
     heat = torch.rand((40, 40), generator=torch.Generator().manual_seed(0))
     curves = Faithfulness(SHARES, (0.0, 0.4, 0.5), (0.5, 0.1, 0.0))
-    plain, beside = overlay(made(heat)), overlay(made(heat, faithfulness=curves))
+    plain, beside = overlay(made(heat)), overlay(made(heat, faithfulness=(curves,)))
     assert beside.shape[3] > plain.shape[3] + 200
     assert torch.allclose(photo_of(plain), photo_of(beside), atol=0.02)
 
@@ -110,13 +106,16 @@ def test_curves_stand_beside_it() -> None:
 def test_several_are_a_sheet_of_one_size() -> None:
     heat = torch.rand((40, 60), generator=torch.Generator().manual_seed(0))
     one = drawn([made(heat)])
-    sanity = (Survival("a", 0.5), Survival("b", float("nan")))
+    sanity = ((Checkpoint("a", 0.5), Checkpoint("b", float("nan"))),)
     several = drawn([made(1000 * heat), made(-heat, Occlusion()), made(0 * heat, sanity=sanity)])
     assert several.shape[2] > one.shape[2]
     assert several.shape[3] > 3 * overlay(made(heat), title=False).shape[3]
     assert overlay(made(heat)).shape == overlay(made(1e-7 * heat)).shape
     with pytest.raises(DreamscopeError, match="no explanations to draw"):
         drawn([])
+    two = replace(made(heat), images=torch.full((2, 3, 40, 60), 0.5))
+    with pytest.raises(DreamscopeError, match="explanations of several images are drawn one by one"):
+        drawn([two])
 
 
 def test_the_same_explanation_gives_the_same_picture() -> None:

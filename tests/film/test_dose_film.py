@@ -25,15 +25,15 @@ def blinding(tmp_path: Path) -> Blinding:
     colours.draw(tmp_path / "photos", 22)
     red, green, blue = (tmp_path / "photos" / name for name in ("red", "green", "blue"))
     model = wrap(Planted(), input_size=16, labels=list(colours.COLOURS))
-    return blind(model, red, [green, blue], class_="red", layers=["act"], method="frequency", top=3, draws=1)
+    return blind(model, red, [green, blue], class_name="red", layers=["act"], method="frequency", top=3, draws=1)
 
 
 def blank(blinding: Blinding, number: int, place: int) -> Blinding:
     """The same, but at one stage one photo is taken for something else."""
     stages = list(blinding.course)
-    answers = list(stages[number].answers)
-    answers[place] = replace(answers[place], top=(1, 2, 0), confidence=0.2)
-    stages[number] = replace(stages[number], answers=tuple(answers))
+    predictions = list(stages[number].predictions)
+    predictions[place] = replace(predictions[place], top=(1, 2, 0), confidence=0.2)
+    stages[number] = replace(stages[number], predictions=tuple(predictions))
     return replace(blinding, course=tuple(stages))
 
 
@@ -88,9 +88,9 @@ def test_only_the_photo_that_is_lost_changes(blinding: Blinding) -> None:
 
 
 def test_the_charts_and_numbers_go_on(blinding: Blinding) -> None:
-    """The same answers with more channels gone change nothing but the right side."""
+    """The same predictions with more channels gone change nothing but the right side."""
     same = replace(
-        blinding, course=tuple(replace(stage, answers=blinding.course[0].answers) for stage in blinding.course)
+        blinding, course=tuple(replace(stage, predictions=blinding.course[0].predictions) for stage in blinding.course)
     )
     shown = dose_film._photos(same)
     left, _, right, bottom = changed(dose_film._drawn(same, shown, 0), dose_film._drawn(same, shown, 1))

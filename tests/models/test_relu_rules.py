@@ -35,7 +35,7 @@ def gradient(kind: nn.Module) -> tuple[Tensor, Tensor]:
     return torch.autograd.grad((out * WEIGHTS).sum(), leaf)[0], out.detach()
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: getattr(kind, "__name__", str(kind)))
 def test_silent_pictures_get_a_gradient_where_they_are_asked_to_rise(kind: nn.Module) -> None:
     usual, out = gradient(kind)
     assert torch.equal(usual, torch.tensor([[[0.0, 0, 0]], [[0, -1, 0]]]))

@@ -1,6 +1,6 @@
 """Fool: how little must change for the classifier to see something else?
 
-Everything happens on the 256 levels of an 8-bit picture, so that what fools is what can be saved.
+Everything happens on the 256 levels of an 8-bit picture, so that the picture that fools can be saved as it is.
 Methods after Szegedy et al. (2013, ``ascent``), Goodfellow et al. (2014, ``fgsm``), Madry et al. (2017, ``pgd``), and,
 for the least change, Moosavi-Dezfooli et al. (2015, DeepFool) and Rony et al. (2018, DDN): ``minimal``.
 """
@@ -12,19 +12,24 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
-from dreamscope import __version__, images
-from dreamscope.adversarial.quantized_steps import LEVELS, Changed, Nearest, Seeking, Signed, Steepest
+from dreamscope import images
+from dreamscope.adversarial.quantized_steps import LEVELS, LeastChange, Nearest, QuantizedChange, Signed, Steepest
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.models import labels
 from dreamscope.models.classifier import Classifier, Prediction
-from dreamscope.objectives import Lost, Taken
-from dreamscope.optimize.ascent import Report, Step, ascend
+from dreamscope.objectives import ClassifiedAs, Misclassified
+from dreamscope.optimize.ascent import Ascent, Step, StepCallback
 from dreamscope.optimize.precision import prepared
+from dreamscope.optimize.transforms import Own
 from dreamscope.probes import LOGITS, probe
+from dreamscope.progress import reported
 from dreamscope.recipes import Recipe, reference
 
 METHODS = ("minimal", "pgd", "fgsm", "ascent")
@@ -32,7 +37,7 @@ NORMS = ("l2", "linf")
 
 STEPS = {"minimal": 200, "pgd": 40, "fgsm": 1, "ascent": 200}
 BUDGETS = {"linf": 8 / 255, "l2": 3.0}
-"""Of ``pgd`` and ``fgsm``, if none is given; the other methods look for the least by themselves."""
+"""Budgets of ``pgd`` and ``fgsm`` if none is given; the other methods look for the least by themselves."""
 
 ASCENT_RATE = 0.5
 """Levels that a colour changes on average in a step of ``ascent``."""
@@ -42,42 +47,71 @@ _LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 255)
 
 
 @dataclass(frozen=True)
+class Goal:
+    """What counts as success.
+
+    Attributes
+    ----------
+    to : int or None
+        The class that is to be predicted; ``None`` for any other than before.
+    norm : str
+        The norm of the change that has a budget, one of `NORMS`.
+    budget : float or None
+        The largest norm allowed, colours in [0, 1]; ``None`` for no limit.
+    stop_at : float or None
+        The least confidence of the prediction, if one was asked for.
+    """
+
+    to: int | None
+    norm: str
+    budget: float | None
+    stop_at: float | None
+
+
+@dataclass(frozen=True)
 class Fooling:
-    """A picture changed until it was taken for something else - or not.
+    """A picture changed until another class was predicted - or not.
 
     Attributes
     ----------
     image : Tensor
-        (1, 3, H, W) in [0, 1], on the levels of 8 bits; the nearest attempt where it did not succeed.
+        (1, 3, H, W) in [0, 1], on the levels of 8 bits; the nearest attempt if it did not succeed.
     original : Tensor
-        What it was before, (1, 3, H, W), on the same levels.
-    wanted : int or None
-        The class it was to be taken for; ``None`` for any other.
+        The picture before, (1, 3, H, W), on the same levels.
+    goal : Goal
+        What counts as success.
     before, after : tuple of Prediction
-        The likeliest classes, the first first.
+        The likeliest classes, the likeliest first.
     wanted_before, wanted_after : float
-        The probability of the wanted class; of anything but the first answer where any other would do.
-    success : bool
-        It is taken for the wanted class, with the confidence asked for, within the budget.
+        The probability of the wanted class, or, if any other will do, of all classes but the first prediction.
     steps : int
-        Steps made.
+        Number of steps made.
     seconds : float
         How long it took.
-    recipe : Recipe
-        Enough to make it again.
+    recipe : Recipe or None
+        Enough to make it again; ``None`` if none was wanted.
     """
 
     image: Tensor
     original: Tensor
-    wanted: int | None
+    goal: Goal
     before: tuple[Prediction, ...]
     after: tuple[Prediction, ...]
     wanted_before: float
     wanted_after: float
-    success: bool
     steps: int
     seconds: float
-    recipe: Recipe
+    recipe: Recipe | None
+
+    @property
+    def success(self) -> bool:
+        """Whether the wanted class is predicted, with the confidence asked for, within the budget."""
+        now, first, goal = self.after[0], self.before[0], self.goal
+        fooled = now.index != first.index if goal.to is None else now.index == goal.to
+        length = self.linf if goal.norm == "linf" else self.l2
+        # Half a level of tolerance would be a level; this is what floats lose.
+        within = goal.budget is None or length <= goal.budget + 1e-5
+        return fooled and now.probability >= (goal.stop_at or 0.0) and within
 
     @property
     def l2(self) -> float:
@@ -98,16 +132,20 @@ class Fooling:
         """Write the picture with the recipe inside, as PNG: other formats would change it again."""
         if Path(path).suffix.lower() != ".png":
             raise DreamscopeError(f"can't write '{path}': only .png keeps every level of a picture that is to fool")
-        return images.write(self.image, path, note=self.recipe.to_json())
+        return images.write(self.image, path, note=None if self.recipe is None else self.recipe.to_json())
 
     def reread(self, model: Classifier, path: str | Path) -> Fooling:
         """Return the same with everything measured again on the picture in a file, by the network as it is."""
         return _measured(self, model, images.read(path))
 
+    def _repr_png_(self) -> bytes:
+        """Return the original, the change and the changed picture beside each other."""
+        return images.png(torch.cat([self.original, self.difference(), self.image], 3))
+
 
 def fool(
     model: Classifier,
-    image: str | Path | Tensor,
+    image: str | Path | Image | np.ndarray[Any, Any] | Tensor,
     to: str | int | None = None,
     *,
     method: str = METHODS[0],
@@ -115,32 +153,38 @@ def fool(
     budget: float | str | None = None,
     stop_at: float | None = None,
     steps: int | None = None,
-    report: Report | None = None,
+    callback: StepCallback | None = None,
+    progress: bool = False,
+    recipe: bool = True,
 ) -> Fooling:
-    """Change a picture until it is taken for another class.
+    """Change a picture as little as possible until another class is predicted.
 
     Parameters
     ----------
     model
         The classifier to fool.
     image
-        A file, ``sample:NAME``, or an image (1, 3, H, W); it keeps its size.
+        A file, ``sample:NAME``, a PIL image, an array, or a tensor (1, 3, H, W); it keeps its size.
     to
-        The class it is to be taken for; any other than now if not given.
+        The class that is to be predicted, by name or index; any other than now if not given.
     method
         ``minimal`` looks for the least change; ``pgd`` goes as far as the budget, in many steps; ``fgsm`` in one;
-        ``ascent`` follows the gradient until it is done.
+        ``ascent`` follows the gradient until it succeeds.
     norm
-        What is to be small: ``l2``, the change as a whole, or ``linf``, that of each colour.
+        What is to be small: ``l2``, the change as a whole, or ``linf``, the largest change of a colour.
     budget
-        The most that the norm may be, colours in [0, 1]; ``2/255`` may be given as text. ``pgd`` and ``fgsm`` take
-        one of `BUDGETS` if not given, the others none.
+        The largest norm allowed, colours in [0, 1]; ``2/255`` may be given as text. ``pgd`` and ``fgsm`` take one of
+        `BUDGETS` if not given, the others none.
     stop_at
-        The confidence to be reached; if not given, to be taken for the class is enough.
+        The confidence to reach; if not given, it is enough that the class is predicted.
     steps
-        At most; one of `STEPS` if not given.
-    report
+        Number of steps at most; one of `STEPS` if not given.
+    callback
         Called after each step with a `Step`.
+    progress
+        Show a bar.
+    recipe
+        Keep a recipe.
 
     Returns
     -------
@@ -150,14 +194,15 @@ def fool(
     Raises
     ------
     DreamscopeError
-        No such class, method or norm; a budget of nothing; a picture that is taken for the class already.
+        If there is no such class, method or norm, the budget allows no change, or the class is predicted already.
     """
+    arguments = locals()
     ensure_one_of(method, METHODS, "method")
     ensure_one_of(norm, NORMS, "norm")
     started = time.perf_counter()
     most = _budget(budget, method, norm)
     if stop_at is not None and not 0 < stop_at < 1:
-        raise DreamscopeError(f"stop-at is a confidence between 0 and 1, not {stop_at:g}")
+        raise DreamscopeError(f"stop_at is a confidence between 0 and 1, not {stop_at:g}")
     steps = STEPS[method] if steps is None else steps
     if not 1 <= steps <= 100_000 or (method == "fgsm" and steps != 1):
         raise DreamscopeError(f"{method} takes {'1 step' if method == 'fgsm' else '1 to 100000 steps'}, not {steps}")
@@ -165,75 +210,71 @@ def fool(
     if len(picture) != 1:
         raise DreamscopeError(f"one picture fools at a time, not {len(picture)}")
     original = images.to_8_bits(picture).to(model.device)
-    wanted = None if to is None else labels.index_of(to, model.labels, model=model.name)
+    goal = Goal(None if to is None else labels.index_of(to, model.labels, model=model.name), norm, most, stop_at)
     with torch.no_grad():
         logits = model.logits(model.prepared(original))
     now = int(logits.argmax(1))
-    if wanted is not None and wanted >= logits.shape[1]:
+    if goal.to is not None and goal.to >= logits.shape[1]:
         raise DreamscopeError(
-            f"class {wanted} is out of range: {model.name} has {logits.shape[1]} classes, 0-{logits.shape[1] - 1}"
+            f"class {goal.to} is out of range: {model.name} has {logits.shape[1]} classes, 0-{logits.shape[1] - 1}"
         )
-    if wanted == now and stop_at is None:
+    if goal.to == now and stop_at is None:
         raise DreamscopeError(f"the picture is taken for '{model.label(now)}' already; name another class")
-    objective = Lost(now, stop_at or 0.0) if wanted is None else Taken(wanted, stop_at or 0.0)
+    made = None
+    if recipe:
+        made = Recipe.of_call(
+            fool,
+            arguments,
+            inputs={"image": reference(image if isinstance(image, str | Path) else picture)},
+            resolved={"to": goal.to, "budget": most, "steps": steps},
+        )
+    objective = Misclassified(now, stop_at or 0.0) if goal.to is None else ClassifiedAs(goal.to, stop_at or 0.0)
     fast, _ = prepared(model, [LOGITS], max(model.input_size), "float32")
     attempts = _attempts(original, method, norm, most, steps)
     total = sum(count for _, _, count in attempts)
-    made, change = 0, torch.zeros_like(original)
-    for kind, move, count in attempts:
+    done, change = 0, torch.zeros_like(original)
+    with reported(progress=progress) as bar:
+        for kind, move, count in attempts:
 
-        def done(step: Step, move: Seeking = move) -> bool:
-            nonlocal made
-            made = step.number
-            return move.found is not None and not isinstance(move, Nearest)
+            def after(step: Step) -> None:
+                if bar is not None:
+                    bar("fooling", step.number, step.total)
+                if callback is not None:
+                    callback(step)
 
-        last = ascend(
-            fast,
-            torch.zeros_like(original),
-            objective,
-            steps=count,
-            move=move,
-            parameterization=kind,
-            transforms=[lambda pictures, _generator, _progress: fast.prepared(pictures)],
-            generator=torch.Generator(),
-            report=report,
-            until=done,
-            before=made,
-            total=total,
-        )
-        with torch.no_grad(), probe(fast, objective.layers) as seen:
-            move.note(last, objective(seen(fast.prepared(kind.image(last)))))
-        change = last.round() if move.found is None else move.found
-        if move.found is not None:
-            break
-    recipe = Recipe(
-        version=__version__,
-        command="fool",
-        model=model.source,
-        inputs={"image": reference(image)},
-        parameters={
-            "to": wanted,
-            "method": method,
-            "norm": norm,
-            "budget": most,
-            "stop_at": stop_at,
-            "steps": steps,
-        },
-    )
-    blank = Fooling(
+            def until(step: Step, move: LeastChange = move) -> bool:
+                nonlocal done
+                done = step.number
+                return move.found is not None and not isinstance(move, Nearest)
+
+            last = Ascent(move, transforms=[Own(fast.prepared)], until=until)(
+                fast,
+                kind,
+                objective,
+                steps=count,
+                generator=torch.Generator(),
+                callback=after,
+                before=done,
+                total=total,
+            )
+            with torch.no_grad(), probe(fast, objective.layers) as seen:
+                move.note(kind.change, objective(seen(fast.prepared(last))))
+            change = kind.change.round() if move.found is None else move.found
+            if move.found is not None:
+                break
+    unmeasured = Fooling(
         image=original,
         original=original.cpu(),
-        wanted=wanted,
+        goal=goal,
         before=(),
         after=(),
         wanted_before=0.0,
         wanted_after=0.0,
-        success=False,
-        steps=made,
+        steps=done,
         seconds=time.perf_counter() - started,
-        recipe=recipe,
+        recipe=made,
     )
-    return _measured(blank, model, images.to_8_bits(original + change / LEVELS).cpu())
+    return _measured(unmeasured, model, images.to_8_bits(original + change / LEVELS).cpu())
 
 
 def _budget(given: float | str | None, method: str, norm: str) -> float | None:
@@ -253,11 +294,11 @@ def _budget(given: float | str | None, method: str, norm: str) -> float | None:
 
 def _attempts(
     original: Tensor, method: str, norm: str, most: float | None, steps: int
-) -> list[tuple[Changed, Seeking, int]]:
-    """Return what to try, in order, until something succeeds: the changes allowed, how to move, how often."""
+) -> list[tuple[QuantizedChange, LeastChange, int]]:
+    """Return what to try, in order, until something succeeds: the changes allowed, an update rule, its steps."""
     # A whole number of levels that is just reached must not be lost to rounding.
     levels = math.inf if most is None else most * LEVELS + 1e-6
-    free = Changed(original)
+    free = QuantizedChange(original)
     if norm == "l2":
         budget = None if most is None else levels
         if method == "minimal":
@@ -267,28 +308,24 @@ def _attempts(
         return [(free, Steepest(levels if method == "fgsm" else 2.5 * levels / steps, budget), steps)]
     if method == "minimal":
         budgets = [each for each in _LADDER if each <= levels]
-        return [(Changed(original, each), Signed(max(0.5, 2.5 * each / steps)), steps) for each in budgets]
+        return [(QuantizedChange(original, each), Signed(max(0.5, 2.5 * each / steps)), steps) for each in budgets]
     whole = int(min(levels, LEVELS))
-    kind = Changed(original, whole)
+    kind = QuantizedChange(original, whole)
     if method == "ascent":
         return [(kind, Steepest(ASCENT_RATE * math.sqrt(original.numel())), steps)]
     return [(kind, Signed(float(whole) if method == "fgsm" else max(0.25, 2.5 * whole / steps)), steps)]
 
 
 def _measured(fooling: Fooling, model: Classifier, image: Tensor) -> Fooling:
-    """Return the same with a picture and what the network makes of it."""
+    """Return the same with another picture and the network's predictions for it."""
     if image.shape != fooling.original.shape:
         raise DreamscopeError("the picture has another size than the one that was changed")
     # All classes, in one pass: the wanted one need not be among the likeliest.
     before, after = model.classify(torch.cat([fooling.original, image.cpu()]), top=sys.maxsize)
-    first, parameters = before[0].index, fooling.recipe.parameters
-    counted = first if fooling.wanted is None else fooling.wanted
+    counted = before[0].index if fooling.goal.to is None else fooling.goal.to
     shares = [next(each.probability for each in found if each.index == counted) for found in (before, after)]
-    wanted = [1 - share for share in shares] if fooling.wanted is None else shares
-    answer = after[0]
-    success = answer.index != first if fooling.wanted is None else answer.index == fooling.wanted
-    success = success and answer.probability >= (parameters["stop_at"] or 0.0)
-    changed = replace(
+    wanted = [1 - share for share in shares] if fooling.goal.to is None else shares
+    return replace(
         fooling,
         image=image.cpu(),
         before=tuple(before[:5]),
@@ -296,8 +333,3 @@ def _measured(fooling: Fooling, model: Classifier, image: Tensor) -> Fooling:
         wanted_before=wanted[0],
         wanted_after=wanted[1],
     )
-    most = parameters["budget"]
-    reached = changed.linf if parameters["norm"] == "linf" else changed.l2
-    # Half a level of tolerance would be a level; this is what floats lose.
-    within = most is None or reached <= most + 1e-5
-    return replace(changed, success=success and within)

@@ -1,27 +1,27 @@
-"""Levels: changes of an 8-bit picture, and the moves that look for the least one that does it.
+"""Quantized steps: changes of an 8-bit picture, and update rules that look for the least one that fools.
 
-A change is counted in levels, 1/255 of the range of a colour. What the network sees is always the rounded one.
+A change is counted in levels, 1/255 of the range of a colour. The network always sees the rounded one.
 """
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Sequence
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from dreamscope.images import Size
-from dreamscope.optimize.parameterizations import Parameterization
+from dreamscope.optimize.update_rules import UpdateRule
 
 LEVELS = 255
 
 SLACK = 0.02
-"""Logits by which a change must do more than needed: another run of the network rounds otherwise."""
+"""Logits by which a change must exceed what is needed: another run of the network may round differently."""
 
 
-class Changed(Parameterization):
-    """A picture and a change (1, 3, H, W) in levels, rounded; gradients pass the rounding as if it were not there.
+class QuantizedChange:
+    """A picture and a change (1, 3, H, W) in levels, rounded; gradients pass the rounding as if it were absent.
 
     Parameters
     ----------
@@ -33,85 +33,89 @@ class Changed(Parameterization):
 
     def __init__(self, original: Tensor, most: int = LEVELS) -> None:
         self.original = original
+        self.change = torch.zeros_like(original)
         self._low = (-original * LEVELS).round().clamp_min(-most)
         self._high = ((1 - original) * LEVELS).round().clamp_max(most)
 
-    def start(self, count: int, size: Size, generator: Generator) -> Tensor:  # noqa: ARG002
-        """Return no change."""
-        return torch.zeros_like(self.original)
+    def parameters(self) -> Tensor:
+        """Return the change."""
+        return self.change
 
-    def image(self, numbers: Tensor) -> Tensor:
+    def image(self) -> Tensor:
         """Return the changed picture."""
-        whole = numbers + (self.within(numbers.detach().round()) - numbers.detach())
+        held = self.change.detach()
+        whole = self.change + (self._within(held.round()) - held)
         return self.original + whole / LEVELS
 
-    def numbers(self, images: Tensor) -> Tensor:
-        """Return the change that makes these images."""
-        return (images - self.original) * LEVELS
+    def constrain(self) -> None:
+        """Keep colours in [0, 1] and changes within the most."""
+        self._within(self.change)
 
-    def within(self, numbers: Tensor) -> Tensor:
-        """Keep colours in [0, 1] and changes within the most, in place."""
-        return torch.minimum(torch.maximum(numbers, self._low, out=numbers), self._high, out=numbers)
+    def _within(self, change: Tensor) -> Tensor:
+        return torch.minimum(torch.maximum(change, self._low, out=change), self._high, out=change)
 
 
-class Seeking(ABC):
-    """A move that remembers the least change that did it.
+class LeastChange(UpdateRule):
+    """An update rule that remembers the least change that fooled.
 
     Attributes
     ----------
     found : Tensor or None
-        The least change so far, in whole levels, whose value was above the slack.
+        The least change so far, in whole levels, whose objective was above the slack.
     """
 
     def __init__(self) -> None:
         self.found: Tensor | None = None
 
-    def __call__(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:
+    def __call__(
+        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], values: Tensor, progress: float
+    ) -> list[Tensor]:
         """Return the next change."""
-        self.note(numbers, values)
-        return self.step(numbers, gradient, values, progress)
+        (change,), (gradient,) = parameters, gradients
+        self.note(change, values)
+        return [self.step(change, gradient, values, progress)]
 
-    def note(self, numbers: Tensor, values: Tensor) -> None:
-        """Remember a change if it does it and is less than the last that did."""
+    def note(self, change: Tensor, values: Tensor) -> None:
+        """Remember a change if it fools and is less than the last that did."""
         if values.item() >= SLACK:
-            whole = numbers.detach().round()
+            whole = change.detach().round()
             if self.found is None or whole.norm() < self.found.norm():
                 self.found = whole
 
     @abstractmethod
-    def step(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:
-        """Return the next change, see `dreamscope.optimize.update_rules.Move`."""
+    def step(self, change: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:
+        """Return the next change, see `UpdateRule`."""
 
 
-class Steepest(Seeking):
-    """Along the gradient by a length of `rate` levels; with a `budget`, no further than so many in all."""
+class Steepest(LeastChange):
+    """Along the gradient by a length of `rate` levels; with a `budget`, no further than that in all."""
 
     def __init__(self, rate: float, budget: float | None = None) -> None:
         super().__init__()
         self.rate, self.budget = rate, budget
 
-    def step(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
+    def step(self, change: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
         """Return the next change."""
-        moved: Tensor = numbers + self.rate * gradient / gradient.norm().clamp_min(1e-30)
+        moved: Tensor = change + self.rate * gradient / gradient.norm().clamp_min(1e-30)
         if self.budget is None or moved.round().norm() <= self.budget:
             return moved
         return shortened(moved, self.budget)
 
 
-class Signed(Seeking):
-    """By `rate` levels in the direction of the gradient's sign, each colour by itself."""
+class Signed(LeastChange):
+    """By `rate` levels in the direction of the gradient's sign, for each colour."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.rate = rate
 
-    def step(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
+    def step(self, change: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
         """Return the next change."""
-        return numbers + self.rate * gradient.sign()
+        return change + self.rate * gradient.sign()
 
 
-class Nearest(Seeking):
-    """Direction and length apart: towards the gradient, and shorter where it does it, longer where it does not.
+class Nearest(LeastChange):
+    """Direction and length apart: towards the gradient, and shorter if the change fools, longer if it does not.
 
     Rony et al., "Decoupling direction and norm" (2018), with lengths of whole levels: of a dense direction only
     the strongest colours are changed at all, which is the best that few levels can do.
@@ -119,25 +123,25 @@ class Nearest(Seeking):
     Parameters
     ----------
     length
-        To begin with, in levels.
+        The length at first, in levels.
     quickness
-        By which share the length changes, at first; it settles with the ascent.
+        The share by which the length changes at first; it falls during the ascent.
     """
 
     def __init__(self, length: float = 128.0, quickness: float = 0.05) -> None:
         super().__init__()
         self._length, self._quickness = length, quickness
-        self._aim: Tensor | None = None
+        self._direction: Tensor | None = None
 
-    def step(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
+    def step(self, change: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
         """Return the next change."""
         fade = 0.5 * (1 + math.cos(math.pi * progress))
-        change = self._quickness * max(fade, 0.05)
-        self._length *= 1 - change if values.item() >= SLACK else 1 + change
+        share = self._quickness * max(fade, 0.05)
+        self._length *= 1 - share if values.item() >= SLACK else 1 + share
         new = gradient / gradient.norm().clamp_min(1e-30)
-        aim = new if self._aim is None else self._aim + max(fade, 0.02) * new
-        self._aim = aim / aim.norm()
-        return shortened(self._aim, self._length)
+        direction = new if self._direction is None else self._direction + max(fade, 0.02) * new
+        self._direction = direction / direction.norm()
+        return shortened(self._direction, self._length)
 
 
 def shortened(change: Tensor, length: float) -> Tensor:

@@ -1,106 +1,156 @@
-"""What an explanation answers: why does this network give this subject that much, for this picture?"""
+"""The base of all attribution methods: a case to explain, a method, and the attribution that it returns."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from dreamscope import images
+from dreamscope import images as pictures
 from dreamscope.errors import DreamscopeError, did_you_mean, ensure_one_of
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives.targets import Class, Subject
+from dreamscope.objectives import Each, Objective
+from dreamscope.objectives.targets import Class, Target
 from dreamscope.probes import LOGITS, probe
 
 BATCH = 32
-"""Pictures that go through the network at a time."""
+"""Images that go through the network at a time."""
 
 FILLS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "mean": lambda picture: picture.mean((2, 3), keepdim=True).expand_as(picture),
+    "mean": lambda images: images.mean((2, 3), keepdim=True).expand_as(images),
     # Wide enough that a 224 pixel photo keeps its colours and nothing that has a shape.
-    "blur": lambda picture: images.blur(picture, max(picture.shape[-2:]) / 20),
+    "blur": lambda images: pictures.blur(images, max(images.shape[-2:]) / 20),
     "zero": torch.zeros_like,
 }
-"""What stands for a part that is taken away: the picture's mean colour, the picture blurred, black."""
+"""What replaces a part that is removed: the image's mean colour, the image blurred, black."""
 
-Looks = Callable[[Tensor], tuple[Tensor, Tensor | None]]
+Evaluate = Callable[[Tensor], tuple[Tensor, Tensor | None]]
+
+
+def is_class(target: Target) -> bool:
+    """Return whether a target is one class and nothing else, so that its value is a probability."""
+    (first, *others) = target.terms
+    # A weight, and be it only a sign, makes it a sum of scores: probabilities have no negative.
+    return not others and isinstance(first, Class) and first.weight == 1
+
+
+def evaluated(target: Target, activations: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Return the values of a target (N,), and the predicted classes (N,), from what a probe recorded.
+
+    Of a class the value is its probability. Of anything else it is the activation (or the weighted sum of
+    activations and class scores), and the predictions are ``None``.
+    """
+    (first, *_) = target.terms
+    if is_class(target) and isinstance(first, Class):
+        probabilities = activations[LOGITS].softmax(1).cpu()
+        return probabilities[:, first.index], probabilities.argmax(1)
+    return target.objective("mean")(activations).float().cpu(), None
 
 
 @dataclass(frozen=True)
-class Question:
-    """A picture, a network, and what of its answer is to be explained. Methods ask, and hand back an `Attribution`.
+class Case:
+    """What is to be explained: some images, a network, and for each image a target among the network's outputs.
 
     Attributes
     ----------
     model : Classifier
         It may be a faster form of itself.
-    image : Tensor
-        (1, 3, H, W) in [0, 1], prepared, where the network is.
-    subject : Subject
-        A class, channel, neuron, or a sum of them.
-    generator : torch.Generator
-        Of all randomness.
-    report : callable
-        Told how much is done, of how much.
+    images : Tensor
+        (N, 3, H, W) in [0, 1], prepared, where the network is.
+    targets : tuple of Target
+        For each image a class, channel or neuron, or a weighted sum of them.
+    seed : int
+        Seed of all random numbers, for each image anew.
+    callback : callable
+        Called with how much is done, of how much.
     """
 
     model: Classifier
-    image: Tensor
-    subject: Subject
-    generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
-    report: Callable[[int, int], None] = lambda _done, _total: None
+    images: Tensor
+    targets: tuple[Target, ...]
+    seed: int = 0
+    callback: Callable[[int, int], None] = lambda _done, _total: None
+
+    @property
+    def target(self) -> Target:
+        """The target of the first image: the only one, where a method takes the images one by one."""
+        return self.targets[0]
+
+    @cached_property
+    def objective(self) -> Objective:
+        """What gradients are taken of: class scores before softmax, means of channels, neurons."""
+        each = [target.objective("mean") for target in self.targets]
+        return each[0] if len(set(each)) == 1 else Each(tuple(each))
 
     @cached_property
     def value(self) -> float:
-        """What the network gives the subject for the picture as it is, see `looking`."""
-        with self.looking() as look:
-            return float(look(self.image)[0])
+        """The value of the first image's target, see `evaluated`."""
+        with self.evaluator() as evaluate:
+            return float(evaluate(self.images[:1])[0])
 
-    @property
-    def asks_for_class(self) -> bool:
-        """Whether the subject is one class, so that the value is a probability."""
-        return len(self.subject.terms) == 1 and isinstance(self.subject.terms[0], Class)
+    def generator(self) -> torch.Generator:
+        """Return a new generator from the seed."""
+        return torch.Generator().manual_seed(self.seed)
 
-    def score(self, pictures: Tensor) -> Tensor:
-        """Return what gradients are taken of, (N,): class scores before softmax, means of channels, neurons."""
-        objective = self.subject.objective("mean")
-        with probe(self.model, objective.layers) as seen:
-            score: Tensor = objective(seen(pictures)).float()
+    def score(self, images: Tensor) -> Tensor:
+        """Return what gradients are taken of, (N,)."""
+        with probe(self.model, self.objective.layers) as seen:
+            score: Tensor = self.objective(seen(images)).float()
         return score
 
     @contextmanager
-    def looking(self) -> Iterator[Looks]:
-        """Give a function from pictures (N, 3, H, W) to values (N,) and answers (N,), without gradients.
+    def evaluator(self) -> Iterator[Evaluate]:
+        """Give a function from images (N, 3, H, W) to the first target's values and predictions, see `evaluated`.
 
-        Of a class the value is its probability, and the answer the class that each picture is taken for. Of
-        anything else the value is its activation, and there is no answer.
+        It records no gradients.
         """
-        objective = self.subject.objective("mean")
-        with torch.no_grad(), probe(self.model, objective.layers) as seen:
-
-            def look(pictures: Tensor) -> tuple[Tensor, Tensor | None]:
-                seen(pictures)
-                if self.asks_for_class:
-                    shares = seen[LOGITS].softmax(1).cpu()
-                    return shares[:, self.subject.terms[0].index], shares.argmax(1)  # type: ignore[union-attr]
-                return objective(seen).float().cpu(), None
-
-            yield look
+        layers = self.target.objective("mean").layers
+        with torch.no_grad(), probe(self.model, layers) as seen:
+            yield lambda images: evaluated(self.target, seen(images))
 
     def leaf(self) -> Tensor:
-        """Return the picture, ready for a gradient to be taken to it."""
-        return self.image.detach().clone().requires_grad_()
+        """Return the images, ready for a gradient to be taken with respect to them."""
+        return self.images.detach().clone().requires_grad_()
+
+    def split(self, size: int) -> Iterator[Case]:
+        """Yield cases of at most `size` images; their progress counts as that of this one."""
+        count = len(self.images)
+        for begin in range(0, count, size):
+            some = slice(begin, begin + size)
+
+            def callback(done: int, total: int, begin: int = begin) -> None:
+                self.callback(begin * total + done * min(size, count - begin), count * total)
+
+            yield replace(self, images=self.images[some], targets=self.targets[some], callback=callback)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A class that is predicted instead while a part of the image is covered.
+
+    Attributes
+    ----------
+    index, label : int, str
+        The class.
+    share : float
+        The share of the windows for which it is predicted.
+    """
+
+    index: int
+    label: str
+    share: float
 
 
 @dataclass(frozen=True)
 class Windows:
-    """What the network said with a part of the picture covered, for each place of the cover.
+    """What the network predicts with a part of the image covered, for each place of the cover.
 
     Attributes
     ----------
@@ -110,64 +160,88 @@ class Windows:
         Their side, in pixels.
     values : Tensor
         (rows, columns): the probability of the class, or the activation.
-    answers : Tensor or None
-        (rows, columns): the class that the picture is taken for; ``None`` where no class is explained.
+    predictions : Tensor or None
+        (rows, columns): the class predicted; ``None`` if the target is no class.
+    changes : tuple of Change
+        The classes predicted other than that of the uncovered image, the most frequent first.
     """
 
     tops: tuple[int, ...]
     lefts: tuple[int, ...]
     size: int
     values: Tensor
-    answers: Tensor | None
+    predictions: Tensor | None = None
+    changes: tuple[Change, ...] = ()
+
+
+def changes(model: Classifier, predictions: Tensor, uncovered: int) -> tuple[Change, ...]:
+    """Return the classes in `predictions` other than `uncovered`, the most frequent first."""
+    counted = Counter(predictions.flatten().tolist())
+    del counted[uncovered]
+    total = predictions.numel()
+    return tuple(Change(index, model.label(index), times / total) for index, times in counted.most_common())
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """What a method says each pixel counts for.
+    """How much each pixel counts for the target.
 
     Attributes
     ----------
     values : Tensor
-        (3, H, W) where a method tells colours apart, (1, H, W) elsewhere; float32, on the CPU.
-    windows : Windows or None
-        Of occlusion.
+        (N, 3, H, W) if the method distinguishes colours, else (N, 1, H, W); float32, on the CPU.
+    windows : tuple of Windows
+        Of occlusion, one for each image.
     """
 
     values: Tensor
-    windows: Windows | None = None
+    windows: tuple[Windows, ...] = ()
 
 
 class Method(ABC):
-    """A way to explain: a frozen dataclass of its options, called with a `Question`.
+    """An attribution method: a frozen dataclass of its options, called with a `Case`.
 
     Its text form is ``NAME`` or ``NAME:A,B`` or ``NAME:OPTION=A,...``, as in ``occlusion:32,8`` or
-    ``occlusion:fill=blur``.
+    ``occlusion:fill=blur``. One of your own needs a `name`, a `unit` and `attribute`.
 
     Attributes
     ----------
     name : str
         What it is called by.
     signed : bool
-        Whether a value below 0 speaks against the subject.
+        Whether a value below 0 speaks against the target.
     unit : str
         What the numbers are, for colour bars; ``{value}`` stands for the probability or activation explained.
+    batch : int
+        How many images `attribute` takes at a time.
     """
 
     name: ClassVar[str]
     signed: ClassVar[bool] = False
     unit: ClassVar[str]
+    batch: ClassVar[int] = BATCH
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers that it looks at, beside what is explained."""
+        """The layers that it needs, beside those of the target."""
         return ()
 
-    @abstractmethod
-    def __call__(self, question: Question) -> Attribution:
-        """Return what each pixel counts for."""
+    def __call__(self, case: Case) -> Attribution:
+        """Return how much each pixel of each image counts."""
+        parts = []
+        for part in case.split(self.batch):
+            parts.append(self.attribute(part))
+            if self.batch > 1:
+                part.callback(1, 1)
+        values = torch.cat([part.values for part in parts])
+        return Attribution(values, tuple(windows for part in parts for windows in part.windows))
 
-    def settled(self, question: Question) -> Self:  # noqa: ARG002
-        """Return the same with everything decided that depends on the network, found out on the network as it is."""
+    @abstractmethod
+    def attribute(self, case: Case) -> Attribution:
+        """Return how much each pixel counts, for at most `batch` images."""
+
+    def resolved(self, case: Case) -> Self:  # noqa: ARG002
+        """Return the same with everything filled in that depends on the network, read off the network as it is."""
         return self
 
     def __str__(self) -> str:

@@ -1,80 +1,82 @@
-"""Class activation maps: which positions of a layer's map speak for the subject?
+"""Class activation maps: which positions of a layer speak for the target?
 
-Both are a line over a layer's activation and its gradient. captum has the first alone, and takes channels to come
-second, maps to have two sides, and nothing to change a layer's output in place.
+Both are one line over a layer's activation and its gradient. captum has only the first, and assumes that channels
+come second, that maps have two sides, and that nothing changes a layer's output in place.
 """
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamscope.attribution.base import Attribution, Method, Question
+from dreamscope.attribution.base import Attribution, Case, Method
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.addresses import resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.layers import Layer
+from dreamscope.objectives import Objective
 from dreamscope.probes import tapped
 
 
 @dataclass(frozen=True)
 class _Map(Method):
-    """A map of a layer, laid over the picture.
+    """A map of a layer, enlarged to the size of the image.
 
     Attributes
     ----------
     layer : str
-        Where; if empty, the last layer with a map all over which the subject depends.
+        Its name; if empty, the last layer with a map that the target depends on, see `last_map`.
     """
 
     layer: str = ""
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layer that is looked at."""
+        """The layer whose activation is used."""
         return (self.layer,) if self.layer else ()
 
-    def settled(self, question: Question) -> Self:
+    def resolved(self, case: Case) -> Self:
         """Return the same with the layer's full name."""
         if not self.layer:
-            return replace(self, layer=last_map(question))
-        names = [address.layer for address in resolve([self.layer], question.model)]
+            return replace(self, layer=last_map(case))
+        names = [address.layer for address in resolve([self.layer], case.model)]
         if len(names) > 1:
-            raise DreamscopeError(f"{self.name} looks at one layer, but '{self.layer}' names {len(names)}")
-        if not _has_map(question.model.layers[names[0]]):
+            raise DreamscopeError(f"{self.name} takes one layer, but '{self.layer}' names {len(names)}")
+        if not _has_map(case.model.layers[names[0]]):
             raise DreamscopeError(
-                f"'{names[0]}' of {question.model.name} puts out no map, so {self.name} can't look at it; "
-                f"the last that does: '{last_map(question)}'"
+                f"'{names[0]}' of {case.model.name} has no map for {self.name}; "
+                f"the last layer with one: '{last_map(case)}'"
             )
         return replace(self, layer=names[0])
 
-    def __call__(self, question: Question) -> Attribution:
-        """Return the map, as large as the picture, (1, H, W)."""
-        (name,) = self.settled(question).layers
-        activation, gradient = _with_gradients(question, [name]).get(name, (None, None))
-        if activation is None or gradient is None:
-            raise DreamscopeError(
-                f"'{question.subject.name}' does not depend on '{name}', so {self.name} shows nothing"
-            )
+    def attribute(self, case: Case) -> Attribution:
+        """Return the map, as large as the image, (N, 1, H, W)."""
+        (name,) = self.resolved(case).layers
+        with torch.enable_grad(), tapped(case.model, [name]) as caught:
+            score = case.score(case.leaf())
+        gradient = _gradient(case, score, caught, name)
+        if gradient is None:
+            raise DreamscopeError(f"'{case.target.name}' does not depend on '{name}', so {self.name} shows nothing")
+        activation = _as_map(caught[name].detach(), case.model.layers[name].channel_axis)
         coarse = self._map(activation, gradient).clamp_min(0)
-        fine = F.interpolate(coarse, question.image.shape[-2:], mode="bilinear")
-        return Attribution(fine[0].float().cpu())
+        return Attribution(F.interpolate(coarse, case.images.shape[-2:], mode="bilinear").float().cpu())
 
     @abstractmethod
     def _map(self, activation: Tensor, gradient: Tensor) -> Tensor:
-        """Return (1, 1, rows, columns) from an activation (1, C, rows, columns) and the score's gradient to it."""
+        """Return (N, 1, rows, columns) from an activation (N, C, rows, columns) and the score's gradient at it."""
 
 
 @dataclass(frozen=True)
 class GradCam(_Map):
-    """Grad-CAM: the channels of a late map, added up by the mean of their gradients, where the sum is above 0.
+    """Grad-CAM: the channels of a late layer, weighted by their mean gradients and summed; what is above 0.
 
     Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks" (2016).
     """
@@ -88,7 +90,7 @@ class GradCam(_Map):
 
 @dataclass(frozen=True)
 class LayerCam(_Map):
-    """LayerCAM: each position of each channel counts by its own gradient, where that is above 0; also early layers.
+    """LayerCAM: each position of each channel is weighted by its own gradient, if above 0; suits early layers too.
 
     Jiang et al., "LayerCAM: Exploring Hierarchical Class Activation Maps for Localization" (2021).
     """
@@ -100,25 +102,37 @@ class LayerCam(_Map):
         return (gradient.clamp_min(0) * activation).sum(1, keepdim=True)
 
 
-def last_map(question: Question) -> str:
-    """Return the last layer with a map to whose every part the score has a gradient.
+def last_map(case: Case) -> str:
+    """Return the last layer with a map at which the first image's score has a gradient.
 
-    In a vision transformer that answers from its class token, the layers behind the last attention have none: the
-    picture's other tokens no longer count there.
+    In a vision transformer that reads its class token, the layers behind the last attention have none: the other
+    tokens no longer count there. It is looked for once for each target of a model.
 
     Raises
     ------
     DreamscopeError
-        If there is none between the picture and the subject.
+        If there is none between the image and the target.
     """
-    names = _maps(question.model)
-    found = _with_gradients(question, names)
+    first = next(case.split(1))
+    found = _LAST.setdefault(case.model, {})
+    if first.objective not in found:
+        found[first.objective] = _find_last(first)
+    return found[first.objective]
+
+
+_LAST: WeakKeyDictionary[Classifier, dict[Objective, str]] = WeakKeyDictionary()
+
+
+def _find_last(case: Case) -> str:
+    names = _maps(case.model)
+    with torch.enable_grad(), tapped(case.model, names) as caught:
+        score = case.score(case.leaf())
     for name in reversed(names):
-        if name in found and bool(found[name][1].any()):
+        # One by one from the end: a gradient at a late layer costs little, at all layers a whole backward pass.
+        gradient = _gradient(case, score, caught, name)
+        if gradient is not None and bool(gradient.any()):
             return name
-    raise DreamscopeError(
-        f"no layer of {question.model.name} between the picture and '{question.subject.name}' has a map to look at"
-    )
+    raise DreamscopeError(f"no layer of {case.model.name} between the picture and '{case.target.name}' has a map")
 
 
 def _maps(model: Classifier) -> list[str]:
@@ -127,7 +141,7 @@ def _maps(model: Classifier) -> list[str]:
     tokens = [each for each in found if len(each.grid) == 1]
     maps = [each for each in found if len(each.grid) == 2]
     if len(tokens) > len(maps):
-        # Queries, keys and hidden units of a block are no picture of what it hands on; that is what norms take.
+        # Queries, keys and hidden units of a block are not what it passes on; that is what norms take.
         widths = {each.channels for each in found if "Norm" in each.type}
         maps = [each for each in tokens if each.channels in widths]
     return [each.name for each in maps]
@@ -137,28 +151,23 @@ def _has_map(layer: Layer) -> bool:
     return math.isqrt(layer.grid[0]) > 1 if len(layer.grid) == 1 else len(layer.grid) == 2 and min(layer.grid) > 1
 
 
-def _with_gradients(question: Question, names: Sequence[str]) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return, for those layers on the way to the score, activation and gradient as (1, C, rows, columns)."""
-    with torch.enable_grad(), tapped(question.model, names) as caught:
-        score = question.score(question.leaf())
-    there = {name: caught[name] for name in names if name in caught and caught[name].requires_grad}
-    if not there or not score.requires_grad:
-        return {}
-    gradients = torch.autograd.grad(score.sum(), list(there.values()), allow_unused=True)
-    return {
-        name: (_as_map(activation.detach(), axis), _as_map(gradient, axis))
-        for (name, activation), gradient in zip(there.items(), gradients, strict=True)
-        # Windows of a picture lie along the batch in some transformers: those are no map of the whole.
-        if gradient is not None and len(activation) == 1
-        for axis in [question.model.layers[name].channel_axis]
-    }
+def _gradient(case: Case, score: Tensor, caught: Mapping[str, Tensor], name: str) -> Tensor | None:
+    """Return the score's gradient at a layer, (N, C, rows, columns), or ``None`` if the score does not depend on it."""
+    activation = caught.get(name)
+    # Windows of an image lie along the batch in some transformers: those are no map of the whole.
+    if activation is None or len(activation) != len(case.images):
+        return None
+    if not (activation.requires_grad and score.requires_grad):
+        return None
+    (gradient,) = torch.autograd.grad(score.sum(), activation, retain_graph=True, allow_unused=True)
+    return None if gradient is None else _as_map(gradient, case.model.layers[name].channel_axis)
 
 
 def _as_map(values: Tensor, axis: int) -> Tensor:
-    """Return (1, C, rows, columns) from what a layer puts out; class and register tokens come first, and go."""
+    """Return (N, C, rows, columns) from a layer's output, without class and register tokens, which come first."""
     values = values.movedim(axis, 1).float()
     if values.dim() == 4:
         return values
     side = math.isqrt(values.shape[2])
-    picture: Tensor = values[..., -side * side :].unflatten(2, (side, side))
-    return picture
+    grid: Tensor = values[..., -side * side :].unflatten(2, (side, side))
+    return grid

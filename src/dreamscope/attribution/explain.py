@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
-from dreamscope import __version__, images
-from dreamscope.attribution.base import Method, Question, Windows, method_named
+from dreamscope import images
+from dreamscope.attribution.base import BATCH, Case, Method, evaluated, is_class, method_named
 from dreamscope.attribution.cam import GradCam, LayerCam
 from dreamscope.attribution.gradients import Deconv, Guided, Integrated, Saliency, SmoothGrad
-from dreamscope.attribution.metrics import faithfulness, sanity
+from dreamscope.attribution.metrics import faithfulness as faithfulness_of
+from dreamscope.attribution.metrics import sanity as sanity_of
 from dreamscope.attribution.perturbations import Lime, Occlusion, Rise
-from dreamscope.attribution.result import Change, Explanation, heat, heat_of
+from dreamscope.attribution.result import Explanation, TargetValue, heat, heat_of
 from dreamscope.errors import DreamscopeError, ensure_seed
+from dreamscope.models import labels
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives.targets import Class, Subject, subjects
+from dreamscope.objectives import targets as target_texts
+from dreamscope.objectives.targets import Class, Target
 from dreamscope.optimize.precision import prepared
+from dreamscope.probes import LOGITS, probe
+from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe, reference
 
 METHODS: Mapping[str, type[Method]] = {
@@ -33,155 +41,207 @@ METHODS: Mapping[str, type[Method]] = {
 
 DEFAULT_METHOD = GradCam.name
 
-Stages = Callable[[str, int, int], None]
+Picture = str | Path | Image | np.ndarray[Any, Any] | Tensor
+"""Whatever `dreamscope.images.read` takes."""
 
 
 def explain(
     model: Classifier,
-    image: str | Path | Tensor,
-    of: str | int | Address | None = None,
+    image: Picture | Sequence[Picture],
     *,
-    methods: str | Method | Sequence[str | Method] = DEFAULT_METHOD,
-    faithful: bool = False,
-    sane: bool = False,
+    class_name: str | int | Sequence[str | int] | None = None,
+    at: str | Address | None = None,
+    method: str | Method | Sequence[str | Method] = DEFAULT_METHOD,
+    faithfulness: bool = False,
+    sanity: bool = False,
     seed: int = 0,
-    report: Stages | None = None,
+    callback: Callback | None = None,
+    progress: bool = False,
+    recipe: bool = True,
 ) -> list[Explanation]:
-    """Say which pixels of a picture count for what a network says.
+    """Measure how much each pixel of some images counts for what a network predicts.
 
     Parameters
     ----------
     model
         The classifier.
     image
-        A file, ``sample:NAME``, or an image (1, 3, H, W). The network looks at it as it was tested: resized, and
-        the middle cropped.
-    of
-        What to explain: a class (its index, or ``class:LABEL``), a channel or neuron (``features.28:40@7,7``), or a
-        sum of them (``class:bee - class:fly``: why the one and not the other). The class that the picture is
-        taken for if not given.
-    methods
-        Names in `METHODS`, with options if wanted (``occlusion:32,8``, ``occlusion:fill=blur``), or each a `Method`.
-    faithful
+        One or several: a file, ``sample:NAME``, a PIL image, an array, a tensor (N, 3, H, W), or a list of them. Each
+        is resized and cropped to the middle as the network was tested. Gradient and CAM methods run them together,
+        the others one by one; the numbers of an image do not depend on the others.
+    class_name
+        The name or index of the class to explain; for several images one for all or one for each. The class that is
+        predicted for an image if neither this nor `at` is given.
+    at
+        A channel or neuron to explain instead (``features.28:40@7,7``), or a weighted sum of addresses and classes
+        (``class:bee - class:fly``: why the one and not the other).
+    method
+        One or several: names in `METHODS`, with options if wanted (``occlusion:32,8``, ``occlusion:fill=blur``), or
+        a `Method`, which may be your own.
+    faithfulness
         Measure insertion and deletion, too.
-    sane
-        Make the weights random from the top down, too, and see what stays of the map; takes 8 times as long.
+    sanity
+        Compare with the maps of networks with random weights, too; takes 8 times as long.
     seed
-        Of all randomness.
-    report
+        Seed of all random numbers.
+    callback
         Called with what is being done, how much of it is done, and of how much.
+    progress
+        Show a bar.
+    recipe
+        Keep a recipe; without one a method of your own can be used.
 
     Returns
     -------
     list of Explanation
-        One for each method, in order.
+        One for each method, in order; its arrays have a dimension for the images in front, also of one.
 
     Raises
     ------
     DreamscopeError
-        No such class, address, method or option; a network without classes; a method that does not fit the
-        network (``guided`` on one without ReLUs) or the picture (a window larger than it).
+        If an argument is invalid: no such class, address, method or option; a network without classes; a method that
+        does not fit the network (``guided`` on one without ReLUs) or the image (a window larger than it); a method of
+        your own and a recipe.
     """
-    chosen = [method_named(each, METHODS) for each in ([methods] if isinstance(methods, str | Method) else methods)]
+    arguments = locals()
+    chosen = [method_named(each, METHODS) for each in ([method] if isinstance(method, str | Method) else method)]
     if not chosen:
         raise DreamscopeError(f"no method given; there are {', '.join(METHODS)}")
     ensure_seed(seed)
-    picture = images.read(image)
-    if len(picture) != 1:
-        raise DreamscopeError(f"one picture is explained at a time, not {len(picture)}")
-    picture = model.prepared(picture.to(model.device))
-    subject = _subject(model, picture, of)
-    plain = Question(model, picture, subject, torch.Generator().manual_seed(seed))
-    chosen = [method.settled(plain) for method in chosen]
-    looked_at = {*subject.objective("mean").layers, *(name for method in chosen for name in method.layers)}
-    fast, _ = prepared(model, looked_at, max(picture.shape[-2:]), "float32")
-    recipe = Recipe(
-        version=__version__,
-        command="explain",
-        model=model.source,
-        inputs={"image": reference(image)},
-        parameters={
-            "of": str(subject),
-            "methods": [str(method) for method in chosen],
-            "faithful": faithful,
-            "sane": sane,
-            "seed": seed,
-        },
-    )
+    alone = isinstance(image, str | Path | Image | np.ndarray | Tensor)
+    given: list[Any] = [image] if alone else list(image)  # type: ignore[arg-type]
+    pictures = [images.read(each) for each in given]
+    if not pictures:
+        raise DreamscopeError("no image given")
+    each_ready = [model.prepared(each.to(model.device)) for each in pictures]
+    ready = torch.cat(each_ready) if len(each_ready) > 1 else each_ready[0]
+    targets, values = _evaluated(model, ready, _targets(model, class_name, at, len(ready)))
+    case = Case(model, ready, targets, seed)
+    chosen = [each.resolved(case) for each in chosen]
+    made = None
+    if recipe:
+        inputs = [
+            reference(each if isinstance(each, str | Path) else read)
+            for each, read in zip(given, pictures, strict=True)
+        ]
+        made = Recipe.of_call(
+            explain,
+            arguments,
+            inputs={"image": inputs[0] if alone else inputs},
+            resolved={
+                **_resolved(targets),
+                "method": [str(each) if METHODS.get(each.name) is type(each) else each for each in chosen],
+            },
+        )
+    layers = {*case.objective.layers, *(name for each in chosen for name in each.layers)}
+    fast, _ = prepared(model, layers, max(ready.shape[-2:]), "float32")
     found = []
-    for method in chosen:
-        started = time.perf_counter()
-        attribution = method(_question(fast, plain, report, method.name))
-        seconds = time.perf_counter() - started
-        if not torch.isfinite(attribution.values).all():
-            raise DreamscopeError(f"{method.name} of '{subject.name}' gives numbers that are not finite")
-        map_ = heat(method, attribution.values)
-        curves = faithfulness(_question(fast, plain, report, "insertion, deletion"), map_) if faithful else None
-        # Folded, measured forms hold for these weights alone: random ones run in the network as it is.
-        survivals = (
-            sanity(_question(model, plain, report, f"{method.name}, random weights"), method, map_, heat_of)
-            if sane
-            else ()
-        )
-        found.append(
-            Explanation(
-                method=method,
-                image=picture.cpu(),
-                subject=subject.name,
-                of_class=plain.asks_for_class,
-                value=plain.value,
+    with reported(callback, progress=progress) as report:
+        for each in chosen:
+            started = time.perf_counter()
+            attribution = each(_running(case, fast, report, each.name))
+            seconds = time.perf_counter() - started
+            if not torch.isfinite(attribution.values).all():
+                raise DreamscopeError(f"{each.name} of '{case.target.name}' gives numbers that are not finite")
+            maps = heat(each, attribution.values)
+            explanation = Explanation(
+                method=each,
+                images=ready.cpu(),
                 values=attribution.values,
+                targets=values,
                 windows=attribution.windows,
-                changes=_changes(model, attribution.windows, plain),
-                faithfulness=curves,
-                sanity=survivals,
                 seconds=seconds,
-                recipe=recipe,
+                recipe=made,
             )
-        )
+            if faithfulness:
+                parts = _running(case, fast, report, "insertion, deletion").split(1)
+                curves = tuple(faithfulness_of(part, map_[0]) for part, map_ in zip(parts, maps, strict=True))
+                explanation = replace(explanation, faithfulness=curves)
+            if sanity:
+                # Folded, measured forms hold for these weights alone: random ones run in the network as it is.
+                checked = sanity_of(_running(case, model, report, f"{each.name}, random weights"), each, maps, heat_of)
+                explanation = replace(explanation, sanity=tuple(checked))
+            found.append(explanation)
     return found
 
 
-def _subject(model: Classifier, picture: Tensor, of: str | int | Address | None) -> Subject:
-    if of is None or isinstance(of, int) or "class:" in str(of):
-        try:
-            with torch.no_grad():
-                logits = model.logits(picture)
-        except DreamscopeError as error:
-            if "has no classes" not in str(error):
-                raise
+def _targets(
+    model: Classifier,
+    class_name: str | int | Sequence[str | int] | None,
+    at: str | Address | None,
+    count: int,
+) -> list[Target] | None:
+    """Return a target for each of `count` images, ``None`` where it is what the network predicts."""
+    if class_name is not None and at is not None:
+        raise DreamscopeError("give either class_name or at: one target is explained at a time")
+    if at is not None:
+        found = target_texts.targets(model, [str(at)])
+        if len(found) != 1:
+            raise DreamscopeError(f"one target is explained at a time, but '{at}' names {len(found)}")
+        (target,) = found
+        (first, *others) = target.terms
+        # A class's name alone would hide its weight.
+        return [target if others or first.weight == 1 else replace(target, name=str(target))] * count
+    if class_name is None:
+        return None
+    names = [class_name] * count if isinstance(class_name, str | int) else list(class_name)
+    if len(names) != count:
+        raise DreamscopeError(f"class_name names {len(names)} classes for {count} images; give one, or one for each")
+    return [_class(model, labels.index_of(name, model.labels, model=model.name)) for name in names]
+
+
+def _class(model: Classifier, index: int) -> Target:
+    return Target((Class(index),), model.label(index))
+
+
+def _evaluated(
+    model: Classifier, ready: Tensor, given: Sequence[Target] | None
+) -> tuple[tuple[Target, ...], tuple[TargetValue, ...]]:
+    """Return the targets, the predicted classes if none are `given`, and their values, all from one pass."""
+    layers = {LOGITS} if given is None else {name for each in given for name in each.objective("mean").layers}
+    targets: list[Target] = []
+    values: list[TargetValue] = []
+    for begin in range(0, len(ready), BATCH):
+        with torch.no_grad(), probe(model, sorted(layers)) as seen:
+            try:
+                seen(ready[begin : begin + BATCH])
+            except DreamscopeError as error:
+                if "has no classes" not in str(error):
+                    raise
+                raise DreamscopeError(
+                    f"{error}; explain a channel or neuron instead, such as '{model.default_address}:0'"
+                ) from error
+            if given is None:
+                some = [_class(model, index) for index in seen[LOGITS].argmax(1).tolist()]
+            else:
+                some = list(given[begin : begin + BATCH])
+            if LOGITS in seen:
+                _ensure_in_range(model, some, seen[LOGITS].shape[1])
+            numbers = [float(evaluated(target, seen)[0][place]) for place, target in enumerate(some)]
+        targets += some
+        values += [
+            TargetValue(target.name, str(target), number, is_class(target))
+            for target, number in zip(some, numbers, strict=True)
+        ]
+    return tuple(targets), tuple(values)
+
+
+def _ensure_in_range(model: Classifier, targets: Sequence[Target], count: int) -> None:
+    for term in (term for target in targets for term in target.terms):
+        if isinstance(term, Class) and term.index >= count:
             raise DreamscopeError(
-                f"{error}; explain a channel or neuron instead, such as '{model.default_address}:0'"
-            ) from error
-    if of is None:
-        of = int(logits.argmax(1))
-    found = subjects(model, [f"class:{of}" if isinstance(of, int) else str(of)])
-    if len(found) != 1:
-        raise DreamscopeError(f"one thing is explained at a time, but '{of}' names {len(found)}")
-    for term in found[0].terms:
-        if isinstance(term, Class) and term.index >= logits.shape[1]:
-            raise DreamscopeError(
-                f"class {term.index} is out of range: {model.name} has {logits.shape[1]} classes, "
-                f"0-{logits.shape[1] - 1}"
+                f"class {term.index} is out of range: {model.name} has {count} classes, 0-{count - 1}"
             )
-    return found[0]
 
 
-def _question(model: Classifier, plain: Question, report: Stages | None, what: str) -> Question:
-    """Return the same question of another form of the network, drawing from the start, and told of by a name."""
-    generator = torch.Generator().manual_seed(plain.generator.initial_seed())
-    if report is None:
-        return Question(model, plain.image, plain.subject, generator)
-    return Question(model, plain.image, plain.subject, generator, partial(report, what))
+def _resolved(targets: Sequence[Target]) -> dict[str, Any]:
+    """Return the arguments that name these targets."""
+    classes = [term.index for target in targets for term in target.terms if isinstance(term, Class)]
+    if not all(is_class(target) for target in targets):
+        return {"class_name": None, "at": str(targets[0])}
+    return {"class_name": classes[0] if len(set(classes)) == 1 else classes, "at": None}
 
 
-def _changes(model: Classifier, windows: Windows | None, question: Question) -> tuple[Change, ...]:
-    if windows is None or windows.answers is None:
-        return ()
-    with question.looking() as look:
-        _, answer = look(question.image)
-    assert answer is not None
-    counted = Counter(windows.answers.flatten().tolist())
-    del counted[int(answer)]
-    total = windows.answers.numel()
-    return tuple(Change(index, model.label(index), times / total) for index, times in counted.most_common())
+def _running(case: Case, model: Classifier, report: Callable[[str, int, int], None] | None, what: str) -> Case:
+    """Return the same case for another form of the network, its progress reported under a name."""
+    return replace(case, model=model) if report is None else replace(case, model=model, callback=partial(report, what))

@@ -1,8 +1,8 @@
 """Gradient methods: how does the score change with each pixel?
 
 The gradient loops are captum's. Its guided backpropagation and its deconvnet are not used: they change the ReLU
-modules that they find, so that functions and ReLU6 silently keep the plain gradient; here every rectifier has the
-rule, or the method refuses.
+modules that they find, so that functions and ReLU6 silently keep the plain gradient; here the rule holds for every
+rectifier, or the method refuses.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from dreamscope.attribution.base import BATCH, FILLS, Attribution, Method, Question, ensure_between
+from dreamscope.attribution.base import BATCH, FILLS, Attribution, Case, Method, ensure_between
 from dreamscope.errors import ensure_one_of
 from dreamscope.models.relu_rules import Counted, deconvolved, ensure_only_rectifiers, guided
 
 
 @dataclass(frozen=True)
 class Saliency(Method):
-    """The gradient of the score; a pixel counts by the largest absolute one of its colours.
+    """The gradient of the score; a pixel counts by the largest absolute value of its colours.
 
     Simonyan, Vedaldi and Zisserman, "Deep Inside Convolutional Networks" (2013).
     """
@@ -30,24 +30,27 @@ class Saliency(Method):
     name: ClassVar[str] = "saliency"
     unit: ClassVar[str] = "absolute gradient"
 
-    def __call__(self, question: Question) -> Attribution:
-        """Return the gradient, (3, H, W)."""
-        return Attribution(_gradient(question.score, question))
+    def attribute(self, case: Case) -> Attribution:
+        """Return the gradient, (N, 3, H, W)."""
+        return Attribution(_gradient(case.score, case))
 
 
 @dataclass(frozen=True)
 class SmoothGrad(Method):
-    """The mean gradient over noisy copies of the picture.
+    """The mean gradient over noisy copies of the image.
 
     Smilkov et al., "SmoothGrad: removing noise by adding noise" (2017).
 
     Attributes
     ----------
     samples : int
-        Copies.
+        Number of copies.
     noise : float
         Standard deviation, as a share of the span from the darkest to the brightest colour.
     """
+
+    # The copies of one image fill a batch.
+    batch: ClassVar[int] = 1
 
     samples: int = 50
     noise: float = 0.15
@@ -59,15 +62,15 @@ class SmoothGrad(Method):
         ensure_between("samples of smoothgrad", self.samples, 1, 10_000)
         ensure_between("noise of smoothgrad", self.noise, 0, 1)
 
-    def __call__(self, question: Question) -> Attribution:
-        """Return the mean gradient, (3, H, W)."""
+    def attribute(self, case: Case) -> Attribution:
+        """Return the mean gradient, (N, 3, H, W)."""
         from captum.attr import NoiseTunnel
         from captum.attr import Saliency as Gradient
 
-        span = float(question.image.max() - question.image.min())
-        with _drawn_from(question.generator):
-            mean = NoiseTunnel(Gradient(_reported(question.score, question, self.samples))).attribute(
-                question.leaf(),
+        span = float(case.images.max() - case.images.min())
+        with _drawn_from(case.generator()):
+            mean = NoiseTunnel(Gradient(_reported(case.score, case, self.samples))).attribute(
+                case.leaf(),
                 nt_type="smoothgrad",
                 nt_samples=self.samples,
                 nt_samples_batch_size=min(self.samples, BATCH // 2),
@@ -82,24 +85,24 @@ class _Ruled(Method):
 
     _rule: ClassVar[Callable[[], AbstractContextManager[Counted]]]
 
-    def __call__(self, question: Question) -> Attribution:
-        """Return the gradient by the rule, (3, H, W)."""
+    def attribute(self, case: Case) -> Attribution:
+        """Return the gradient by the rule, (N, 3, H, W)."""
         with type(self)._rule() as ran:
 
-            def checked(pictures: Tensor) -> Tensor:
-                score = question.score(pictures)
-                ensure_only_rectifiers(score, ran, what=self.name, name=question.model.name)
+            def checked(images: Tensor) -> Tensor:
+                score = case.score(images)
+                ensure_only_rectifiers(score, ran, what=self.name, name=case.model.name)
                 return score
 
-            return Attribution(_gradient(checked, question))
+            return Attribution(_gradient(checked, case))
 
 
 @dataclass(frozen=True)
 class Guided(_Ruled):
     """Guided backpropagation: a ReLU hands back a gradient only where it is active and the gradient is above 0.
 
-    Springenberg et al., "Striving for Simplicity: The All Convolutional Net" (2014). It shows edges sharply, and
-    shows almost the same ones for every class, and when the last layers are random.
+    Springenberg et al., "Striving for Simplicity: The All Convolutional Net" (2014). It shows edges sharply, but
+    almost the same ones for every class, and also when the last layers are random.
     """
 
     name: ClassVar[str] = "guided"
@@ -122,18 +125,21 @@ class Deconv(_Ruled):
 
 @dataclass(frozen=True)
 class Integrated(Method):
-    """Integrated gradients: each pixel's share of the score's rise from an empty picture to this one.
+    """Integrated gradients: each pixel's share of the score's rise from an empty image to this one.
 
-    Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks" (2017). All pixels together make the
+    Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks" (2017). The shares add up to the
     difference of the two scores.
 
     Attributes
     ----------
     steps : int
-        On the way (Gauss-Legendre points).
+        Number of images on the way (Gauss-Legendre points).
     fill : str
-        The empty picture, one of `FILLS`.
+        The empty image, one of `FILLS`.
     """
+
+    # The images on the way to one fill a batch.
+    batch: ClassVar[int] = 1
 
     steps: int = 50
     fill: str = "zero"
@@ -146,40 +152,40 @@ class Integrated(Method):
         ensure_between("steps of integrated", self.steps, 1, 10_000)
         ensure_one_of(self.fill, FILLS, "fill")
 
-    def __call__(self, question: Question) -> Attribution:
-        """Return each colour's share, (3, H, W)."""
+    def attribute(self, case: Case) -> Attribution:
+        """Return each colour's share, (N, 3, H, W)."""
         from captum.attr import IntegratedGradients
 
-        shares = IntegratedGradients(_reported(question.score, question, self.steps)).attribute(
-            question.leaf(),
-            baselines=FILLS[self.fill](question.image),
+        shares = IntegratedGradients(_reported(case.score, case, self.steps)).attribute(
+            case.leaf(),
+            baselines=FILLS[self.fill](case.images),
             n_steps=self.steps,
             internal_batch_size=BATCH // 2,
         )
         return Attribution(_plain(shares))
 
 
-def _gradient(score: Callable[[Tensor], Tensor], question: Question) -> Tensor:
+def _gradient(score: Callable[[Tensor], Tensor], case: Case) -> Tensor:
     from captum.attr import Saliency as Gradient
 
-    return _plain(Gradient(score).attribute(question.leaf(), abs=False))
+    return _plain(Gradient(score).attribute(case.leaf(), abs=False))
 
 
 def _plain(values: Tensor) -> Tensor:
-    return values.detach()[0].float().cpu()
+    return values.detach().float().cpu()
 
 
-def _reported(score: Callable[[Tensor], Tensor], question: Question, total: int) -> Callable[[Tensor], Tensor]:
+def _reported(score: Callable[[Tensor], Tensor], case: Case, total: int) -> Callable[[Tensor], Tensor]:
     done = 0
 
-    def told(pictures: Tensor) -> Tensor:
+    def counted(images: Tensor) -> Tensor:
         nonlocal done
-        done = min(total, done + len(pictures))
-        scores = score(pictures)
-        question.report(done, total)
+        done = min(total, done + len(images))
+        scores = score(images)
+        case.callback(done, total)
         return scores
 
-    return told
+    return counted
 
 
 @contextmanager

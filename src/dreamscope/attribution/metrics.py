@@ -1,35 +1,35 @@
-"""Is an explanation true to the network? Curves of what its pixels carry, and what is left of it without weights."""
+"""Is an attribution true to the network? Insertion and deletion curves, and sanity checks with random weights."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from dreamscope.attribution.base import BATCH, FILLS, Method, Question
+from dreamscope.attribution.base import BATCH, FILLS, Case, Method, is_class
 from dreamscope.errors import DreamscopeError
 from dreamscope.probes import LOGITS
 
 STEPS = 50
-"""Of a curve."""
+"""Steps of a curve."""
 
 CHECKPOINTS = 8
-"""Layers at which a sanity check looks."""
+"""Layers at which a sanity check compares maps."""
 
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """Insertion and deletion: what the network says with more and more of the highest pixels shown, or taken away.
+    """Insertion and deletion: the target's value with more and more of the highest pixels shown, or removed.
 
     Attributes
     ----------
     shares : tuple of float
-        Of the pixels, from 0 to 1.
+        Shares of the pixels, from 0 to 1.
     insertion, deletion : tuple of float
-        The class's probability at each; of anything but a class, its activation over the whole picture's.
+        The class's probability at each; of anything but a class, its activation over that of the whole image.
     """
 
     shares: tuple[float, ...]
@@ -48,8 +48,8 @@ class Faithfulness:
 
 
 @dataclass(frozen=True)
-class Survival:
-    """How like the explanation still is when a network's last layers have random weights.
+class Checkpoint:
+    """How similar the map still is when a network's last layers have random weights.
 
     Attributes
     ----------
@@ -64,132 +64,144 @@ class Survival:
     similarity: float
 
 
-def faithfulness(question: Question, heat: Tensor, *, steps: int = STEPS) -> Faithfulness:
-    """Measure how well a map's highest pixels carry the answer.
+def faithfulness(case: Case, heat: Tensor, *, steps: int = STEPS) -> Faithfulness:
+    """Measure how well a map's highest pixels carry the decision.
 
     Petsiuk, Das and Saenko, "RISE" (2018): pixels are shown from the highest on, the others blurred (insertion),
-    or taken away from the highest on, in the picture's mean colour (deletion).
+    or removed from the highest on, replaced by the image's mean colour (deletion).
 
     Parameters
     ----------
-    question
-        What was explained.
+    case
+        What was explained; one image.
     heat
         The map, (H, W), higher for more.
     steps
-        Of each curve.
+        Number of steps of each curve.
 
     Raises
     ------
     DreamscopeError
-        If a channel or neuron is not active for the picture: there is nothing to lose.
+        If a channel or neuron is not active for the image: there is nothing to lose.
     """
-    if not question.asks_for_class and question.value <= 0:
+    of_class = is_class(case.target)
+    if not of_class and case.value <= 0:
         raise DreamscopeError(
-            f"'{question.subject.name}' is at {question.value:.3g} for this picture; insertion and deletion need one "
-            "above 0"
+            f"'{case.target.name}' is at {case.value:.3g} for this picture; insertion and deletion need one above 0"
         )
     # Parts of a map are often equal: in reading order the upper ones would always go first.
-    shuffled = torch.randperm(heat.numel(), generator=question.generator)
+    shuffled = torch.randperm(heat.numel(), generator=case.generator())
     order = shuffled[heat.flatten()[shuffled].argsort(descending=True, stable=True)]
     rank = torch.empty_like(order)
     rank[order] = torch.arange(len(order))
-    rank = rank.view(heat.shape).to(question.image.device)
+    rank = rank.view(heat.shape).to(case.images.device)
     counts = torch.linspace(0, heat.numel(), steps + 1).round().to(rank)
-    picture = question.image
-    scale = 1.0 if question.asks_for_class else question.value
+    image = case.images
+    scale = 1.0 if of_class else case.value
     curves: list[tuple[float, ...]] = []
-    with question.looking() as look:
-        for number, (shown, hidden) in enumerate(
-            [(picture, FILLS["blur"](picture)), (FILLS["mean"](picture), picture)]
-        ):
+    with case.evaluator() as evaluate:
+        for number, (shown, hidden) in enumerate([(image, FILLS["blur"](image)), (FILLS["mean"](image), image)]):
             values: list[float] = []
             for some in counts.split(BATCH):
                 highest = (rank < some.view(-1, 1, 1))[:, None]
-                values += (look(torch.where(highest, shown, hidden))[0] / scale).tolist()
-                question.report(number * len(counts) + len(values), 2 * len(counts))
+                values += (evaluate(torch.where(highest, shown, hidden))[0] / scale).tolist()
+                case.callback(number * len(counts) + len(values), 2 * len(counts))
             curves.append(tuple(values))
     return Faithfulness(tuple((counts / heat.numel()).tolist()), *curves)
 
 
 def sanity(
-    question: Question,
+    case: Case,
     method: Method,
     heat: Tensor,
-    heat_of: Callable[[Method, Question], Tensor],
+    heat_of: Callable[[Method, Case], Tensor],
     *,
     checkpoints: int = CHECKPOINTS,
-) -> tuple[Survival, ...]:
-    """Make a network's weights random from the top down, and see whether the explanation notices.
+) -> list[tuple[Checkpoint, ...]]:
+    """Make a network's weights random from the top down, and see whether the attribution notices.
 
-    Adebayo et al., "Sanity Checks for Saliency Maps" (2018), cascading: normal numbers with each layer's own
-    mean and spread. A map that stays as it was does not speak of what the network has learnt.
+    Adebayo et al., "Sanity Checks for Saliency Maps" (2018), cascading: every parameter becomes normal numbers of its
+    own mean and spread, layer by layer. A map that stays the same does not depend on what the network has learnt.
 
     Parameters
     ----------
-    question
-        What was explained, asked of the network as it is.
+    case
+        What was explained, with the network as it is.
     method
-        How.
+        The method.
     heat
-        The map, (H, W).
+        Its maps, (N, 1, H, W).
     heat_of
-        What makes a map (H, W) of a method and a question.
+        Returns the maps (N, 1, H, W) of a method and a case.
     checkpoints
-        At how many layers to look, spread evenly; each costs as much as the explanation.
+        Number of layers at which maps are compared, spread evenly; each costs as much as the attribution.
+
+    Returns
+    -------
+    list of tuple of Checkpoint
+        For each image, from the top down.
 
     Raises
     ------
     DreamscopeError
-        If nothing between the picture and the subject has weights.
+        If nothing between the image and the target has weights.
     """
-    module = copy.deepcopy(question.model.module)
-    model = question.model.with_module(module)
-    # In the order of the forward pass, as far as the subject: what does not run, or later, does not matter.
-    order = list(model.layers)
-    layers = question.subject.objective("mean").layers
+    model = case.model.with_module(copy.deepcopy(case.model.module))
+    layers = _parameters(model.module, list(model.layers), case.objective.layers)
+    if not layers:
+        raise DreamscopeError(f"no layer before '{case.target.name}' has weights to make random")
+    generator = case.generator()
+    names = list(layers)
+    compared = {names[round(place)] for place in torch.linspace(0, len(names) - 1, checkpoints).tolist()}
+    found: list[list[Checkpoint]] = [[] for _ in case.images]
+    for name in reversed(names):
+        for parameter in layers[name]:
+            with torch.no_grad():
+                drawn = torch.randn(parameter.shape, generator=generator).to(parameter)
+                parameter.copy_(drawn * parameter.std(correction=0) + parameter.mean())
+        if name in compared:
+            # The same seed as for the attribution itself, so that only the weights differ.
+            random = heat_of(method, replace(case, model=model, callback=lambda _done, _total: None))
+            for row, first, second in zip(found, heat, random, strict=True):
+                row.append(Checkpoint(name, rank_correlation(first, second)))
+            case.callback(len(found[0]), len(compared))
+    return [tuple(row) for row in found]
+
+
+def _parameters(module: nn.Module, order: Sequence[str], layers: Sequence[str]) -> dict[str, list[nn.Parameter]]:
+    """Return the parameters by layer, in the order of the forward pass, as far as the target's `layers`.
+
+    Those of a part that does not run as a module (the projections of `nn.MultiheadAttention`) belong to the layer
+    around it; those of what encloses everything (class tokens, positions) to the first layer.
+    """
     ends = [order.index(name) for name in layers if name != LOGITS]
     before = order if LOGITS in layers else order[: max(ends) + 1]
-    names = [name for name in before if _weight(module.get_submodule(name)) is not None]
-    if not names:
-        raise DreamscopeError(f"no layer before '{question.subject.name}' has weights to make random")
-    seed = question.generator.initial_seed()
-    generator = torch.Generator().manual_seed(seed)
-    looked_at = {names[round(place)] for place in torch.linspace(0, len(names) - 1, checkpoints).tolist()}
-    found = []
-    for name in reversed(names):
-        weight = _weight(module.get_submodule(name))
-        assert weight is not None
-        with torch.no_grad():
-            drawn = torch.randn(weight.shape, generator=generator).to(weight)
-            weight.copy_(drawn * weight.std(correction=0) + weight.mean())
-        if name in looked_at:
-            # The same draws as for the explanation itself, so that only the weights differ.
-            asked = Question(model, question.image, question.subject, torch.Generator().manual_seed(seed))
-            found.append(Survival(name, rank_correlation(heat, heat_of(method, asked))))
-            question.report(len(found), len(looked_at))
-    return tuple(found)
+    found: dict[str, list[nn.Parameter]] = {name: [] for name in before}
+    outer: list[nn.Parameter] = []
+    for name, parameter in module.named_parameters():
+        owner = name.rpartition(".")[0]
+        while owner and owner not in order:
+            owner = owner.rpartition(".")[0]
+        if not parameter.is_floating_point():
+            continue
+        if owner in found:
+            found[owner].append(parameter)
+        elif not owner or any(layer.startswith(f"{owner}.") for layer in layers):
+            outer.append(parameter)
+    found = {name: parameters for name, parameters in found.items() if parameters}
+    if outer and before:
+        first = next(iter(found), before[0])
+        found[first] = [*found.get(first, ()), *outer]
+    return found
 
 
 def rank_correlation(first: Tensor, second: Tensor) -> float:
     """Return Spearman's correlation of two maps, equal values sharing their ranks; NaN if one is flat."""
+    from scipy.stats import spearmanr
+
     if not (torch.isfinite(second).all() and first.std() > 0 and second.std() > 0):
         return float("nan")
-    ranks = torch.stack([_ranks(first), _ranks(second)])
-    return float(torch.corrcoef(ranks)[0, 1])
-
-
-def _ranks(values: Tensor) -> Tensor:
-    _, where, counts = values.flatten().unique(return_inverse=True, return_counts=True)
-    ends = counts.cumsum(0).double()
-    ranks: Tensor = (ends - counts.double() / 2)[where]
-    return ranks
-
-
-def _weight(part: nn.Module) -> Tensor | None:
-    weight = getattr(part, "weight", None)
-    # Norms have vectors; they keep theirs, or numbers would leave every range.
-    return weight if isinstance(weight, Tensor) and weight.dim() > 1 else None
+    return float(spearmanr(first.flatten().numpy(), second.flatten().numpy()).statistic)
 
 
 def _area(values: tuple[float, ...]) -> float:

@@ -1,22 +1,22 @@
-"""What changes when parts of the picture are taken away: occlusion, RISE, LIME. They need no gradient."""
+"""Perturbation methods, which need no gradient: what changes when parts of the image are removed?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamscope.attribution.base import BATCH, FILLS, Attribution, Method, Question, Windows, ensure_between
+from dreamscope.attribution.base import BATCH, FILLS, Attribution, Case, Method, Windows, changes, ensure_between
 from dreamscope.errors import DreamscopeError, ensure_one_of
 
 
 @dataclass(frozen=True)
 class Occlusion(Method):
-    """Cover a window, here and there: how much does the subject lose, and what is the picture taken for then?
+    """Cover a window, in one place after the other: how much does the target lose, and what is predicted then?
 
     Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks" (2013). A pixel counts by the mean
     loss over the windows that cover it.
@@ -24,12 +24,14 @@ class Occlusion(Method):
     Attributes
     ----------
     window : int
-        Side, in pixels as the network looks at them.
+        Side, in pixels of the prepared image.
     stride : int
         From one window to the next; the last of each row and column ends at the edge.
     fill : str
-        With what, one of `FILLS`.
+        What covers it, one of `FILLS`.
     """
+
+    batch: ClassVar[int] = 1
 
     window: int = 32
     stride: int = 8
@@ -44,10 +46,10 @@ class Occlusion(Method):
         ensure_between("stride of occlusion", self.stride, 1, self.window)
         ensure_one_of(self.fill, FILLS, "fill")
 
-    def __call__(self, question: Question) -> Attribution:
-        """Return the mean loss, (1, H, W), and what was seen at each window."""
-        picture = question.image
-        height, width = picture.shape[-2:]
+    def attribute(self, case: Case) -> Attribution:
+        """Return the mean loss, (1, 1, H, W), and what was predicted at each window."""
+        image = case.images
+        height, width = image.shape[-2:]
         if self.window > min(height, width):
             raise DreamscopeError(
                 f"a window of {self.window} pixels is larger than the picture, which the network looks at as "
@@ -55,27 +57,31 @@ class Occlusion(Method):
             )
         tops, lefts = self._starts(height), self._starts(width)
         places = [(top, left) for top in tops for left in lefts]
-        cover = FILLS[self.fill](picture)
-        values, answers = [], []
-        with question.looking() as look:
+        cover = FILLS[self.fill](image)
+        values, predictions = [], []
+        with case.evaluator() as evaluate:
+            whole, predicted = evaluate(image)
             for begin in range(0, len(places), BATCH):
                 some = places[begin : begin + BATCH]
-                covered = picture.repeat(len(some), 1, 1, 1)
+                covered = image.repeat(len(some), 1, 1, 1)
                 for each, (top, left) in zip(covered, some, strict=True):
                     rows, columns = slice(top, top + self.window), slice(left, left + self.window)
                     each[:, rows, columns] = cover[0, :, rows, columns]
-                value, answer = look(covered)
+                value, prediction = evaluate(covered)
                 values.append(value)
-                answers += [] if answer is None else [answer]
-                question.report(begin + len(some), len(places))
+                predictions += [] if prediction is None else [prediction]
+                case.callback(begin + len(some), len(places))
         seen = torch.cat(values)
         lost, times = torch.zeros(height, width), torch.zeros(height, width)
-        for (top, left), loss in zip(places, (question.value - seen).tolist(), strict=True):
+        for (top, left), loss in zip(places, (float(whole) - seen).tolist(), strict=True):
             lost[top : top + self.window, left : left + self.window] += loss
             times[top : top + self.window, left : left + self.window] += 1
         grid = (len(tops), len(lefts))
-        windows = Windows(tops, lefts, self.window, seen.view(grid), torch.cat(answers).view(grid) if answers else None)
-        return Attribution((lost / times)[None], windows)
+        windows = Windows(tops, lefts, self.window, seen.view(grid))
+        if predicted is not None:
+            there = torch.cat(predictions).view(grid)
+            windows = replace(windows, predictions=there, changes=changes(case.model, there, int(predicted)))
+        return Attribution((lost / times)[None, None], (windows,))
 
     def _starts(self, side: int) -> tuple[int, ...]:
         last = side - self.window
@@ -84,20 +90,22 @@ class Occlusion(Method):
 
 @dataclass(frozen=True)
 class Rise(Method):
-    """RISE: what the subject gets on average when a pixel is seen through one of many random masks.
+    """RISE: the target's mean value over random masks that show a pixel.
 
     Petsiuk, Das and Saenko, "RISE: Randomized Input Sampling for Explanation of Black-box Models" (2018). Divided
-    by how much each pixel was seen, not by how much it was to be expected: fewer masks are needed.
+    by how much each pixel was shown, not by how much was to be expected: fewer masks are needed.
 
     Attributes
     ----------
     masks : int
-        How many.
+        Number of masks.
     cells : int
-        Of a mask along each side, made larger smoothly.
+        Cells of a mask along each side, which is enlarged smoothly.
     keep : float
-        The share of the cells that is seen.
+        The share of the cells that is shown.
     """
+
+    batch: ClassVar[int] = 1
 
     masks: int = 2000
     cells: int = 7
@@ -111,22 +119,23 @@ class Rise(Method):
         ensure_between("cells of rise", self.cells, 2, 100)
         ensure_between("keep of rise", self.keep, 0.01, 0.99)
 
-    def __call__(self, question: Question) -> Attribution:
-        """Return the mean, (1, H, W)."""
-        height, width = question.image.shape[-2:]
+    def attribute(self, case: Case) -> Attribution:
+        """Return the mean, (1, 1, H, W)."""
+        height, width = case.images.shape[-2:]
+        generator = case.generator()
         total, weight = torch.zeros(2, height, width, dtype=torch.float64)
-        with question.looking() as look:
+        with case.evaluator() as evaluate:
             for begin in range(0, self.masks, BATCH):
-                masks = self._draw(min(BATCH, self.masks - begin), height, width, question.generator)
-                values, _ = look(question.image * masks.to(question.image))
+                masks = self._draw(min(BATCH, self.masks - begin), height, width, generator)
+                values, _ = evaluate(case.images * masks.to(case.images))
                 total += torch.einsum("n,nhw->hw", values, masks[:, 0])
                 weight += masks.sum((0, 1))
-                question.report(begin + len(masks), self.masks)
-        # A pixel that no mask shows says nothing.
-        return Attribution((total / weight.clamp_min(1e-6)).float()[None])
+                case.callback(begin + len(masks), self.masks)
+        # A pixel that no mask shows gets 0.
+        return Attribution((total / weight.clamp_min(1e-6)).float()[None, None])
 
     def _draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
-        """Return masks (count, 1, H, W) in [0, 1]: a coarse random grid, made larger, shifted by part of a cell."""
+        """Return masks (count, 1, H, W) in [0, 1]: a coarse random grid, enlarged, shifted by part of a cell."""
         rows, columns = -(-height // self.cells), -(-width // self.cells)
         coarse = torch.rand((count, 1, self.cells + 1, self.cells + 1), generator=generator) < self.keep
         size = ((self.cells + 1) * rows, (self.cells + 1) * columns)
@@ -139,21 +148,23 @@ class Rise(Method):
 
 @dataclass(frozen=True)
 class Lime(Method):
-    """LIME: which superpixels carry the decision? A linear model of what the network says when some are missing.
+    """LIME: which superpixels carry the decision? A linear model of the target's value when some are missing.
 
     Ribeiro, Singh and Guestrin, ""Why Should I Trust You?"" (2016), as for images: superpixels by SLIC (Achanta et
     al. 2012), ridge regression, samples weighted by a kernel of width 0.25 over the cosine distance. What is missing
-    is filled as occlusion fills it; in its own mean colour, as their code has it, a red part would stay red.
+    is filled as in occlusion; in its own mean colour, as in their code, a red part would stay red.
 
     Attributes
     ----------
     samples : int
-        Pictures with about half of the superpixels missing.
+        Number of images with about half of the superpixels missing.
     segments : int
-        Superpixels, about.
+        Approximate number of superpixels.
     fill : str
-        What stands for a missing one, one of `FILLS`.
+        What replaces a missing one, one of `FILLS`.
     """
+
+    batch: ClassVar[int] = 1
 
     samples: int = 1000
     segments: int = 50
@@ -168,49 +179,50 @@ class Lime(Method):
         ensure_between("segments of lime", self.segments, 2, 10_000)
         ensure_one_of(self.fill, FILLS, "fill")
 
-    def __call__(self, question: Question) -> Attribution:
-        """Return the weights of the superpixels, (1, H, W)."""
+    def attribute(self, case: Case) -> Attribution:
+        """Return the weights of the superpixels, (1, 1, H, W)."""
         from captum._utils.models.linear_model import SkLearnRidge
         from captum.attr import Lime as Local
 
-        parts = superpixels(question.image, self.segments)
+        parts = superpixels(case.images, self.segments)
+        generator = case.generator()
         done = 0
 
-        def draw(_picture: Tensor, **told: Any) -> Tensor:
-            shape = (1, int(told["num_interp_features"]))
-            return torch.randint(2, shape, generator=question.generator).to(question.image)
+        def draw(_image: Tensor, **options: Any) -> Tensor:
+            shape = (1, int(options["num_interp_features"]))
+            return torch.randint(2, shape, generator=generator).to(case.images)
 
-        with question.looking() as look:
+        with case.evaluator() as evaluate:
 
-            def values(pictures: Tensor) -> Tensor:
+            def values(images: Tensor) -> Tensor:
                 nonlocal done
-                done += len(pictures)
-                question.report(min(done, self.samples), self.samples)
-                return look(pictures)[0].to(pictures)
+                done += len(images)
+                case.callback(min(done, self.samples), self.samples)
+                return evaluate(images)[0].to(images)
 
             weights = Local(
                 values, interpretable_model=SkLearnRidge(alpha=1.0), similarity_func=_nearness, perturb_func=draw
             ).attribute(
-                question.image,
-                feature_mask=parts[None, None].to(question.image.device),
-                baselines=FILLS[self.fill](question.image),
+                case.images,
+                feature_mask=parts[None, None].to(case.images.device),
+                baselines=FILLS[self.fill](case.images),
                 n_samples=self.samples,
                 perturbations_per_eval=BATCH,
             )
         # captum gives each of the three colours the weight of their superpixel.
-        return Attribution(weights.detach()[0, :1].float().cpu())
+        return Attribution(weights.detach()[:, :1].float().cpu())
 
 
-def superpixels(picture: Tensor, count: int) -> Tensor:
+def superpixels(image: Tensor, count: int) -> Tensor:
     """Return about `count` superpixels of (1, 3, H, W), numbered from 0: (H, W), int64."""
     from skimage.segmentation import slic
 
-    numbers = slic(picture[0].permute(1, 2, 0).cpu().numpy(), n_segments=count, sigma=1.0, start_label=0)
+    numbers = slic(image[0].permute(1, 2, 0).cpu().numpy(), n_segments=count, sigma=1.0, start_label=0)
     # Numbers may be left out; a gap would be a superpixel without pixels.
     parts: Tensor = torch.from_numpy(numbers).long().unique(return_inverse=True)[1]
     return parts
 
 
-def _nearness(_picture: Tensor, _changed: Tensor, kept: Tensor, **_: Mapping[str, Any]) -> Tensor:
-    distance = 1 - F.cosine_similarity(kept.flatten(), torch.ones_like(kept.flatten()), dim=0)
+def _nearness(_image: Tensor, _changed: Tensor, shown: Tensor, **_: Mapping[str, Any]) -> Tensor:
+    distance = 1 - F.cosine_similarity(shown.flatten(), torch.ones_like(shown.flatten()), dim=0)
     return (-0.5 * (distance / 0.25) ** 2).exp()

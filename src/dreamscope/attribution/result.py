@@ -1,112 +1,136 @@
-"""Explanations: what `dreamscope.attribution.explain` hands back, and its numbers in a file."""
+"""Explanations: what `dreamscope.attribution.explain` returns, and its numbers in a file."""
 
 from __future__ import annotations
 
 import io
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from dreamscope import files
-from dreamscope.attribution.base import Method, Question, Windows
-from dreamscope.attribution.metrics import Faithfulness, Survival
+from dreamscope import files, images
+from dreamscope.attribution.base import Case, Method, Windows
+from dreamscope.attribution.metrics import Checkpoint, Faithfulness
 from dreamscope.errors import DreamscopeError
 from dreamscope.recipes import Recipe
 
 
 @dataclass(frozen=True)
-class Change:
-    """What a picture is taken for while a part of it is covered.
+class TargetValue:
+    """What is explained of an image, and the network's value for it.
 
     Attributes
     ----------
-    index, label : int, str
-        The class.
-    share : float
-        Of the windows.
+    name : str
+        A class's label, or an address.
+    address : str
+        ``class:309``, ``features.28:3``, or a sum.
+    value : float
+        A class's probability, else an activation (or a weighted sum of activations and class scores).
+    is_class : bool
+        Whether it is one class, so that the value is a probability.
     """
 
-    index: int
-    label: str
-    share: float
+    name: str
+    address: str
+    value: float
+    is_class: bool
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.value:.1%}" if self.is_class else f"{self.name}, {self.value:.3g}"
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Which pixels of a picture count for what a network says, by one method.
+    """How much each pixel of some images counts, by one method.
+
+    Its length is the number of images; ``explanation[i]`` is the explanation of image i alone.
 
     Attributes
     ----------
     method : Method
-        How, with its options.
-    image : Tensor
-        (1, 3, H, W) in [0, 1], as the network looked at it: resized and cropped as it was tested.
-    subject : str
-        What is explained: a class's label, or an address.
-    of_class : bool
-        Whether it is one class, so that the value is a probability.
-    value : float
-        What the network says of it: a class's probability, an activation.
+        The method with its options.
+    images : Tensor
+        (N, 3, H, W) in [0, 1], as the network saw them: resized and cropped as it was tested.
     values : Tensor
-        What came out: (3, H, W) where the method tells colours apart, else (1, H, W).
-    windows : Windows or None
-        Of occlusion: what was seen at each window.
-    changes : tuple of Change
-        Of occlusion: the other classes that the picture is taken for, the most frequent first.
-    faithfulness : Faithfulness or None
-        The insertion and deletion curves, if asked for.
-    sanity : tuple of Survival
-        The similarity to the map of ever more random networks, if asked for.
+        The attribution: (N, 3, H, W) if the method distinguishes colours, else (N, 1, H, W).
+    targets : tuple of TargetValue
+        What is explained of each image.
+    windows : tuple of Windows
+        Of occlusion, for each image: what was predicted at each window.
+    faithfulness : tuple of Faithfulness
+        For each image the insertion and deletion curves, if asked for.
+    sanity : tuple of tuple of Checkpoint
+        For each image the similarity to the maps of ever more random networks, if asked for.
     seconds : float
-        How long the map took.
-    recipe : Recipe
-        Enough to make it again.
+        How long the attribution took.
+    recipe : Recipe or None
+        Enough to make it again; ``None`` if none was wanted.
     """
 
     method: Method
-    image: Tensor
-    subject: str
-    of_class: bool
-    value: float
+    images: Tensor
     values: Tensor
-    windows: Windows | None
-    changes: tuple[Change, ...]
-    faithfulness: Faithfulness | None
-    sanity: tuple[Survival, ...]
-    seconds: float
-    recipe: Recipe
+    targets: tuple[TargetValue, ...]
+    windows: tuple[Windows, ...] = ()
+    faithfulness: tuple[Faithfulness, ...] = ()
+    sanity: tuple[tuple[Checkpoint, ...], ...] = ()
+    seconds: float = 0.0
+    recipe: Recipe | None = None
 
     @property
     def map(self) -> Tensor:
-        """What each pixel counts for, (H, W): the sum of its colours where they have signs, else the largest."""
+        """Heat maps, (N, 1, H, W): of three colours the sum if they have signs, else the largest absolute value."""
         return heat(self.method, self.values)
 
-    @property
-    def title(self) -> str:
-        """What is explained, and what the network says of it."""
-        return f"{self.subject}, {self.value:.1%}" if self.of_class else f"{self.subject}, {self.value:.3g}"
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Explanation:
+        index = range(len(self))[index]
+        some = slice(index, index + 1)
+        return replace(
+            self,
+            images=self.images[some],
+            values=self.values[some],
+            targets=self.targets[some],
+            windows=self.windows[some],
+            faithfulness=self.faithfulness[some],
+            sanity=self.sanity[some],
+        )
+
+    def _repr_png_(self) -> bytes:
+        """Return the images, dark where little counts; where values have signs, red for and blue against."""
+        shown = self.map if self.method.signed else self.map - self.map.amin((1, 2, 3), keepdim=True)
+        strength = shown / shown.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-30)
+        colour = torch.cat([strength.clamp_min(0), 0 * strength, (-strength).clamp_min(0)], 1)
+        light = colour if self.method.signed else strength.expand(-1, 3, -1, -1)
+        mixed = (0.3 * images.gray(self.images) + 0.7 * light).clamp(0, 1)
+        return images.png(torch.cat([torch.cat([*row], 2) for row in (self.images, mixed)], 1)[None])
 
 
 def heat(method: Method, values: Tensor) -> Tensor:
-    """Return what each pixel counts for, (H, W), from what a method put out, (C, H, W)."""
-    return values.sum(0) if method.signed else values.abs().amax(0)
+    """Return heat maps (N, 1, H, W) of the values (N, C, H, W) of a method."""
+    if values.shape[1] == 1:
+        return values
+    return values.sum(1, keepdim=True) if method.signed else values.abs().amax(1, keepdim=True)
 
 
-def heat_of(method: Method, question: Question) -> Tensor:
-    """Return what each pixel counts for, (H, W)."""
-    return heat(method, method(question).values)
+def heat_of(method: Method, case: Case) -> Tensor:
+    """Return the heat maps (N, 1, H, W) of a case."""
+    return heat(method, method(case).values)
 
 
 def save_arrays(explanations: Sequence[Explanation], path: str | Path) -> Path:
-    """Write what came out of some methods as NumPy's ``.npz``, the recipe inside, whole or not at all.
+    """Write explanations of the same images as NumPy's ``.npz``, the recipe inside, whole or not at all.
 
-    It holds ``image`` (H, W, 3); for each method ``NAME`` (H, W), as it is drawn, and ``NAME_values``, as it came
-    out; of occlusion also ``occlusion_windows`` and ``occlusion_answers``; and ``recipe``, a text. A method that was
-    used twice counts as ``NAME`` and ``NAME-2``.
+    It holds ``image`` (H, W, 3); for each method the heat map ``NAME`` (H, W) and the attribution ``NAME_values``
+    (C, H, W); of occlusion also ``occlusion_windows`` and ``occlusion_predictions``; and ``recipe``, a text. Of
+    several images each array has one more dimension in front. A method that was used twice is ``NAME`` and ``NAME-2``.
 
     Raises
     ------
@@ -115,21 +139,25 @@ def save_arrays(explanations: Sequence[Explanation], path: str | Path) -> Path:
     """
     ensure_arrays(path)
     first = explanations[0]
-    arrays = {"image": first.image[0].permute(1, 2, 0).numpy(), "recipe": np.array(first.recipe.to_json())}
+    arrays = {"image": first.images.permute(0, 2, 3, 1)}
     times: Counter[str] = Counter()
     for each in explanations:
         times[each.method.name] += 1
         number = times[each.method.name]
         name = each.method.name if number == 1 else f"{each.method.name}-{number}"
-        arrays[name] = each.map.numpy()
-        arrays[f"{name}_values"] = each.values.numpy()
-        if each.windows is not None:
-            arrays[f"{name}_windows"] = each.windows.values.numpy()
-            if each.windows.answers is not None:
-                arrays[f"{name}_answers"] = each.windows.answers.numpy()
+        arrays[name] = each.map[:, 0]
+        arrays[f"{name}_values"] = each.values
+        if each.windows:
+            arrays[f"{name}_windows"] = torch.stack([windows.values for windows in each.windows])
+            predictions = [windows.predictions for windows in each.windows if windows.predictions is not None]
+            if predictions:
+                arrays[f"{name}_predictions"] = torch.stack(predictions)
+    plain = {name: (values[0] if len(first) == 1 else values).numpy() for name, values in arrays.items()}
+    if first.recipe is not None:
+        plain["recipe"] = np.array(first.recipe.to_json())
     # NumPy appends .npz to names that lack it, as a temporary one does; to a file it does not.
     held = io.BytesIO()
-    np.savez_compressed(held, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(held, **plain)  # type: ignore[arg-type]
     with files.written_whole(path) as temporary:
         temporary.write_bytes(held.getvalue())
     return Path(path)

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
     from dreamscope.dissection.blind import Blinding
     from dreamscope.dissection.dose_response import Dose
-from dreamscope.cli.photo_options import Class, Controls, Layers, Seed, Start, Targets, given_controls, paths, writable
+from dreamscope.cli.photo_options import (
+    ClassName,
+    Controls,
+    FromLayer,
+    Layers,
+    Seed,
+    Targets,
+    given_controls,
+    paths,
+    writable,
+)
 
 
 @with_model()
@@ -31,28 +41,32 @@ def blind(
         list[str] | None,
         typer.Option(metavar="PHOTOS", help="Photos of the class to measure on; half of the targets if not given."),
     ] = None,
-    evaluate: Annotated[
+    rest: Annotated[
         list[str] | None,
         typer.Option(
             metavar="PHOTOS",
             help="Labelled photos of everything else to measure on, beside half of the controls.",
         ),
     ] = None,
-    class_: Class = None,
+    class_name: ClassName = None,
     channels: Annotated[
         str | None, typer.Option(metavar="SCORES", help="What dissect -o wrote; then nothing is searched.")
     ] = None,
     layers: Layers = None,
-    start: Start = None,
+    from_layer: FromLayer = None,
     method: Annotated[
-        str | None, typer.Option(metavar="M", help="joint if not given, contrast, attribution, frequency or drop.")
+        list[str] | None,
+        typer.Option(
+            metavar="M",
+            help="joint if not given, contrast, attribution, frequency or single; may be repeated, the first chooses.",
+        ),
     ] = None,
     top: Annotated[
         int | None,
         typer.Option(
             metavar="K",
             min=1,
-            help="How many channels to take away; until the class is gone, at most 50, if not given.",
+            help="Number of channels to remove; if not given, until the class is no longer recognised, at most 50.",
         ),
     ] = None,
     how: Annotated[str, typer.Option(metavar="H", help="zero, mean, noise or scale:X.")] = "zero",
@@ -73,7 +87,7 @@ def blind(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Take the channels away that carry a class, and measure what was lost on photos not used for finding."""
+    """Remove the channels that carry a class, and measure what was lost on photos not used for finding."""
     from dreamscope.dissection.blind import blind as technique
     from dreamscope.dissection.dissect import METHODS
     from dreamscope.dissection.scores import ChannelScores
@@ -83,34 +97,36 @@ def blind(
 
     page = writable(out, ".html")
     weights = writable(export, ".safetensors")
-    filmed, rate = _film(film, fps, [*targets, *(controls or []), *(measure or []), *(evaluate or [])])
-    if channels is not None and method is not None:
+    filmed, rate = _film(film, fps, [*targets, *(controls or []), *(measure or []), *(rest or [])])
+    if channels is not None and method:
         raise DreamscopeError("--channels and --method exclude each other: the scores say which channels")
-    if method is not None:
-        ensure_one_of(method, METHODS, "method")
+    for each in method or ():
+        ensure_one_of(each, METHODS, "method")
     if weights is not None and how != "zero" and not how.startswith("scale:"):
         raise DreamscopeError(
             f"'{how}' can't become plain weights: only zero and scale:X can; leave --export or --how out"
         )
     scores = None if channels is None else ChannelScores.load(channels)
-    model = loader() if scores is None else loader.like(scores.recipe.model, near=channels or "")
-    with output.stages() as report:
+    model = (
+        loader() if scores is None or scores.recipe is None else loader.like(scores.recipe.model, near=channels or "")
+    )
+    with output.stages() as callback:
         blinding = technique(
             model,
             paths(targets),
             given_controls(controls),
             measure=paths(measure) if measure else None,
-            rest=paths(evaluate) if evaluate else None,
-            class_=class_,
+            rest=paths(rest) if rest else None,
+            class_name=class_name,
             scores=scores,
             layers=layers or None,
-            start=start,
+            from_layer=from_layer,
             method=method or next(iter(METHODS)),
             top=top,
             how=how,
             draws=draws,
             seed=seed,
-            report=report,
+            callback=callback,
         )
     if page is not None:
         reports.write(blinding, page)

@@ -12,7 +12,17 @@ from dreamscope.cli.options import Json, Loader, with_model
 
 if TYPE_CHECKING:
     from dreamscope.dissection.scores import ChannelScores
-from dreamscope.cli.photo_options import Class, Controls, Layers, Seed, Start, Targets, given_controls, paths, writable
+from dreamscope.cli.photo_options import (
+    ClassName,
+    Controls,
+    FromLayer,
+    Layers,
+    Seed,
+    Targets,
+    given_controls,
+    paths,
+    writable,
+)
 
 
 @with_model()
@@ -21,14 +31,14 @@ def dissect(
     *,
     loader: Loader,
     controls: Controls = None,
-    class_: Class = None,
+    class_name: ClassName = None,
     layers: Layers = None,
-    start: Start = None,
+    from_layer: FromLayer = None,
     method: Annotated[
         list[str] | None,
         typer.Option(
             metavar="M",
-            help="joint, contrast, attribution, frequency, drop; may be repeated, the first ranks. All but drop, "
+            help="joint, contrast, attribution, frequency, single; may be repeated, the first ranks. All but single, "
             "which is slow, if not given.",
         ),
     ] = None,
@@ -46,17 +56,17 @@ def dissect(
     target = writable(out, ".json")
     picture = writable(plot, ".png")
     model = loader()
-    with output.stages() as report:
+    with output.stages() as callback:
         scores = technique(
             model,
             paths(targets),
             given_controls(controls),
-            class_=class_,
+            class_name=class_name,
             layers=layers or None,
-            start=start,
-            methods=method or DEFAULT_METHODS,
+            from_layer=from_layer,
+            method=method or DEFAULT_METHODS,
             seed=seed,
-            report=report,
+            callback=callback,
         )
     if target is not None:
         scores.save(target)
@@ -89,5 +99,5 @@ def _ranking(scores: ChannelScores, top: int) -> dict[str, Any]:
         "channels": rows,
         "agreement": {f"{first} {second}": value for (first, second), value in scores.agreement().items()},
         "unreadable": dict(scores.unreadable),
-        "recipe": asdict(scores.recipe),
+        "recipe": None if scores.recipe is None else asdict(scores.recipe),
     }

@@ -82,7 +82,7 @@ def exemplars(
     if index is not None:
         known = None if given else _known(Exemplars.load(index), index, top=top, least=least)
         files.ensure_writable(index)
-    model = loader() if known is None else loader.like(known.recipe.model, near=index or "")
+    model = loader() if known is None or known.recipe is None else loader.like(known.recipe.model, near=index or "")
     if known is not None:
         known.check(model, index or "")
     addresses = channels_of(model, at) if at else None
@@ -95,8 +95,8 @@ def exemplars(
     )
     sheets = _targets(out, math.ceil(len(rows) / _ROWS), given) if seen else []
     if known is None:
-        with output.stages() as report:
-            known = technique(model, given, addresses, top=top or TOP, least=least, report=report)
+        with output.stages() as callback:
+            known = technique(model, given, addresses, top=top or TOP, least=least, callback=callback)
         if index is not None:
             known.save(index)
     told = [known.of(address, least=low)[:top] for address, low in rows]
@@ -122,7 +122,7 @@ def _known(kept: Exemplars, index: str, *, top: int | None, least: bool) -> Exem
     """Return an index that was read, if it holds what is asked for."""
     if least and not kept.least:
         raise DreamscopeError(f"'{index}' holds the most exciting photos only; give the photos again, with --least")
-    held = kept.recipe.parameters["top"]
+    held = kept.top if kept.recipe is None else kept.recipe.parameters["top"]
     if top is not None and top > held:
         raise DreamscopeError(f"'{index}' holds {held} photos for each channel, not {top}; give the photos again")
     return kept
@@ -174,7 +174,7 @@ def _draw(found: Exemplars, model: Classifier, rows: Sequence[Row], top: int | N
         some = rows[number * _ROWS : (number + 1) * _ROWS]
         drawn, missing = exemplar_sheets.of_exemplars(found, model, some, top=top, alone=len(rows) == 1)
         path.parent.mkdir(exist_ok=True)
-        images.write(drawn, path, note=found.recipe.to_json())
+        images.write(drawn, path, note=found.recipe.to_json() if found.recipe else None)
         gone += missing
     if gone:
         output.note(f"{gone} patches are not shown: their photos are gone, or not what they were")

@@ -45,7 +45,9 @@ def filters(
     model = loader()
     target = Path(out) if out is not None else output.free_name(f"{Path(model.name).stem}-filters", ".png")
     found = technique(model, at)
-    images.write(exemplar_sheets.of_filters(found, scaling), target, note=found.recipe.to_json())
+    images.write(
+        exemplar_sheets.of_filters(found, scaling), target, note=found.recipe.to_json() if found.recipe else None
+    )
     if json:
         norms = [{"channel": c, "norm": n} for c, n in zip(found.channels, found.norms, strict=True)]
         output.as_json({"file": str(target), "layer": found.layer, "kind": found.kind, "filters": norms})

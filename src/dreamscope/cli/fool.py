@@ -47,7 +47,7 @@ def fool(
     recipe: RecipeOf = None,
     json: Json = False,
 ) -> None:
-    """Change a picture as little as can be until it is taken for something else."""
+    """Change a picture as little as possible until it is taken for something else."""
     from dreamscope import files, images
 
     given, load = replayed(
@@ -75,18 +75,17 @@ def fool(
     from dreamscope.adversarial import fool as technique
 
     # A picture that does not fool yet is of no use.
-    with output.keeping(lambda _: None), output.progress("fooling") as report:
-        found = technique.fool(model, report=report, **given)
+    with output.keeping(lambda _: None), output.progress("fooling") as callback:
+        found = technique.fool(model, callback=callback, **given)
+    wanted = "" if found.goal.to is None else model.label(found.goal.to)
     if not found.success:
-        raise DreamscopeError(_why_not(found, model.label(found.wanted) if found.wanted is not None else ""))
-    found.save(target)
+        raise DreamscopeError(_why_not(found, wanted))
+    # What counts is what is in the file, and only a file that fools may replace another.
+    with files.written_whole(target) as temporary:
+        found = found.reread(model, found.save(temporary))
+        if not found.success:
+            raise DreamscopeError(_why_not(found, wanted))
     images.write(found.difference(), beside)
-    # What counts is what is in the file.
-    found = found.reread(model, target)
-    if not found.success:
-        target.unlink()
-        beside.unlink()
-        raise DreamscopeError(_why_not(found, model.label(found.wanted) if found.wanted is not None else ""))
     if json:
         output.as_json(_facts(found, target, beside))
         return
@@ -101,7 +100,7 @@ def fool(
 
 def _why_not(found: Fooling, wanted: str) -> str:
     answer = found.after[0]
-    budget, norm = found.recipe.parameters["budget"], found.recipe.parameters["norm"]
+    budget, norm = found.goal.budget, found.goal.norm
     within = f" within {norm} {budget:.4g}" if budget is not None else ""
     reached = f", {wanted} at {found.wanted_after:.3f}" if wanted else ""
     return (
@@ -116,7 +115,7 @@ def _facts(found: Fooling, target: Path, beside: Path) -> dict[str, Any]:
         "difference": str(beside),
         "before": {"label": found.before[0].label, "confidence": found.before[0].probability},
         "after": {"label": found.after[0].label, "confidence": found.after[0].probability},
-        "wanted": {"index": found.wanted, "before": found.wanted_before, "after": found.wanted_after},
+        "wanted": {"index": found.goal.to, "before": found.wanted_before, "after": found.wanted_after},
         "l2": found.l2,
         "linf": found.linf,
         "steps": found.steps,

@@ -27,40 +27,49 @@ def map_(
         str | None, typer.Option(metavar="LAYER", help="Whose features; the one before the logits if not given.")
     ] = None,
     method: Annotated[str, typer.Option(metavar="M", help="tsne, umap (pip install umap-learn) or pca.")] = "tsne",
-    neighbours: Annotated[int, typer.Option(metavar="K", min=1, help="That are asked for their label.")] = 5,
+    neighbours: Annotated[
+        int, typer.Option(metavar="K", min=1, help="Nearest neighbours whose labels are compared.")
+    ] = 5,
     out: Annotated[
         str | None,
         typer.Option(
-            "-o", "--out", metavar="OUT", help="A .html to zoom into, a .png beside it; map.html if not given."
+            "-o",
+            "--out",
+            metavar="OUT",
+            help="A .html to zoom into, a .png beside it; or only a .png, .jpg or .webp; map.html if not given.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of all randomness.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")] = 0,
     json: Json = False,
 ) -> None:
     """Lay photos out in two dimensions by a layer's features; say how far neighbours agree with labels."""
     from dreamscope import files
     from dreamscope import photos as sets
-    from dreamscope.exploration.embedding import embed
+    from dreamscope.exploration.embedding import map as technique
     from dreamscope.exploration.projections import METHODS
     from dreamscope.figures import embedding_map
+    from dreamscope.pages import map_page
 
     ensure_one_of(method, METHODS, "method")
-    page = Path(out) if out is not None else output.free_name("map", ".html")
-    if page.suffix.lower() != ".html":
-        raise DreamscopeError(f"can't write '{page}': a map is a .html, with a .png of the same name beside it")
-    picture = page.with_suffix(".png")
+    target = Path(out) if out is not None else output.free_name("map", ".html")
+    page = target if target.suffix.lower() == ".html" else None
+    picture = target.with_suffix(".png") if page else target
+    if picture.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise DreamscopeError(f"can't write '{target}': a map is a .html to zoom into, or a .png, .jpg or .webp")
     given = sets.find(photos)
-    for target in (page, picture):
+    written = [page, picture] if page else [picture]
+    for target in written:
         files.ensure_writable(target)
         files.ensure_no_input(target, (photo.path for photo in given))
     model = loader()
-    with output.stages() as report:
-        found = embed(model, given, at, method=method, k=neighbours, seed=seed, report=report)
+    with output.stages() as callback:
+        found = technique(model, given, at, method=method, neighbours=neighbours, seed=seed, callback=callback)
     embedding_map.picture(found, picture)
-    embedding_map.page(found, page)
+    if page:
+        map_page.write(found, page)
     output.unreadable(found.unreadable)
     if json:
-        output.as_json({"file": str(page), "picture": str(picture), **found.to_dict()})
+        output.as_json({"file": str(written[0]), "picture": str(picture), **found.to_dict()})
         return
     print(f"{len(found.points)} photos at {found.layer}, by {found.method}")
     if found.features.count:
@@ -72,8 +81,8 @@ def map_(
         output.table(["label", "photos", "in the features", "on the map"], rows)
     else:
         print("no two photos have the same label, so neighbours can't agree with labels")
-    for written in (page, picture):
-        print(written)
+    for path in written:
+        print(path)
 
 
 def _shares(*shares: float) -> list[str]:

@@ -26,22 +26,29 @@ Controls = Annotated[
 ]
 
 
-Class = Annotated[
+ClassName = Annotated[
     str | None,
-    typer.Option("--class", metavar="LABEL", help="Name or index; the targets' label or likeliest class if not given."),
+    typer.Option(
+        "--class-name",
+        "--class",
+        metavar="LABEL",
+        help="Name or index of the class; the targets' label or likeliest class if not given.",
+    ),
 ]
 
 
 Layers = Annotated[
     list[str] | None,
-    typer.Option(metavar="GLOB", help="Layers to look in; may be repeated. The later activations if not given."),
+    typer.Option(metavar="GLOB", help="Layers to search in; may be repeated. The later activations if not given."),
 ]
 
 
-Start = Annotated[str | None, typer.Option("--from", metavar="LAYER", help="Of these, only from this one on.")]
+FromLayer = Annotated[
+    str | None, typer.Option(metavar="LAYER", help="In place of --layers: the activations from this layer on.")
+]
 
 
-Seed = Annotated[int, typer.Option(metavar="N", help="Of all randomness.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")]
 
 
 def given_controls(controls: list[str] | None) -> list[str | Path]:

@@ -129,6 +129,7 @@ def sheet(
     """Dream the same picture in many ways, or many pictures in the same way, on one labelled sheet."""
     from dreamscope import images
     from dreamscope.figures import difference_maps, sheet_picture
+    from dreamscope.pages import sheet_page
     from dreamscope.sheets import plan as cells
     from dreamscope.sheets.differences import changes as changes_of
     from dreamscope.sheets.gallery import gallery
@@ -178,7 +179,7 @@ def sheet(
         note = found.recipe.to_json()
         images.write(drawn, written[2], note=note)
         images.write(difference_maps.frequencies(changes, title=found.title), written[3], note=note)
-    sheet_picture.page(found, written[1], changes=changes, maps=drawn)
+    sheet_page.write(found, written[1], changes=changes, maps=drawn)
     images.write(sheet_picture.picture(found, columns=columns), target, note=found.recipe.to_json())
     if film is not None:
         written.append(screened(found, film, fps=fps, crossfade=crossfade, every=every, columns=columns))
@@ -226,9 +227,9 @@ def _targets(target: Path, *, differences: bool) -> list[Path]:
 
 def _longest_side(sources: Sequence[str], target: Path) -> int:
     """Read every picture that goes in, so that one that can't be is refused at once; return the longest side."""
-    from dreamscope.optimize.initial_images import STARTS
+    from dreamscope.optimize.initial_images import INITIAL_IMAGES
 
-    sides = [max(output.input_picture(source, target).shape[-2:]) for source in sources if source not in STARTS]
+    sides = [max(output.input_picture(source, target).shape[-2:]) for source in sources if source not in INITIAL_IMAGES]
     return max(sides, default=0)
 
 

@@ -1,17 +1,27 @@
-"""Blind: take a class's channels away, and measure on other photos what was lost and what was not."""
+"""Blind: remove the channels of a class, and measure on other photos what was lost and what was not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from torch import Tensor
 
-from dreamscope import __version__, photos
-from dreamscope.dissection.dissect import METHODS, Report, chosen_layers, class_of, dissect, of_class, others
+from dreamscope import photos
+from dreamscope.dissection.dissect import (
+    METHODS,
+    Search,
+    chosen_layers,
+    chosen_methods,
+    class_of,
+    of_class,
+    others,
+    recipe_of,
+)
 from dreamscope.dissection.dose_response import Comparison, Dose, Stage
 from dreamscope.dissection.evaluation import Evaluation, evaluate
 from dreamscope.dissection.scores import ChannelScores, ablations, addresses
+from dreamscope.dissection.tables import html_table
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.exemplars import exemplars
 from dreamscope.models.addresses import Address
@@ -19,26 +29,27 @@ from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 from dreamscope.optimize.precision import prepared
 from dreamscope.photos import Photo, Source
+from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe
 
 DRAWS = 20
-"""Random sets of the same layers and number, to stand beside the result."""
+"""Random sets of the same layers and number, to compare the result with."""
 TOP = 50
-"""The most channels that are taken away unasked."""
+"""The most channels that are removed unless a number is given."""
 PATCH = 48
 """Pixels: a smaller patch of a photo shows nothing in a report."""
 
 
 @dataclass(frozen=True)
 class Removed:
-    """One channel that was taken away.
+    """One channel that was removed.
 
     Attributes
     ----------
     address : Address
         The channel.
     score, difference, auc : float
-        What the method gave it; its standardised difference and rank AUC, class against controls.
+        Its score by the method; its standardised difference and rank AUC, class against controls.
     patch : Tensor or None
         (1, 3, h, w): what excites it most in the class's photos, as much of the picture as it can see.
     """
@@ -73,14 +84,14 @@ class Blinding:
     removed : tuple of Removed
         The channels, the strongest first.
     scores : ChannelScores
-        What they were chosen by (on all photos, where photos took turns).
-    turns : int
-        How often photos took turns; 1 where one part was for finding and the other for measuring.
+        What they were chosen by (on all photos, where there were folds).
+    folds : int
+        The number of folds; 1 where one part of the photos was for finding and the other for measuring.
     counts : dict
-        How many photos of which kind were used for what.
+        The number of photos of each kind and use.
     unreadable : dict
-        Photos left out, by file name, and why.
-    recipe : Recipe
+        Photos that were skipped, by file name, and why.
+    recipe : Recipe or None
         Enough to make it again.
     """
 
@@ -94,10 +105,10 @@ class Blinding:
     random: Dose
     removed: tuple[Removed, ...]
     scores: ChannelScores
-    turns: int
+    folds: int
     counts: dict[str, int]
     unreadable: dict[str, str]
-    recipe: Recipe
+    recipe: Recipe | None
 
     @property
     def label(self) -> str:
@@ -125,6 +136,13 @@ class Blinding:
             f"as many random channels leave {self.random.recall.value:.0%} and cost {self.random.loss.value:.2f}."
         )
 
+    def _repr_html_(self) -> str:
+        rows = [
+            [f"{self.random.channels} random channels", self.random.recall, self.random.loss],
+            *([dose.channels, dose.recall, dose.loss] for dose in self.curve),
+        ]
+        return html_table(self.verdict(), ["channels removed", "recall", "points of top-1 lost"], rows)
+
 
 def blind(
     model: Classifier,
@@ -133,105 +151,142 @@ def blind(
     *,
     measure: Source | Sequence[Source | Photo] | None = None,
     rest: Source | Sequence[Source | Photo] | None = None,
-    class_: str | int | None = None,
+    class_name: str | int | None = None,
     scores: ChannelScores | None = None,
-    layers: Sequence[str] | None = None,
-    start: str | None = None,
-    method: str = next(iter(METHODS)),
+    layers: str | Sequence[str] | None = None,
+    from_layer: str | None = None,
+    method: str | Sequence[str] = next(iter(METHODS)),
     top: int | None = None,
     how: str = "zero",
     draws: int = DRAWS,
     seed: int = 0,
-    report: Report | None = None,
+    callback: Callback | None = None,
+    progress: bool = False,
+    recipe: bool = True,
 ) -> Blinding:
-    """Take the channels that carry a class away, and measure what was lost.
+    """Remove the channels that carry a class, and measure what was lost.
 
-    Channels are found on one part of the photos, and everything is measured on the other.
+    Channels are found on one part of the photos, and everything is measured on the other. Each control and each photo
+    of the rest is read once, and run through the intact network once, whatever the number of folds.
 
     Parameters
     ----------
     model
         The classifier; it stays as it is.
     targets
-        Photos of the class: half for finding, half for measuring. Fewer than 20 take turns instead.
+        Photos of the class: half for finding, half for measuring. Fewer than 20 are split into folds instead, so that
+        each is measured on once.
     controls
         Photos of other things: half for finding, half for measuring.
     measure
         Photos of the class to measure on; then all targets are for finding.
     rest
         Labelled photos of everything else to measure on, beside the half of the controls.
-    class_
+    class_name
         The class; see `dissect`.
     scores
         Channels found before; then nothing is searched, and the photos they were found on should not be given.
-    layers, start, method
+    layers, from_layer
         See `dissect`.
+    method
+        See `dissect`; the first of several chooses the channels.
     top
-        How many channels; if not given, as many as it took until the class was gone on the photos they were found
-        on, where the method knows (``joint`` does), more where these were few, and no more than `TOP`.
+        The number of channels; if not given, as many as it took until the class was no longer recognised on the
+        photos they were found on, where the method knows (``joint`` does), more where these were few, and no more
+        than `TOP`.
     how
-        ``zero``, ``mean``, ``noise`` or ``scale:X``, see `Ablation`; channels are looked for with ``zero``.
+        ``zero``, ``mean``, ``noise`` or ``scale:X``, see `Ablation`; channels are searched for with ``zero``.
     draws
-        Random sets to compare with.
+        The number of random sets to compare with.
     seed
-        Of all randomness.
-    report
-        Called with what is being done, how much, of how much.
+        Seed of all random numbers.
+    callback
+        ``callback(stage, done, total)``.
+    progress
+        Draw a bar.
+    recipe
+        Keep what the result can be made again with.
 
     Raises
     ------
     DreamscopeError
         See `dissect`; also if nothing is left to measure on.
     """
-    report = report or (lambda *_: None)
+    arguments = locals()
     if draws < 1 or (top is not None and top < 1):
         raise DreamscopeError(f"top and draws are 1 or more, not {top} and {draws}")
     Ablation("any", how)
+    methods = chosen_methods([*([method] if isinstance(method, str) else method), "frequency"])
     found_targets = photos.find(targets)
-    given = scores.class_index if scores is not None and class_ is None else class_
+    given = scores.class_index if scores is not None and class_name is None else class_name
     class_index = class_of(model, found_targets, given)
     found_targets = of_class(model, found_targets, class_index)
     found_controls = others(model, photos.find(controls), found_targets, class_index)
     measured = None if measure is None else of_class(model, photos.find(measure), class_index)
-    turns = _turns(found_targets, measured, seed, searched=scores is None)
+    folds = _folds(found_targets, measured, seed, searched=scores is None)
     find_on, apart = ([], found_controls) if scores is not None else photos.halves(found_controls, seed)
-    # A photo that was looked at while searching proves nothing any more.
-    looked_at = [*found_targets, *found_controls]
-    measure_on = apart if rest is None else others(model, photos.find(rest), looked_at, class_index)
+    # A photo that was used for the search proves nothing any more.
+    used = [*found_targets, *found_controls]
+    measure_on = apart if rest is None else others(model, photos.find(rest), used, class_index)
     if scores is not None:
         scores.check(model, "the scores file")
-    names = list(scores.layers) if scores is not None else chosen_layers(model, layers, start)
-
-    def search(found_on: Sequence[Photo], turn: int) -> ChannelScores:
-        when = f" (turn {turn} of {len(turns)})" if len(turns) > 1 else ""
-        found = scores or dissect(
-            model,
-            found_on,
-            find_on,
-            class_=class_index,
-            layers=names,
-            methods=list(dict.fromkeys([method, "frequency"])),
-            seed=seed,
-            report=lambda what, done, total: report(what + when, done, total),
+    names = list(scores.layers) if scores is not None else chosen_layers(model, layers, from_layer)
+    made = None
+    if recipe:
+        made = Recipe.of_call(
+            blind,
+            arguments,
+            inputs={
+                "targets": photos.reference(found_targets),
+                "controls": photos.reference(found_controls),
+                "measure": None if measured is None else photos.reference(measured),
+                "rest": None if rest is None else photos.reference(measure_on),
+                "scores": None if scores is None or scores.recipe is None else asdict(scores.recipe),
+            },
+            resolved={
+                "class_name": class_index,
+                "layers": names,
+                "from_layer": None,
+                "method": methods[0] if scores is None else scores.method,
+                "folds": [[[photo.path.name for photo in part] for part in fold] for fold in folds],
+                "measured_on": [photo.path.name for photo in measure_on],
+            },
         )
-        if not len(found.ranking()):
-            raise DreamscopeError(f"no channel carries '{found.label}' by {found.method}; do the photos show it?")
-        return found
+    with reported(callback, progress=progress) as callback_:
+        search = None
+        if scores is None:
+            search = Search(model, class_index, names, find_on, methods, seed=seed, callback=callback_)
 
-    fast, _ = prepared(model, names, max(model.input_size), "float32")
-    comparison = Comparison(fast, class_index, how=how, draws=draws, seed=seed, report=report)
-    for number, (find_targets, measure_targets) in enumerate(turns, 1):
-        found = search(find_targets, number)
-        comparison.add(found, _count(found, top), measure_targets, measure_on)
-    if len(turns) > 1:
-        # What is taken away in the end is found on all of them; what it does was measured turn by turn.
-        found = search(found_targets, len(turns))
+        def found_on(find_targets: Sequence[Photo], fold: int) -> ChannelScores:
+            if search is None:
+                assert scores is not None
+                found = scores
+            else:
+                kept = None
+                if recipe:
+                    kept = recipe_of(
+                        arguments, find_targets, find_on, class_index=class_index, layers=names, methods=methods
+                    )
+                found = search.run(find_targets, recipe=kept, callback=_in_fold(callback_, fold, len(folds)))
+            if not len(found.ranking()):
+                raise DreamscopeError(f"no channel carries '{found.label}' by {found.method}; do the photos show it?")
+            return found
+
+        fast = prepared(model, names, max(model.input_size), "float32")[0] if search is None else search.model
+        comparison = Comparison(fast, class_index, how=how, draws=draws, seed=seed)
+        for number, (find_targets, measure_targets) in enumerate(folds, 1):
+            found = found_on(find_targets, number)
+            comparison.add(found, _count(found, top), measure_targets)
+        if len(folds) > 1:
+            # What is removed in the end is found on all of them; its effect was measured fold by fold.
+            found = found_on(found_targets, 0)
+        comparison.measure(measure_on, callback_)
     places = found.ranking()[: _count(found, top)].tolist()
     curve, curve_frequency = comparison.curves(found.method)
     edits = ablations(found, places, how)
     return Blinding(
         model=model.edited(edits),
-        result=comparison.result(model),
+        result=comparison.result(),
         on_controls=None if rest is None else evaluate(fast, fast.edited(edits), [], apart, class_index=class_index),
         curve=curve,
         curve_frequency=curve_frequency,
@@ -240,38 +295,23 @@ def blind(
         random=comparison.random(),
         removed=_removed(found, places, model, found_targets),
         scores=found,
-        turns=len(turns),
+        folds=len(folds),
         counts={
-            "targets to find on": len(turns[0][0]) if scores is None else 0,
-            "targets to measure on": sum(len(part) for _, part in turns),
+            "targets to find on": len(folds[0][0]) if scores is None else 0,
+            "targets to measure on": sum(len(part) for _, part in folds),
             "controls to find on": len(find_on),
             "others to measure on": len(measure_on),
         },
         unreadable={**found.unreadable, **comparison.unreadable},
-        recipe=Recipe(
-            version=__version__,
-            command="blind",
-            model=model.source,
-            inputs={
-                "targets": photos.reference(found_targets),
-                "controls": photos.reference(found_controls),
-                "measure": None if measured is None else photos.reference(measured),
-                "rest": None if rest is None else photos.reference(measure_on),
-            },
-            parameters={
-                "class": class_index,
-                "layers": names,
-                "method": found.method,
-                "top": top,
-                "how": how,
-                "draws": draws,
-                "seed": seed,
-                "turns": [[[photo.path.name for photo in part] for part in turn] for turn in turns],
-                "others measured on": [photo.path.name for photo in measure_on],
-                "removed": [str(address) for address in addresses(found, places)],
-            },
-        ),
+        recipe=made and made.but(removed=[str(address) for address in addresses(found, places)]),
     )
+
+
+def _in_fold(callback: Callback | None, number: int, count: int) -> Callback | None:
+    if callback is None or count == 1:
+        return callback
+    which = f"fold {number} of {count}" if number else "all photos"
+    return lambda stage, done, total: callback(f"{stage} ({which})", done, total)
 
 
 def _count(found: ChannelScores, top: int | None) -> int:
@@ -279,14 +319,14 @@ def _count(found: ChannelScores, top: int | None) -> int:
         return top
     if found.enough is None:
         return TOP
-    # Gone on few photos is not yet gone on others: with four, twice as many channels.
+    # What was enough for few photos is not yet enough for others: with four, twice as many channels.
     return min(round(found.enough * (1 + 4 / found.counts["targets"])), TOP)
 
 
-def _turns(
+def _folds(
     targets: Sequence[Photo], measured: Sequence[Photo] | None, seed: int, *, searched: bool
-) -> Sequence[photos.Turn]:
-    """Return what to find channels on and what to measure them on, once or by turns."""
+) -> Sequence[photos.Fold]:
+    """Return what to find channels on and what to measure them on, once or in folds."""
     if measured is not None:
         same = {photo.path.absolute() for photo in targets}
         apart = [photo for photo in measured if photo.path.absolute() not in same]
@@ -295,15 +335,15 @@ def _turns(
         return [(targets, apart)]
     if not searched:
         return [([], targets)]
-    return photos.turns(targets, seed)
+    return photos.folds(targets, seed)
 
 
 def _removed(
     found: ChannelScores, places: Sequence[int], model: Classifier, targets: Sequence[Photo]
 ) -> tuple[Removed, ...]:
     channels = [found.address(place) for place in places]
-    loudest = exemplars(model, targets, list(found.layers), top=1)
-    patches = [row[0] if row else None for row in loudest.patches(model, channels, smallest=PATCH)]
+    strongest = exemplars(model, targets, list(found.layers), top=1)
+    patches = [row[0] if row else None for row in strongest.patches(model, channels, smallest=PATCH)]
     ranked = found.scores[found.method]
     return tuple(
         Removed(

@@ -1,4 +1,4 @@
-"""Gates: a factor for each channel of each photo, whose gradient is the channel's first-order effect."""
+"""Channel masks: a factor for each channel of each photo, whose gradient is the channel's first-order effect."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from dreamscope.models.layers import tensor_of, with_tensor
 
 
 @contextmanager
-def gated(model: Classifier, gates: Mapping[str, Tensor], shifts: Mapping[str, Tensor] | None = None) -> Iterator[None]:
-    """Multiply layers' outputs by gates, and add shifts, for the length of the block.
+def masked(
+    model: Classifier, masks: Mapping[str, Tensor], shifts: Mapping[str, Tensor] | None = None
+) -> Iterator[None]:
+    """Multiply layers' outputs by masks, and add shifts, for the length of the block.
 
-    A gate of 0 removes a channel. The gradient of a score to gates of 1 is the sum over positions of
-    activation times gradient; to shifts of 0 it is the sum of the gradient alone.
+    A factor of 0 removes a channel. The gradient of a score with respect to factors of 1 is the sum over positions of
+    activation times gradient; with respect to shifts of 0 it is the sum of the gradient alone.
 
     Parameters
     ----------
     model
         The classifier; afterwards as it was.
-    gates
+    masks
         Layer name -> (C,) for all photos or (N, C) for each.
     shifts
         Layer name -> (N, C), for some or all of the same layers.
@@ -37,14 +39,14 @@ def gated(model: Classifier, gates: Mapping[str, Tensor], shifts: Mapping[str, T
             tensor = tensor_of(output)
             if tensor is None:
                 return None
-            changed = tensor * _along(gates[name], tensor, axis)
+            changed = tensor * _along(masks[name], tensor, axis)
             if shifts is not None and name in shifts:
                 changed = changed + _along(shifts[name], tensor, axis)
             return with_tensor(output, changed)
 
         return hook
 
-    with model.hooked({name: hook_for(name) for name in gates}):
+    with model.hooked({name: hook_for(name) for name in masks}):
         yield
 
 

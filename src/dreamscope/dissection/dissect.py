@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from dreamscope import __version__, photos
+from dreamscope import photos
 from dreamscope.dissection.first_order import Channels, effects
-from dreamscope.dissection.greedy import joint
+from dreamscope.dissection.greedy import Chosen, Harm, joint
+from dreamscope.dissection.photo_set import PhotoSet, drawn
 from dreamscope.dissection.scores import ChannelScores
-from dreamscope.dissection.single_ablation import drop
-from dreamscope.dissection.statistics import Responses, rank_auc, respond, standardized_difference
+from dreamscope.dissection.single_ablation import single
+from dreamscope.dissection.statistics import rank_auc, standardized_difference
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.exploration.unit_layers import unit_layers
 from dreamscope.models import labels as class_names
@@ -23,122 +23,150 @@ from dreamscope.models.classifier import Classifier
 from dreamscope.models.labels import truth_of
 from dreamscope.optimize.precision import prepared
 from dreamscope.photos import Photo, Source, Stream
+from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe
 
-BATCH = 32
-
-Report = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and of how much."""
-
-
-@dataclass
-class Study:
-    """What the methods work with: a network, photos of a class and of others, and what is known of them so far."""
-
-    model: Classifier
-    class_index: int
-    channels: Channels
-    targets: Sequence[Photo]
-    controls: Sequence[Photo]
-    seed: int
-    report: Report
-    unreadable: dict[Path, str] = field(default_factory=dict)
-    of_targets: Responses | None = None
-    of_controls: Responses | None = None
-    enough: int | None = None
-
-    def passes(self, photos_: Sequence[Photo], what: str) -> Iterator[Tensor]:
-        """Yield batches of images, reporting and noting what can't be read."""
-        stream = Stream(photos_, self.model.prepared, batch=BATCH)
-        done = 0
-        for named, pictures in stream:
-            yield pictures
-            done += len(named)
-            self.report(what, done, len(photos_))
-        self.unreadable.update(stream.unreadable)
-
-    def pictures(self, photos_: Sequence[Photo], most: int, what: str) -> Tensor:
-        """Return so many of the photos at once, prepared, (N, 3, H, W)."""
-        return torch.cat(list(self.passes(_some(photos_, most, self.seed), f"reading {what}")))
+MOST_TARGETS = 256
+MOST_CONTROLS = 512
+"""Photos that a set is chosen on; of more, so many are drawn, so that memory and time have a bound."""
+SINGLE_TARGETS = 16
 
 
-def frequency(study: Study) -> Tensor:
-    """Count in how many of the class's photos a channel is among its layer's five loudest.
+class Search:
+    """Looks for the channels that carry a class, on one or several sets of photos of it against the same controls.
+
+    The controls are read, and run through the intact network, once for all of them.
+
+    Parameters
+    ----------
+    model
+        The classifier.
+    class_index
+        The class.
+    layers
+        Whose channels.
+    controls
+        Photos of other things.
+    methods
+        Names in `METHODS`; the first ranks.
+    seed
+        Of the draw among many photos, and of the pairs of classes in `Harm`.
+    callback
+        ``callback(stage, done, total)``.
+    """
+
+    def __init__(
+        self,
+        model: Classifier,
+        class_index: int,
+        layers: Sequence[str],
+        controls: Sequence[Photo],
+        methods: Sequence[str],
+        *,
+        seed: int = 0,
+        callback: Callback | None = None,
+    ) -> None:
+        self.model, _ = prepared(model, layers, max(model.input_size), "float32")
+        self.class_index = class_index
+        self.channels = Channels.of(self.model, layers)
+        self._methods = methods
+        self._seed = seed
+        self.controls = self._set("controls", controls, MOST_CONTROLS if "joint" in methods else 0, callback)
+
+    def _set(self, what: str, given: Sequence[Photo], most: int, callback: Callback | None) -> PhotoSet:
+        return PhotoSet(self.model, self.channels.layers, what, given, most=most, seed=self._seed, callback=callback)
+
+    @cached_property
+    def harm(self) -> Harm:
+        """What removing channels would do to the controls."""
+        known = self.controls.responses
+        return Harm(
+            self.model,
+            self.controls.images,
+            self.controls.logits,
+            self.class_index,
+            responses=(known.mean.square() + known.deviation.square()).sqrt(),
+            seed=self._seed,
+        )
+
+    def run(
+        self, targets: Sequence[Photo], *, recipe: Recipe | None = None, callback: Callback | None = None
+    ) -> ChannelScores:
+        """Score all channels on photos of the class."""
+        of_class = self._set("targets", targets, MOST_TARGETS, callback)
+        found = {method: METHODS[method](self, of_class, callback) for method in self._methods}
+        first = found[self._methods[0]]
+        mine, others = of_class.responses, self.controls.responses
+        unreadable = {**of_class.unreadable, **self.controls.unreadable}
+        return ChannelScores(
+            layers=dict(zip(self.channels.layers, self.channels.widths, strict=True)),
+            class_index=self.class_index,
+            label=self.model.label(self.class_index),
+            scores={name: each.scores if isinstance(each, Chosen) else each for name, each in found.items()},
+            numbers={
+                "target_mean": mine.mean,
+                "control_mean": others.mean,
+                "difference": standardized_difference(mine, others),
+                "auc": rank_auc(mine, others),
+            },
+            enough=first.enough if isinstance(first, Chosen) else None,
+            counts={"targets": mine.count, "controls": others.count},
+            unreadable={path.name: reason for path, reason in unreadable.items()},
+            recipe=recipe,
+        )
+
+
+def frequency(_search: Search, targets: PhotoSet, _callback: Callback | None) -> Tensor:
+    """Return the share of the class's photos in which a channel is among its layer's five loudest.
 
     The rule of the write-ups that cut channels out by hand: by L2 norm, whatever other photos do.
     """
-    assert study.of_targets is not None
-    return study.of_targets.loud
+    return targets.responses.loud
 
 
-def contrast(study: Study) -> Tensor:
+def contrast(search: Search, targets: PhotoSet, _callback: Callback | None) -> Tensor:
     """Return the standardised difference between the class's photos and the controls (Cohen's d).
 
     The question of network dissection (Bau et al. 2020, "Understanding the role of individual units"), with
     controls in place of segmentations.
     """
-    assert study.of_targets is not None
-    assert study.of_controls is not None
-    return standardized_difference(study.of_targets, study.of_controls)
+    return standardized_difference(targets.responses, search.controls.responses)
 
 
-def attribution(study: Study) -> Tensor:
+def attribution(search: Search, targets: PhotoSet, callback: Callback | None) -> Tensor:
     """Return gradient of the class score times (activation minus its mean over controls), averaged over targets.
 
     First-order effect of the channel on the class (Molchanov et al. 2017; Nanda 2023, "Attribution patching").
     """
-    assert study.of_controls is not None
-    total = torch.zeros(len(study.channels.removed))
+    total = torch.zeros(len(search.channels.removed))
     count = 0
-    for pictures in study.passes(study.targets, "attribution"):
-        found = effects(study.model, study.channels, pictures, lambda answers: answers[:, study.class_index])
-        total -= (found.changes + study.of_controls.mean * found.slopes).sum(0)
-        count += len(pictures)
+    for images in targets.batches("attribution", callback):
+        (found,) = effects(search.model, search.channels, images, lambda logits: logits[:, search.class_index])
+        total -= (found.changes + search.controls.responses.mean * found.slopes).sum(0)
+        count += len(images)
     return total / count
 
 
-def jointly(study: Study) -> Tensor:
+def jointly(search: Search, targets: PhotoSet, callback: Callback | None) -> Chosen:
     """Choose a set together, for the most of the class at the least harm to the controls; see `joint`."""
-    assert study.of_controls is not None
-    chosen = joint(
-        study.model,
-        study.channels,
-        study.pictures(study.targets, MOST_TARGETS, "targets"),
-        study.pictures(study.controls, MOST_CONTROLS, "controls"),
-        study.class_index,
-        responses=(study.of_controls.mean.square() + study.of_controls.deviation.square()).sqrt(),
-        seed=study.seed,
-        report=lambda done, total: study.report("choosing channels together", done, total),
-    )
-    study.enough = chosen.enough
-    return chosen.scores
+    return joint(search.model, search.channels, targets.images, search.harm, search.class_index, callback=callback)
 
 
-def dropped(study: Study) -> Tensor:
-    """Measure what the class loses when each channel alone is taken away; see `drop`."""
-    return drop(
-        study.model,
-        study.channels,
-        study.pictures(study.targets, DROP_TARGETS, "targets"),
-        study.class_index,
-        report=lambda done, total: study.report("dropping channels one by one", done, total),
-    )
+def singly(search: Search, targets: PhotoSet, callback: Callback | None) -> Tensor:
+    """Measure what the class loses when each channel alone is removed; see `single`."""
+    return single(search.model, search.channels, targets.some(SINGLE_TARGETS), search.class_index, callback=callback)
 
 
-METHODS: dict[str, Callable[[Study], Tensor]] = {
+METHODS: dict[str, Callable[[Search, PhotoSet, Callback | None], Tensor | Chosen]] = {
     "joint": jointly,
     "contrast": contrast,
     "attribution": attribution,
     "frequency": frequency,
-    "drop": dropped,
+    "single": singly,
 }
 """The methods by name; the first is recommended."""
 
 DEFAULT_METHODS = ("joint", "contrast", "attribution", "frequency")
-MOST_TARGETS = 256
-MOST_CONTROLS = 512
-"""Photos that a set is chosen on; of more, so many are drawn, so that memory and time have a bound."""
-DROP_TARGETS = 16
 
 
 def dissect(
@@ -146,12 +174,14 @@ def dissect(
     targets: Source | Sequence[Source | Photo],
     controls: Source | Sequence[Source | Photo],
     *,
-    class_: str | int | None = None,
-    layers: Sequence[str] | None = None,
-    start: str | None = None,
-    methods: Sequence[str] = DEFAULT_METHODS,
+    class_name: str | int | None = None,
+    layers: str | Sequence[str] | None = None,
+    from_layer: str | None = None,
+    method: str | Sequence[str] = DEFAULT_METHODS,
     seed: int = 0,
-    report: Report | None = None,
+    callback: Callback | None = None,
+    progress: bool = False,
+    recipe: bool = True,
 ) -> ChannelScores:
     """Rank the channels of a network by how much they carry a class.
 
@@ -161,20 +191,24 @@ def dissect(
         The classifier.
     targets, controls
         Photos of the class and of other things: folders, photos or labels files, see `dreamscope.photos.find`.
-        Controls that are labelled as the class are left out, and so are targets that are labelled otherwise.
-    class_
-        Its name or index; the targets' label, or else what most targets are taken for, if not given.
+        Controls that are labelled as the class are skipped, and so are targets that are labelled otherwise.
+    class_name
+        The class's name or index; the targets' label, or else what most targets are taken for, if not given.
     layers
         Layer names or globs; the layers of `unit_layers` if not given.
-    start
-        Of these, only from this layer on.
-    methods
-        Names in `METHODS`; the first ranks. ``joint`` chooses a set together, the others score one by one:
-        ``contrast``, ``attribution``, ``frequency``, ``drop`` (measured, slow, resumable).
+    from_layer
+        In place of `layers`: those of `unit_layers` from this layer on.
+    method
+        One or several names in `METHODS`; the first ranks. ``joint`` chooses a set together, the others score channels
+        one by one: ``contrast``, ``attribution``, ``frequency``, ``single`` (measured, slow, resumable).
     seed
-        Of the draw among many photos.
-    report
-        Called with what is being done, how much, of how much.
+        Seed of all random numbers.
+    callback
+        ``callback(stage, done, total)``.
+    progress
+        Draw a bar.
+    recipe
+        Keep what the scores can be made again with.
 
     Returns
     -------
@@ -185,103 +219,90 @@ def dissect(
     DreamscopeError
         No photos, fewer than two of a set that can be read, no such class, layer or method.
     """
-    for method in methods:
-        ensure_one_of(method, METHODS, "method")
-    if not methods:
-        raise DreamscopeError(f"no method given; there are {', '.join(METHODS)}")
+    arguments = locals()
+    methods = chosen_methods(method)
     found_targets, found_controls = photos.find(targets), photos.find(controls)
-    class_index = class_of(model, found_targets, class_)
+    class_index = class_of(model, found_targets, class_name)
     found_targets = of_class(model, found_targets, class_index)
     found_controls = others(model, found_controls, found_targets, class_index)
-    names = chosen_layers(model, layers, start)
-    fast, _ = prepared(model, names, max(model.input_size), "float32")
-    study = Study(
-        fast,
-        class_index,
-        Channels.of(fast, names),
-        found_targets,
-        found_controls,
-        seed,
-        report or (lambda *_: None),
-    )
-    study.of_controls = respond(fast, names, study.passes(found_controls, "controls"))
-    study.of_targets = respond(fast, names, study.passes(found_targets, "targets"))
-    enough(study.of_targets, study.of_controls)
-    scores = {method: METHODS[method](study) for method in methods}
-    return ChannelScores(
-        layers=dict(zip(study.channels.layers, study.channels.widths, strict=True)),
-        class_index=class_index,
-        label=model.label(class_index),
-        scores=scores,
-        numbers={
-            "target_mean": study.of_targets.mean,
-            "control_mean": study.of_controls.mean,
-            "difference": standardized_difference(study.of_targets, study.of_controls),
-            "auc": rank_auc(study.of_targets, study.of_controls),
-        },
-        enough=study.enough if methods[0] == "joint" else None,
-        counts={"targets": study.of_targets.count, "controls": study.of_controls.count},
-        unreadable={path.name: reason for path, reason in study.unreadable.items()},
-        recipe=Recipe(
-            version=__version__,
-            command="dissect",
-            model=model.source,
-            inputs={"targets": photos.reference(found_targets), "controls": photos.reference(found_controls)},
-            parameters={
-                "class": class_index,
-                "layers": names,
-                "methods": list(methods),
-                "seed": seed,
-            },
-        ),
+    names = chosen_layers(model, layers, from_layer)
+    made = None
+    if recipe:
+        made = recipe_of(
+            arguments, found_targets, found_controls, class_index=class_index, layers=names, methods=methods
+        )
+    with reported(callback, progress=progress) as callback_:
+        search = Search(model, class_index, names, found_controls, methods, seed=seed, callback=callback_)
+        return search.run(found_targets, recipe=made, callback=callback_)
+
+
+def recipe_of(
+    arguments: dict[str, object],
+    targets: Sequence[Photo],
+    controls: Sequence[Photo],
+    *,
+    class_index: int,
+    layers: Sequence[str],
+    methods: Sequence[str],
+) -> Recipe:
+    """Return the recipe of scores, from the arguments of `dissect` or of a function that has them too."""
+    return Recipe.of_call(
+        dissect,
+        arguments,
+        inputs={"targets": photos.reference(targets), "controls": photos.reference(controls)},
+        resolved={"class_name": class_index, "layers": list(layers), "from_layer": None, "method": list(methods)},
     )
 
 
-def class_of(model: Classifier, targets: Sequence[Photo], class_: str | int | None) -> int:
-    """Return the class that is meant: as named, as the targets are labelled, or as most of them are taken."""
-    if class_ is not None:
-        return class_names.index_of(class_, model.labels, model=model.name)
+def chosen_methods(method: str | Sequence[str]) -> list[str]:
+    """Return the names of methods, each once; raise if there is none or one that there isn't."""
+    methods = list(dict.fromkeys([method] if isinstance(method, str) else method))
+    for each in methods:
+        ensure_one_of(each, METHODS, "method")
+    if not methods:
+        raise DreamscopeError(f"no method given; there are {', '.join(METHODS)}")
+    return methods
+
+
+def class_of(model: Classifier, targets: Sequence[Photo], class_name: str | int | None) -> int:
+    """Return the index of the class: as named, as the targets are labelled, or what most of them are taken for."""
+    if class_name is not None:
+        return class_names.index_of(class_name, model.labels, model=model.name)
     truths = {truth_of(photo, model.labels) for photo in targets}
     if len(truths) == 1 and (only := truths.pop()) is not None:
         return only
     with torch.no_grad():
-        few = Stream(_some(targets, DROP_TARGETS, 0), model.prepared)
-        found = torch.cat([model.logits(pictures).argmax(1) for _, pictures in few])
+        few = Stream(drawn(targets, SINGLE_TARGETS, 0), model.prepared)
+        found = torch.cat([model.logits(images).argmax(1) for _, images in few])
     return int(found.mode().values)
 
 
-def of_class(model: Classifier, photos_: Sequence[Photo], class_index: int) -> list[Photo]:
+def of_class(model: Classifier, given: Sequence[Photo], class_index: int) -> list[Photo]:
     """Return the photos of the class: where some are labelled as it, those that are not labelled otherwise."""
-    truths = [truth_of(photo, model.labels) for photo in photos_]
+    truths = [truth_of(photo, model.labels) for photo in given]
     if class_index not in truths:
-        return list(photos_)
-    return [photo for photo, truth in zip(photos_, truths, strict=True) if truth in (class_index, None)]
+        return list(given)
+    return [photo for photo, truth in zip(given, truths, strict=True) if truth in (class_index, None)]
 
 
-def others(model: Classifier, photos_: Sequence[Photo], targets: Sequence[Photo], class_index: int) -> list[Photo]:
+def others(model: Classifier, given: Sequence[Photo], targets: Sequence[Photo], class_index: int) -> list[Photo]:
     """Return the photos that are neither among the targets nor labelled as their class."""
     same = {photo.path.absolute() for photo in targets}
-    kept = [p for p in photos_ if p.path.absolute() not in same and truth_of(p, model.labels) != class_index]
-    if not kept:
+    left = [p for p in given if p.path.absolute() not in same and truth_of(p, model.labels) != class_index]
+    if not left:
         raise DreamscopeError(
-            f"all other photos were looked at already, or labelled '{model.label(class_index)}'; give others"
+            f"all other photos were used for finding, or are labelled '{model.label(class_index)}'; give others"
         )
-    return kept
+    return left
 
 
-def chosen_layers(model: Classifier, layers: Sequence[str] | None, start: str | None) -> list[str]:
+def chosen_layers(model: Classifier, layers: str | Sequence[str] | None, from_layer: str | None) -> list[str]:
     """Return the layers to rank, by glob or by default."""
     if layers is None:
-        return unit_layers(model, start)
-    return list(dict.fromkeys(address.layer for address in resolve(layers, model)))
-
-
-def enough(targets: Responses, controls: Responses) -> None:
-    """Raise if there are too few photos for a comparison."""
-    for what, responses in (("targets", targets), ("controls", controls)):
-        if responses.count < 2:
-            raise DreamscopeError(f"{responses.count} readable photo of the {what}; at least 2 are needed to compare")
-
-
-def _some(photos_: Sequence[Photo], most: int, seed: int) -> Sequence[Photo]:
-    return photos_ if len(photos_) <= most else photos.shuffled(photos_, seed)[:most]
+        return unit_layers(model, from_layer)
+    if from_layer is not None:
+        raise DreamscopeError(
+            "layers and from_layer exclude each other: the first names layers, the second the default ones from one on"
+        )
+    globs = [layers] if isinstance(layers, str) else layers
+    return list(dict.fromkeys(address.layer for address in resolve(globs, model)))

@@ -1,18 +1,20 @@
-"""One edit beside others: dose and response, the `frequency` rule, random channels - gathered turn by turn."""
+"""One edit beside others: dose and response, the `frequency` rule, random channels - over one or several folds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from dreamscope.dissection import intervals
-from dreamscope.dissection.evaluation import Answer, Evaluation, answers, compare, lost, recall
+from dreamscope.dissection.evaluation import Evaluation, PhotoPrediction, compare, lost, predict, recall
 from dreamscope.dissection.intervals import Estimate
 from dreamscope.dissection.scores import ChannelScores, ablations
+from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.photos import Photo
+from dreamscope.progress import Callback
 
 DOSES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -22,7 +24,7 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Dose:
-    """What so many channels do: the class's recall, and top-1 points lost on everything else."""
+    """What removing so many channels does: the class's recall, and top-1 points lost on everything else."""
 
     channels: int
     recall: Estimate
@@ -36,28 +38,31 @@ class Stage:
     Attributes
     ----------
     channels : int
-        How many are gone; 0 before.
-    answers : tuple of Answer
-        To the photos that were measured on, in the order of `Evaluation.photos`.
+        The number of channels removed; 0 before.
+    predictions : tuple of PhotoPrediction
+        Of the photos that were measured on, in the order of `Evaluation.photos`.
     chosen : bool
         Whether this is the choice that was measured.
     """
 
     channels: int
-    answers: tuple[Answer, ...]
+    predictions: tuple[PhotoPrediction, ...]
     chosen: bool = False
 
 
-Told = list[Answer]
+Name = tuple[str, int]
+"""Names a choice of channels: a method and a number of channels, ``random`` and the number of a draw, ..."""
 
 _NOTHING = ("nothing", 0)
-"""The name of the choice to take nothing away."""
 _CHOSEN = ("chosen", 0)
 _AS_MANY = ("as many by frequency", 0)
 
 
 class Comparison:
-    """Measures one choice of channels beside others on the same photos; several turns are put together.
+    """Measures one choice of channels beside others on the same photos; several folds are put together.
+
+    First every fold is added, then all are measured: so each photo is read once, and run through the intact network
+    once, whatever the number of folds.
 
     Parameters
     ----------
@@ -68,69 +73,78 @@ class Comparison:
     how
         See `Ablation`.
     draws
-        Random sets.
+        The number of random sets.
     seed
         Of the draws.
-    report
-        Called with what is being done, how much, of how much.
+
+    Attributes
+    ----------
+    unreadable : dict
+        Photos that were skipped, by file name, and why.
     """
 
-    def __init__(
-        self,
-        model: Classifier,
-        class_index: int,
-        *,
-        how: str,
-        draws: int,
-        seed: int,
-        report: Callable[[str, int, int], None],
-    ) -> None:
+    def __init__(self, model: Classifier, class_index: int, *, how: str, draws: int, seed: int) -> None:
         self.unreadable: dict[str, str] = {}
         self._model = model
         self._class = class_index
         self._how = how
         self._draws = draws
         self._generator = torch.Generator().manual_seed(seed)
-        self._report = report
-        self._photos: list[Photo] = []
-        self._turns = 0
+        self._folds: list[tuple[dict[Name, Classifier], Sequence[Photo]]] = []
+        self._sizes: dict[Name, int] = {}
         self._varied = False
-        # Name of a choice -> the answers to the class's photos and to everything else, all turns in a row.
-        self._told: dict[tuple[str, int], tuple[Told, Told]] = {}
-        self._sizes: dict[tuple[str, int], int] = {}
+        self._photos: list[Photo] = []
+        # What is predicted of the class's photos, and of everything else: all folds in a row. A choice other than the
+        # chosen one is measured on everything else in the first fold only: more is not worth the time.
+        self._targets: dict[Name, list[PhotoPrediction]] = {}
+        self._rest: dict[Name, list[PhotoPrediction]] = {}
 
-    def add(self, scores: ChannelScores, top: int, targets: Sequence[Photo], rest: Sequence[Photo]) -> None:
-        """Measure one turn: the `top` channels of `scores` on photos that they were not found on."""
+    def add(self, scores: ChannelScores, top: int, targets: Sequence[Photo]) -> None:
+        """Add a fold: the `top` channels of `scores`, and photos of the class that they were not found on."""
         choices = {_NOTHING: list[int](), **self._choices(scores, top)}
+        # Folds that chose different numbers have no one dose in common.
+        self._varied |= self._sizes.get(_CHOSEN, len(choices[_CHOSEN])) != len(choices[_CHOSEN])
+        self._sizes |= {name: len(places) for name, places in choices.items()}
         models = {
             name: self._model.edited(ablations(scores, places, self._how)) if places else self._model
             for name, places in choices.items()
         }
-        # In later turns everything else is the same; only of the choice itself is its mean over turns worth the time.
-        always = (_NOTHING, _CHOSEN)
-        asked = {name: model for name, model in models.items() if not self._turns or name in always}
-        total = len(models) * len(targets) + len(asked) * len(rest)
+        self._folds.append((models, targets))
+
+    def measure(self, rest: Sequence[Photo], callback: Callback | None = None) -> None:
+        """Measure the folds on their photos of the class, and on everything else.
+
+        Raises
+        ------
+        DreamscopeError
+            If none of the photos of the class can be read, or none of the rest.
+        """
+        on_rest = list(self._folds[0][0].items()) + [(_CHOSEN, models[_CHOSEN]) for models, _ in self._folds[1:]]
+        total = sum(len(models) * len(targets) for models, targets in self._folds) + len(on_rest) * len(rest)
         done = 0
 
         def count(more: int) -> None:
             nonlocal done
             done += more
-            self._report("measuring", done, total)
+            if callback is not None:
+                callback("measuring", done, total)
 
-        of_targets = answers([*models.values()], targets, self._class, batch=_AT_ONCE, report=count)
-        of_rest = answers([*asked.values()], rest, self._class, batch=_AT_ONCE, report=count)
-        self._turns += 1
-        self._photos += of_targets.photos
-        self.unreadable |= {**of_targets.unreadable, **of_rest.unreadable}
-        # Turns that chose different numbers have no one dose in common.
-        self._varied |= self._sizes.get(_CHOSEN, len(choices[_CHOSEN])) != len(choices[_CHOSEN])
-        self._sizes |= {name: len(places) for name, places in choices.items()}
-        for name, mine in zip(models, of_targets.answers, strict=True):
-            self._told.setdefault(name, ([], []))[0].extend(mine)
-        for name, others in zip(asked, of_rest.answers, strict=True):
-            self._told[name][1].extend(others)
+        for models, targets in self._folds:
+            # Where a fold is a single photo, that one may be unreadable.
+            found = predict([*models.values()], targets, self._class, batch=_AT_ONCE, needs=0, callback=count)
+            self._photos += found.photos
+            self.unreadable |= found.unreadable
+            for name, mine in zip(models, found.by_model, strict=True):
+                self._targets.setdefault(name, []).extend(mine)
+        if not self._photos:
+            reason = next(iter(self.unreadable.values()))
+            raise DreamscopeError(f"none of the photos of the class to measure on can be read: {reason}")
+        found = predict([model for _, model in on_rest], rest, self._class, batch=_AT_ONCE, callback=count)
+        self.unreadable |= found.unreadable
+        for (name, _), mine in zip(on_rest, found.by_model, strict=True):
+            self._rest.setdefault(name, []).extend(mine)
 
-    def _choices(self, scores: ChannelScores, top: int) -> dict[tuple[str, int], list[int]]:
+    def _choices(self, scores: ChannelScores, top: int) -> dict[Name, list[int]]:
         chosen = scores.ranking()[:top]
         found = {_CHOSEN: chosen.tolist()}
         if "frequency" in scores.scores:
@@ -152,45 +166,44 @@ class Comparison:
             start += width
         return drawn
 
-    def result(self, model: Classifier) -> Evaluation:
+    def result(self) -> Evaluation:
         """Return the choice itself, before and after."""
-        before, after = self._told[_NOTHING], self._told[_CHOSEN]
+        folds = len(self._folds)
         return compare(
-            (before[0], after[0]),
-            (before[1], after[1]),
+            (self._targets[_NOTHING], self._targets[_CHOSEN]),
+            (self._rest[_NOTHING] * folds, self._rest[_CHOSEN]),
             self._photos,
             class_index=self._class,
-            model=model,
-            turns=self._turns,
+            model=self._model,
+            folds=folds,
         )
-
-    def curve(self, method: str, chosen: tuple[str, int]) -> tuple[Dose, ...]:
-        """Return dose and response by one method; `chosen` is the choice that stands among its doses."""
-        return tuple(self._dose(name) for name in self._along(method, chosen))
 
     def curves(self, method: str) -> tuple[tuple[Dose, ...], tuple[Dose, ...]]:
         """Return dose and response by the method of the choice, and by the ``frequency`` rule, if it was scored."""
-        mine = self.curve(method, _CHOSEN)
-        return mine, self.curve("frequency", _AS_MANY) if _AS_MANY in self._told else ()
+        mine = self._curve(method, _CHOSEN)
+        return mine, self._curve("frequency", _AS_MANY) if _AS_MANY in self._targets else ()
+
+    def _curve(self, method: str, chosen: Name) -> tuple[Dose, ...]:
+        return tuple(self._dose(name) for name in self._along(method, chosen))
 
     def course(self, method: str) -> tuple[Stage, ...]:
-        """Return the answers to the class's photos before, and at each dose of the curve by one method."""
+        """Return what the class's photos are taken for before, and at each dose of the curve by one method."""
         return tuple(
-            Stage(self._sizes[name], tuple(self._told[name][0]), name == _CHOSEN)
+            Stage(self._sizes[name], tuple(self._targets[name]), name == _CHOSEN)
             for name in (_NOTHING, *self._along(method, _CHOSEN))
         )
 
-    def _along(self, method: str, chosen: tuple[str, int]) -> list[tuple[str, int]]:
+    def _along(self, method: str, chosen: Name) -> list[Name]:
         """Return the names of one method's doses, from few channels to many; of two that are alike, `chosen`."""
-        names = [*(name for name in self._told if name[0] == method), *([] if self._varied else [chosen])]
-        # A turn that found few channels has no large doses: those say nothing of its photos.
-        whole = [name for name in names if len(self._told[name][0]) == len(self._photos)]
+        names = [*(name for name in self._targets if name[0] == method), *([] if self._varied else [chosen])]
+        # A fold that found few channels has no large doses: those say nothing of its photos.
+        whole = [name for name in names if name in self._rest and len(self._targets[name]) == len(self._photos)]
         doses = {self._sizes[name]: name for name in whole}
         return [doses[size] for size in sorted(doses)]
 
     def as_many(self) -> Dose | None:
         """Return the ``frequency`` rule with as many channels as were chosen, if it was scored."""
-        return self._dose(_AS_MANY) if _AS_MANY in self._told else None
+        return self._dose(_AS_MANY) if _AS_MANY in self._targets else None
 
     def random(self) -> Dose:
         """Return the random sets: means, and where 95 % of the draws lie."""
@@ -201,8 +214,7 @@ class Comparison:
             intervals.spread([dose.loss.value for dose in doses]),
         )
 
-    def _dose(self, name: tuple[str, int]) -> Dose:
-        mine, others = self._told[name]
-        before = self._told[_NOTHING][1]
-        turns = self._turns * len(others) // len(before)
-        return Dose(self._sizes[name], recall(mine, self._class), lost(before[: len(others)], others, turns))
+    def _dose(self, name: Name) -> Dose:
+        before, after = self._rest[_NOTHING], self._rest[name]
+        folds = len(after) // len(before)
+        return Dose(self._sizes[name], recall(self._targets[name], self._class), lost(before * folds, after, folds))

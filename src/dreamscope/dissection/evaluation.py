@@ -1,4 +1,4 @@
-"""Before and after: what an edit took from a class, and what from everything else."""
+"""Before and after: what an edit did to a class, and what to everything else."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import torch
 
 from dreamscope.dissection import intervals
 from dreamscope.dissection.intervals import Estimate
+from dreamscope.dissection.tables import html_table
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.labels import truth_of
 from dreamscope.photos import Photo, Stream
 
 WORST = 10
-"""How many of the classes that suffer most are told."""
+"""The number of classes that are listed as losing most."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a classifier said of one photo.
+class PhotoPrediction:
+    """What a classifier takes one photo for.
 
     Attributes
     ----------
@@ -45,8 +46,8 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Suffering:
-    """One of the classes that lost most: photos right before and after (the mean of turns), and confidence lost."""
+class ClassLoss:
+    """What one class lost: photos right before and after (the mean of folds), and confidence lost."""
 
     label: str
     count: int
@@ -57,7 +58,7 @@ class Suffering:
 
 @dataclass(frozen=True)
 class Row:
-    """One photo of the class: its file name, label and confidence before and after."""
+    """One photo of the class: its file, its predicted label and confidence before and after, and if it still is it."""
 
     path: Path
     before: str
@@ -69,7 +70,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an edit took, with 95 % intervals.
+    """What an edit did, with 95 % intervals.
 
     Attributes
     ----------
@@ -78,12 +79,12 @@ class Evaluation:
     confidence_before, confidence_after : Estimate
         The mean probability of the class on them.
     top1_before, top1_after, top5_before, top5_after : Estimate
-        On everything else. Photos without a label count as right while their answer stays what it was.
+        On everything else. Photos without a label count as right while their prediction stays what it was.
     loss : Estimate
         Top-1 accuracy lost on everything else, in points, photo by photo.
     changed : Estimate
-        The share of everything else whose answer changed at all.
-    worst : tuple of Suffering
+        The share of everything else whose prediction changed at all.
+    worst : tuple of ClassLoss
         The classes that lost most.
     taken_for : tuple of (str, int)
         What the class's photos are taken for now, the most frequent first.
@@ -101,9 +102,21 @@ class Evaluation:
     top5_after: Estimate
     loss: Estimate
     changed: Estimate
-    worst: tuple[Suffering, ...]
+    worst: tuple[ClassLoss, ...]
     taken_for: tuple[tuple[str, int], ...]
     photos: tuple[Row, ...]
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ["recall", self.recall_before, self.recall_after],
+            ["confidence", self.confidence_before, self.confidence_after],
+            ["top-1 of the rest", self.top1_before, self.top1_after],
+            ["top-5 of the rest", self.top5_before, self.top5_after],
+            ["points of top-1 lost", "", self.loss],
+            ["predictions of the rest that changed", "", self.changed],
+        ]
+        title = f"{self.recall_after.count} photos of the class, {self.loss.count} of the rest"
+        return html_table(title, ["", "before", "after"], rows)
 
 
 def evaluate(
@@ -133,42 +146,56 @@ def evaluate(
     DreamscopeError
         If no photo of a set can be read.
     """
-    of_targets = answers([before, after], targets, class_index, batch=batch)
-    of_rest = answers([before, after], rest, class_index, batch=batch)
-    return compare(of_targets.answers, of_rest.answers, of_targets.photos, class_index=class_index, model=before)
+    of_targets = predict([before, after], targets, class_index, batch=batch)
+    of_rest = predict([before, after], rest, class_index, batch=batch)
+    return compare(of_targets.by_model, of_rest.by_model, of_targets.photos, class_index=class_index, model=before)
 
 
 @dataclass(frozen=True)
-class Answers:
-    """The answers of several classifiers to the photos that could be read, and why the others could not."""
+class Predictions:
+    """What several classifiers take photos for, of those that could be read, and why the others could not.
+
+    Attributes
+    ----------
+    photos : tuple of Photo
+        Those that could be read.
+    by_model : tuple of tuple of PhotoPrediction
+        For each classifier, one for each of the photos.
+    unreadable : dict
+        File name -> the reason.
+    """
 
     photos: tuple[Photo, ...]
-    answers: tuple[tuple[Answer, ...], ...]
+    by_model: tuple[tuple[PhotoPrediction, ...], ...]
     unreadable: dict[str, str]
 
 
-def answers(
+def predict(
     models: Sequence[Classifier],
     photos: Sequence[Photo],
     class_index: int,
     *,
     batch: int = 32,
-    report: Callable[[int], None] | None = None,
-) -> Answers:
-    """Ask several classifiers about the same photos; each photo is read once."""
+    needs: int = 1,
+    callback: Callable[[int], None] | None = None,
+) -> Predictions:
+    """Run several classifiers on the same photos, each of which is read once; `needs` of them must be readable.
+
+    `callback` is called with a number of photos whenever one of the classifiers is done with as many.
+    """
     first = models[0]
-    stream = Stream(photos, first.prepared, batch=batch, needs=min(1, len(photos)))
-    told: list[list[Answer]] = [[] for _ in models]
+    stream = Stream(photos, first.prepared, batch=batch, needs=min(needs, len(photos)))
+    by_model: list[list[PhotoPrediction]] = [[] for _ in models]
     seen: list[Photo] = []
     with torch.no_grad():
-        for named, pictures in stream:
+        for named, images in stream:
             seen += named
             truths = [truth_of(photo, first.labels) for photo in named]
-            for model, mine in zip(models, told, strict=True):
-                probabilities = model.logits(pictures).softmax(1).cpu()
+            for model, mine in zip(models, by_model, strict=True):
+                probabilities = model.logits(images).softmax(1).cpu()
                 values, indices = probabilities.topk(min(5, probabilities.shape[1]))
                 mine += [
-                    Answer(
+                    PhotoPrediction(
                         tuple(indices[row].tolist()),
                         float(values[row, 0]),
                         float(probabilities[row, class_index]),
@@ -177,35 +204,35 @@ def answers(
                     )
                     for row, truth in enumerate(truths)
                 ]
-                if report is not None:
-                    report(len(named))
+                if callback is not None:
+                    callback(len(named))
     unreadable = {path.name: reason for path, reason in stream.unreadable.items()}
-    return Answers(tuple(seen), tuple(map(tuple, told)), unreadable)
+    return Predictions(tuple(seen), tuple(map(tuple, by_model)), unreadable)
 
 
-def recall(told: Sequence[Answer], class_index: int) -> Estimate:
+def recall(predictions: Sequence[PhotoPrediction], class_index: int) -> Estimate:
     """Return the share of photos taken for the class."""
-    return intervals.share([answer.top[0] == class_index for answer in told])
+    return intervals.share([each.top[0] == class_index for each in predictions])
 
 
-def lost(before: Sequence[Answer], after: Sequence[Answer], turns: int = 1) -> Estimate:
-    """Return the top-1 accuracy lost, in points; `turns` times the same photos in a row count once."""
+def lost(before: Sequence[PhotoPrediction], after: Sequence[PhotoPrediction], folds: int = 1) -> Estimate:
+    """Return the top-1 accuracy lost, in points; photos that occur once in each of `folds` count once."""
     pairs = zip(before, after, strict=True)
-    return intervals.mean([100.0 * (_right(b, b) - _right(a, b)) for b, a in pairs], turns)
+    return intervals.mean([100.0 * (_right(b, b) - _right(a, b)) for b, a in pairs], folds)
 
 
 def compare(
-    targets: Sequence[Sequence[Answer]],
-    rest: Sequence[Sequence[Answer]],
+    targets: Sequence[Sequence[PhotoPrediction]],
+    rest: Sequence[Sequence[PhotoPrediction]],
     photos: Sequence[Photo],
     *,
     class_index: int,
     model: Classifier,
-    turns: int = 1,
+    folds: int = 1,
 ) -> Evaluation:
-    """Put the answers, each before and after, to the class's photos and to everything else together.
+    """Put together what was predicted, each before and after, of the class's photos and of everything else.
 
-    With `turns`, everything else was asked so often in a row, each time with other channels gone.
+    With `folds`, all photos of everything else occur so often in a row, each time after another edit.
     """
     targets_before, targets_after = targets
     rest_before, rest_after = rest
@@ -225,42 +252,44 @@ def compare(
     return Evaluation(
         recall_before=recall(targets_before, class_index),
         recall_after=recall(targets_after, class_index),
-        confidence_before=intervals.mean([answer.of_class for answer in targets_before]),
-        confidence_after=intervals.mean([answer.of_class for answer in targets_after]),
-        top1_before=intervals.share([_right(b, b) for b, _ in pairs], turns),
-        top1_after=intervals.share([_right(a, b) for b, a in pairs], turns),
-        top5_before=intervals.share([_expected(b) in b.top for b, _ in pairs], turns),
-        top5_after=intervals.share([_expected(b) in a.top for b, a in pairs], turns),
-        loss=lost(rest_before, rest_after, turns),
-        changed=intervals.share([a.top[0] != b.top[0] for b, a in pairs], turns),
-        worst=_worst(pairs, model, turns),
+        confidence_before=intervals.mean([each.of_class for each in targets_before]),
+        confidence_after=intervals.mean([each.of_class for each in targets_after]),
+        top1_before=intervals.share([_right(b, b) for b, _ in pairs], folds),
+        top1_after=intervals.share([_right(a, b) for b, a in pairs], folds),
+        top5_before=intervals.share([_expected(b) in b.top for b, _ in pairs], folds),
+        top5_after=intervals.share([_expected(b) in a.top for b, a in pairs], folds),
+        loss=lost(rest_before, rest_after, folds),
+        changed=intervals.share([a.top[0] != b.top[0] for b, a in pairs], folds),
+        worst=_worst(pairs, model, folds),
         taken_for=tuple(others.most_common()),
         photos=rows,
     )
 
 
-def _expected(before: Answer) -> int:
+def _expected(before: PhotoPrediction) -> int:
     return before.top[0] if before.truth is None else before.truth
 
 
-def _right(answer: Answer, before: Answer) -> bool:
-    return answer.top[0] == _expected(before)
+def _right(prediction: PhotoPrediction, before: PhotoPrediction) -> bool:
+    return prediction.top[0] == _expected(before)
 
 
-def _worst(answered: Sequence[tuple[Answer, Answer]], model: Classifier, turns: int) -> tuple[Suffering, ...]:
-    by_class: dict[int, list[tuple[Answer, Answer]]] = {}
-    for b, a in answered:
+def _worst(
+    predicted: Sequence[tuple[PhotoPrediction, PhotoPrediction]], model: Classifier, folds: int
+) -> tuple[ClassLoss, ...]:
+    by_class: dict[int, list[tuple[PhotoPrediction, PhotoPrediction]]] = {}
+    for b, a in predicted:
         by_class.setdefault(_expected(b), []).append((b, a))
     found = []
     for index, pairs in by_class.items():
-        # Of a photo without a label, only whether its answer stays is known.
+        # Of a photo without a label, only whether its prediction stays is known.
         drops = [b.of_truth - a.of_truth if b.truth is not None else float(a.top[0] != b.top[0]) for b, a in pairs]
         found.append(
-            Suffering(
+            ClassLoss(
                 model.label(index),
-                len(pairs) // turns,
-                sum(_right(b, b) for b, _ in pairs) // turns,
-                sum(_right(a, b) for b, a in pairs) / turns,
+                len(pairs) // folds,
+                sum(_right(b, b) for b, _ in pairs) // folds,
+                sum(_right(a, b) for b, a in pairs) / folds,
                 sum(drops) / len(drops),
             )
         )

@@ -1,4 +1,4 @@
-"""What taking channels away would do, to first order: one backward pass for all channels of all layers."""
+"""What removing channels would do, to first order: one backward pass for all channels of all layers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dreamscope.dissection.channel_masks import gated
+from dreamscope.dissection.channel_masks import masked
 from dreamscope.models.classifier import Classifier
 
 Score = Callable[[Tensor], Tensor]
@@ -17,14 +17,14 @@ Score = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Channels:
-    """All channels of some layers in a row, and which of them are taken away.
+    """All channels of some layers in a row, and which of them are removed.
 
     Attributes
     ----------
     layers : tuple of str
         The layers, in a row.
     widths : tuple of int
-        Their channels.
+        Their numbers of channels.
     removed : Tensor
         (all channels,), bool.
     """
@@ -35,7 +35,7 @@ class Channels:
 
     @classmethod
     def of(cls, model: Classifier, layers: Sequence[str]) -> Channels:
-        """Return all channels of `layers`, none of them taken away."""
+        """Return all channels of `layers`, none of them removed."""
         widths = tuple(model.layers[name].channels for name in layers)
         return cls(tuple(layers), widths, torch.zeros(sum(widths), dtype=torch.bool))
 
@@ -46,37 +46,52 @@ class Channels:
 
 @dataclass(frozen=True)
 class Effects:
-    """What one backward pass says of some photos.
+    """The first-order effects of channels on a score of some photos.
 
     Attributes
     ----------
     changes : Tensor
-        (N, all channels): how each photo's score would change if each channel were taken away, to first order.
-        For a channel that is taken away already it is what taking it away did, seen from here.
+        (N, all channels): how each photo's score would change if each channel were removed, to first order.
+        For a channel that is removed already it is what removing it did, seen from here.
     slopes : Tensor
         (N, all channels): how the score changes with the channel's activation, raised by 1 everywhere.
-    answers : Tensor
-        The logits (N, classes) as they are.
+    logits : Tensor
+        (N, classes), as they are.
     """
 
     changes: Tensor
     slopes: Tensor
-    answers: Tensor
+    logits: Tensor
 
 
-def effects(model: Classifier, channels: Channels, pictures: Tensor, score: Score) -> Effects:
-    """Return the first-order effect of taking each channel away, on each photo's score."""
-    count = len(pictures)
+def effects(model: Classifier, channels: Channels, images: Tensor, *scores: Score) -> tuple[Effects, ...]:
+    """Return the first-order effects of removing each channel, on each photo's scores: one forward pass for them all.
+
+    Parameters
+    ----------
+    model
+        The classifier.
+    channels
+        The channels; those that are removed are masked.
+    images
+        (N, 3, H, W), prepared.
+    scores
+        What is asked of the logits; one `Effects` each.
+    """
+    count = len(images)
     keep = (~channels.removed).float().expand(count, -1).clone().requires_grad_()
     shift = torch.zeros(keep.shape, requires_grad=True)
-    with gated(model, channels.split(keep), channels.split(shift)):
-        answers = model.logits(pictures)
-    on_gates, slopes = torch.autograd.grad(score(answers).sum(), [keep, shift])
-    return Effects(-on_gates, slopes, answers.detach())
+    with masked(model, channels.split(keep), channels.split(shift)):
+        logits = model.logits(images)
+    found = []
+    for number, score in enumerate(scores, 1):
+        on_masks, slopes = torch.autograd.grad(score(logits).sum(), [keep, shift], retain_graph=number < len(scores))
+        found.append(Effects(-on_masks, slopes, logits.detach()))
+    return tuple(found)
 
 
-def margin(answers: Tensor, classes: Tensor) -> Tensor:
-    """Return by how much each photo's class (N,) leads over the best other class; below 0 it is not the answer."""
-    own = answers.gather(1, classes[:, None])[:, 0]
-    others = answers.scatter(1, classes[:, None], float("-inf"))
+def margin(logits: Tensor, classes: Tensor) -> Tensor:
+    """Return by how much each photo's class (N,) leads over the best other class; below 0 it is not predicted."""
+    own = logits.gather(1, classes[:, None])[:, 0]
+    others = logits.scatter(1, classes[:, None], float("-inf"))
     return own - others.max(1).values

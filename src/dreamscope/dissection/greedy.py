@@ -1,9 +1,9 @@
-"""Joint: channels chosen together - each for what it adds to those already taken away.
+"""Joint: channels chosen together - each for what its removal adds to that of those chosen before.
 
-Round by round, one backward pass over the class's photos says how much of the class each channel still
-carries, and two over the controls how far it would move their answers; taken is what carries most for the
-least harm. A channel that only repeats what is gone already carries nothing any more and is left where it is.
-The greedy selection of structured pruning (Molchanov et al. 2017), with answers to be kept in place of a loss.
+Round by round, one backward pass over the class's photos shows how much of the class each channel still
+carries, and two over the controls how far its removal would move their predictions; chosen is what carries most for
+the least harm. A channel that only repeats what is removed already carries nothing any more and stays.
+The greedy selection of structured pruning (Molchanov et al. 2017), with predictions to be kept in place of a loss.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from torch.nn import functional as F
 
 from dreamscope.dissection.first_order import Channels, Score, effects, margin
 from dreamscope.models.classifier import Classifier
+from dreamscope.progress import Callback
 
 MOST = 256
-"""How many channels are chosen, one after the other."""
+"""The number of channels that are chosen, one after the other."""
 
 SLACK = 0.5
 """Logits by which the class is to trail: a photo that is just not taken for it might be after the next crop."""
@@ -28,14 +29,19 @@ LEFT = 0.05
 """The share of the class's photos that may trail by less when no more channels are needed."""
 
 LEAST_HARM = 0.05
-"""Logits: what is smaller is not told apart, or channels that do nothing at all would win."""
+"""Logits: smaller harms count as equal, or channels that do nothing at all would win."""
 
 TEMPERATURE = 3.0
 """At which classes are drawn in pairs: likely ones often, but not only the two likeliest."""
 
 _BATCH = 32
 _FIRST = 4
-"""Channels taken in a round at first; later a quarter of what is taken already."""
+"""Channels chosen in each of the first rounds; later a quarter of those chosen already."""
+
+_LEAST_SHARE = 1e-30
+
+_Asked = tuple[Callable[[Tensor, Tensor], Tensor], Tensor, Tensor]
+"""A score of logits and classes, the classes that it is about, and how much each photo counts."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +53,117 @@ class Chosen:
     scores : Tensor
         (all channels,): falling from 1 in the order of choice, 0 for the others.
     enough : int or None
-        After how many the class was gone; ``None`` if it never was.
+        The number of channels without which the class was no longer recognised; ``None`` if it always was.
     """
 
     scores: Tensor
     enough: int | None
 
 
+class Harm:
+    """How far removing channels would move the predictions of controls.
+
+    The classes of the controls are of the intact network, and so is the harm in the first round: they are computed
+    once, for any number of choices on the same controls.
+
+    Parameters
+    ----------
+    model
+        The classifier.
+    controls
+        (N, 3, H, W), prepared: photos of other things.
+    logits
+        (N, classes): those of the intact network.
+    class_index
+        The class to be removed.
+    responses
+        (all channels,): the root mean square of the channels' responses to controls.
+    seed
+        Of the pairs of classes.
+    """
+
+    def __init__(
+        self,
+        model: Classifier,
+        controls: Tensor,
+        logits: Tensor,
+        class_index: int,
+        *,
+        responses: Tensor,
+        seed: int = 0,
+    ) -> None:
+        self._model = model
+        self._controls = controls
+        self._responses = responses
+        self._own = logits.argmax(1)
+        self._shares = _shares(logits, class_index)
+        # Predictions that are close to another class count most.
+        weight = 1 / (1 + margin(logits, self._own) / 2)
+        self._weight = (weight / weight.mean()).cpu()
+        self._generator = torch.Generator().manual_seed(seed)
+        self._pairs: list[Tensor] = []
+        self._intact: Tensor | None = None
+
+    def __call__(self, channels: Channels, number: int) -> Tensor:
+        """Return the harm of removing each channel, (all channels,), in logits squared.
+
+        Half of it is to the margins of the predictions themselves. The other half is to the order of any two likely
+        classes, for which photos of further classes will ask; there is none where only one other class is left.
+
+        Parameters
+        ----------
+        channels
+            The channels, with those that are removed already.
+        number
+            The number of the round, from 0: each has its own pairs.
+        """
+        if self._intact is not None and not bool(channels.removed.any()):
+            return self._intact
+        asked: list[_Asked] = [(margin, self._own, self._weight)]
+        if self._shares.shape[1] > 2:
+            asked.append((_difference, self._pair(number), torch.ones_like(self._weight)))
+        harm = self._of(channels, asked)
+        if not bool(channels.removed.any()):
+            self._intact = harm
+        return harm
+
+    def _pair(self, number: int) -> Tensor:
+        """Return two classes for each photo, (N, 2), drawn by their shares."""
+        while len(self._pairs) <= number:
+            drawn = torch.multinomial(self._shares, 2, generator=self._generator)
+            self._pairs.append(drawn.to(self._own.device))
+        return self._pairs[number]
+
+    def _of(self, channels: Channels, asked: list[_Asked]) -> Tensor:
+        """Return by how much, squared, removing each channel would move scores of the controls, in the mean of scores.
+
+        Half is the effect on
+        the controls themselves. The other half is that on photos of classes that are not among them: the
+        channel's usual response times the usual slope, wherever each was found. Squared, since a large change turns a
+        prediction where many small ones don't.
+        """
+        moved = [torch.zeros_like(self._responses) for _ in asked]
+        slopes = [torch.zeros_like(self._responses) for _ in asked]
+        for start in range(0, len(self._controls), _BATCH):
+            part = slice(start, start + _BATCH)
+            scores: list[Score] = [lambda logits, f=f, c=c[part]: f(logits, c) for f, c, _ in asked]  # type: ignore[misc]
+            for place, found in enumerate(effects(self._model, channels, self._controls[part], *scores)):
+                counts = asked[place][2][part, None]
+                moved[place] += (counts * found.changes.cpu().square()).sum(0)
+                slopes[place] += (counts * found.slopes.cpu().square()).sum(0)
+        each = [m + s * self._responses.square() for m, s in zip(moved, slopes, strict=True)]
+        return torch.stack([harm / len(self._controls) / 2 for harm in each]).mean(0)
+
+
 def joint(
     model: Classifier,
     channels: Channels,
     targets: Tensor,
-    controls: Tensor,
+    harm: Harm,
     class_index: int,
     *,
-    responses: Tensor,
-    seed: int = 0,
     most: int = MOST,
-    report: Callable[[int, int], None] | None = None,
+    callback: Callback | None = None,
 ) -> Chosen:
     """Choose channels for the most of the class at the least harm.
 
@@ -74,45 +173,31 @@ def joint(
         The classifier.
     channels
         Which channels to choose from.
-    targets, controls
-        (N, 3, H, W), prepared: photos of the class, and of other things.
+    targets
+        (N, 3, H, W), prepared: photos of the class.
+    harm
+        What it costs the controls.
     class_index
         The class.
-    responses
-        (all channels,): the root mean square of the channels' responses to controls.
-    seed
-        Of the pairs of classes.
     most
-        How many to choose.
-    report
-        Called with how many are chosen, of how many.
+        The number of channels to choose.
+    callback
+        ``callback(stage, done, total)``, after each round.
     """
-    generator = torch.Generator().manual_seed(seed)
     classes = torch.full((len(targets),), class_index, device=model.device)
-    with torch.no_grad():
-        found = torch.cat([model.logits(batch) for batch in controls.split(_BATCH)])
-    own = found.argmax(1)
-    likely = (_without(found, class_index) / TEMPERATURE).softmax(1).cpu()
-    # Answers that are close to turning count most.
-    weight = 1 / (1 + margin(found, own) / 2)
-    weight = (weight / weight.mean()).cpu()
     chosen: list[int] = []
     enough: int | None = None
     most = min(most, len(channels.removed))
+    number = 0
     while len(chosen) < most:
         carried, near = torch.zeros(len(channels.removed)), 0
-        for batch, wanted in zip(targets.split(_BATCH), classes.split(_BATCH), strict=True):
-            seen = effects(model, channels, batch, lambda answers, w=wanted: _hold(answers, w))  # type: ignore[misc]
-            carried -= seen.changes.sum(0).cpu()
-            near += int((margin(seen.answers, wanted) > -SLACK).sum())
+        for batch, own in zip(targets.split(_BATCH), classes.split(_BATCH), strict=True):
+            (found,) = effects(model, channels, batch, lambda logits, own=own: _hold(logits, own))  # type: ignore[misc]
+            carried -= found.changes.sum(0).cpu()
+            near += int((margin(found.logits, own) > -SLACK).sum())
         if enough is None and chosen and near <= LEFT * len(targets):
             enough = len(chosen)
-        # Half of the harm is to the answers themselves. The other half is to the order of any two likely classes:
-        # photos of other classes will come, for which it decides.
-        pairs = _pairs(likely, generator).to(model.device)
-        asked = [(margin, own, weight), (_difference, pairs, torch.ones_like(weight))]
-        harm = torch.stack([_harm(model, channels, controls, each, responses) for each in asked]).mean(0)
-        worth = carried / len(targets) / (harm + LEAST_HARM**2)
+        worth = carried / len(targets) / (harm(channels, number) + LEAST_HARM**2)
         worth[channels.removed] = -torch.inf
         count = min(max(_FIRST, len(chosen) // 4), most - len(chosen))
         best = worth.topk(count)
@@ -123,53 +208,29 @@ def joint(
         removed = channels.removed.clone()
         removed[new] = True
         channels = replace(channels, removed=removed)
-        if report is not None:
-            report(len(chosen), most)
+        number += 1
+        if callback is not None:
+            callback("choosing channels together", len(chosen), most)
     scores = torch.zeros(len(channels.removed))
     scores[chosen] = torch.linspace(1, 1 / most, most)[: len(chosen)]
     return Chosen(scores, enough)
 
 
-def _hold(answers: Tensor, classes: Tensor) -> Tensor:
+def _hold(logits: Tensor, classes: Tensor) -> Tensor:
     """Return how firmly each photo is still taken for the class: next to nothing once it trails by the slack."""
-    return F.softplus((margin(answers, classes) + SLACK) * 2) / 2
+    return F.softplus((margin(logits, classes) + SLACK) * 2) / 2
 
 
-def _difference(answers: Tensor, pairs: Tensor) -> Tensor:
-    first, second = answers.gather(1, pairs).unbind(1)
+def _difference(logits: Tensor, pairs: Tensor) -> Tensor:
+    first, second = logits.gather(1, pairs).unbind(1)
     return first - second
 
 
-def _pairs(shares: Tensor, generator: torch.Generator) -> Tensor:
-    """Return two classes for each photo, drawn by their shares (N, classes)."""
-    return torch.multinomial(shares, 2, generator=generator)
-
-
-def _without(answers: Tensor, class_index: int) -> Tensor:
-    others = answers.clone()
+def _shares(logits: Tensor, class_index: int) -> Tensor:
+    """Return how likely each class but one is to be drawn, (N, classes)."""
+    others = logits.clone()
     others[:, class_index] = float("-inf")
-    return others
-
-
-def _harm(
-    model: Classifier,
-    channels: Channels,
-    controls: Tensor,
-    asked: tuple[Callable[[Tensor, Tensor], Tensor], Tensor, Tensor],
-    responses: Tensor,
-) -> Tensor:
-    """Return by how much, squared, taking each channel away would move a score of the controls.
-
-    `asked` is the score, the classes that it is about, and how much each photo counts. Half is what it does to the
-    controls themselves. The other half is what it might do to photos of classes that are not among them: the
-    channel's usual response times the usual slope, wherever each was found. Squared, since a large change turns an
-    answer where many small ones don't.
-    """
-    score, classes, weight = asked
-    moved, slopes = torch.zeros_like(responses), torch.zeros_like(responses)
-    for batch, wanted, counts in zip(controls.split(_BATCH), classes.split(_BATCH), weight.split(_BATCH), strict=True):
-        on_these: Score = lambda answers, w=wanted: score(answers, w)  # type: ignore[misc]  # noqa: E731
-        seen = effects(model, channels, batch, on_these)
-        moved += (counts[:, None] * seen.changes.cpu().square()).sum(0)
-        slopes += (counts[:, None] * seen.slopes.cpu().square()).sum(0)
-    return (moved + slopes * responses.square()) / len(controls) / 2
+    # However sure the network is, a second class is left to be drawn that is not the one removed.
+    shares = (others / TEMPERATURE).softmax(1).cpu().clamp_min(_LEAST_SHARE)
+    shares[:, class_index] = 0
+    return shares

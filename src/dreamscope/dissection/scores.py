@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dreamscope import files
+from dreamscope.dissection.tables import html_table
 from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
@@ -20,6 +21,7 @@ from dreamscope.models.edits import Ablation
 from dreamscope.recipes import Recipe
 
 _FORM = 1
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class ChannelScores:
     Attributes
     ----------
     layers : Mapping of str to int
-        Layer -> how many channels; all tensors below run over these, one layer after the other.
+        Layer -> number of channels; all tensors below run over these, one layer after the other.
     class_index : int
         The class.
     label : str
@@ -37,14 +39,15 @@ class ChannelScores:
     scores : Mapping of str to Tensor
         Method -> (channels,), higher carries more; the first is the one that ranks.
     numbers : Mapping of str to Tensor
-        What was measured beside: ``target_mean``, ``control_mean``, ``difference``, ``auc``.
+        What else was measured: ``target_mean``, ``control_mean``, ``difference``, ``auc``.
     enough : int or None
-        With how many channels the class was gone on the photos they were found on; ``None`` if that is not known.
+        The number of channels without which the class was no longer recognised on the photos they were found on;
+        ``None`` if that is not known.
     counts : Mapping of str to int
-        How many ``targets`` and ``controls`` were looked at.
+        The numbers of ``targets`` and ``controls`` that were read.
     unreadable : Mapping of str to str
-        Photos left out, by file name, and why.
-    recipe : Recipe
+        Photos that were skipped, by file name, and why.
+    recipe : Recipe or None
         Enough to make it again.
     """
 
@@ -55,7 +58,7 @@ class ChannelScores:
     numbers: Mapping[str, Tensor]
     counts: Mapping[str, int]
     unreadable: Mapping[str, str]
-    recipe: Recipe
+    recipe: Recipe | None
     enough: int | None = None
 
     @property
@@ -64,7 +67,7 @@ class ChannelScores:
         return next(iter(self.scores))
 
     def ranking(self, method: str | None = None) -> Tensor:
-        """Return the channels' places in the tensors, the highest score first; those scored 0 or less are left out."""
+        """Return the channels' places in the tensors, the highest score first, without those scored 0 or less."""
         method = method or self.method
         if method not in self.scores:
             raise DreamscopeError(f"these scores have {', '.join(self.scores)}, no '{method}'")
@@ -90,6 +93,15 @@ class ChannelScores:
                 found[first, second] = _spearman(self.scores[first], self.scores[second])
         return found
 
+    def _repr_html_(self) -> str:
+        values = {**self.scores, "difference": self.numbers["difference"], "auc": self.numbers["auc"]}
+        rows = [
+            [self.address(place), *(f"{float(each[place]):.3g}" for each in values.values())]
+            for place in self.ranking()[:_SHOWN].tolist()
+        ]
+        counts = f"{self.counts['targets']} photos against {self.counts['controls']} controls"
+        return html_table(f"Channels that carry {self.label}, by {self.method} ({counts})", ["channel", *values], rows)
+
     def save(self, path: str | Path) -> Path:
         """Write the scores as JSON, whole or not at all."""
         content = {
@@ -101,7 +113,7 @@ class ChannelScores:
             "counts": dict(self.counts),
             "enough": self.enough,
             "unreadable": dict(self.unreadable),
-            "recipe": json.loads(self.recipe.to_json()),
+            "recipe": None if self.recipe is None else json.loads(self.recipe.to_json()),
         }
         with files.written_whole(path) as temporary:
             temporary.write_text(json.dumps(content), "utf-8")
@@ -118,24 +130,24 @@ class ChannelScores:
         """
         path = files.existing_file(path, "scores file")
         try:
-            kept: dict[str, Any] = json.loads(path.read_text("utf-8"))
-            if kept["dreamscope_scores"] != _FORM:
+            content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            if content["dreamscope_scores"] != _FORM:
                 raise DreamscopeError(f"scores file '{path}' was written by another version of dreamscope")
-            total = sum(kept["layers"].values())
+            total = sum(content["layers"].values())
             tensors = {
-                part: {name: torch.tensor(values, dtype=torch.float32) for name, values in kept[part].items()}
+                part: {name: torch.tensor(values, dtype=torch.float32) for name, values in content[part].items()}
                 for part in ("scores", "numbers")
             }
             if not tensors["scores"] or any(len(t) != total for part in tensors.values() for t in part.values()):
                 raise ValueError("lengths differ")
             scores = cls(
-                layers=kept["layers"],
-                class_index=int(kept["class"]["index"]),
-                label=str(kept["class"]["label"]),
-                counts=kept["counts"],
-                enough=kept.get("enough"),
-                unreadable=kept["unreadable"],
-                recipe=Recipe.from_json(json.dumps(kept["recipe"])),
+                layers=content["layers"],
+                class_index=int(content["class"]["index"]),
+                label=str(content["class"]["label"]),
+                counts=content["counts"],
+                enough=content.get("enough"),
+                unreadable=content["unreadable"],
+                recipe=None if content["recipe"] is None else Recipe.from_json(json.dumps(content["recipe"])),
                 **tensors,
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -148,7 +160,7 @@ class ChannelScores:
         """Raise if the scores are of another network."""
         for layer, count in self.layers.items():
             if layer not in model.layers or model.layers[layer].channels != count:
-                named = self.recipe.model.get("name", "another network")
+                named = "another network" if self.recipe is None else self.recipe.model.get("name", "another network")
                 raise DreamscopeError(
                     f"'{source}' is of {named}, not of {model.name}: no '{layer}' of {count} channels here"
                     + did_you_mean(layer, model.layers)
@@ -165,7 +177,7 @@ def addresses(scores: ChannelScores, places: Sequence[int]) -> list[Address]:
 
 
 def ablations(scores: ChannelScores, places: Sequence[int], how: str) -> list[Ablation]:
-    """Return the edits that take some channels away."""
+    """Return the edits that remove some channels."""
     return [Ablation(address, how) for address in addresses(scores, places)]
 
 

@@ -1,4 +1,4 @@
-"""Drop: the measured loss of a class when one channel alone is taken away. The reference, and slow.
+"""Single ablation: the measured loss of a class when one channel alone is removed. The reference, and slow.
 
 After Morcos et al. 2018, "On the importance of single directions for generalization".
 """
@@ -7,32 +7,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from dreamscope import files
-from dreamscope.dissection.channel_masks import gated
+from dreamscope.dissection.channel_masks import masked
 from dreamscope.dissection.first_order import Channels, margin
 from dreamscope.models.classifier import Classifier
+from dreamscope.progress import Callback
 
 BATCH = 64
 SAVE_EVERY = 512
-"""Channels between two savings."""
+"""Channels between two saves."""
 
 
-def drop(
+def single(
     model: Classifier,
     channels: Channels,
     targets: Tensor,
     class_index: int,
     *,
-    report: Callable[[int, int], None] | None = None,
+    callback: Callback | None = None,
 ) -> Tensor:
-    """Return, for each channel, how much of its margin the class loses when the channel alone is taken away.
+    """Return, for each channel, how much of its margin the class loses when the channel alone is removed.
 
-    What is done is kept in the cache folder; a scan that was interrupted goes on where it was.
+    What is done is kept in the cache folder; an interrupted scan resumes where it stopped.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def drop(
         (N, 3, H, W), prepared.
     class_index
         The class.
-    report
-        Called with how many channels are done, of how many.
+    callback
+        ``callback(stage, done, total)``, after each pass.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def drop(
         (all channels,), logits, the mean over targets.
     """
     total = len(channels.removed)
-    name = f"drop/{_key(model, channels, targets, class_index)}.json"
+    name = f"single/{_key(model, channels, targets, class_index)}.json"
     done = _recalled(name, total)
     classes = torch.full((len(targets),), class_index)
     with torch.no_grad():
@@ -66,13 +66,13 @@ def drop(
             keep = torch.ones(len(repeated), total)
             for row, place in enumerate(places):
                 keep[row * len(targets) : (row + 1) * len(targets), place] = 0
-            # Only where something is taken away: the other layers are as they are.
-            touched = {name: gate for name, gate in channels.split(keep).items() if not bool(gate.all())}
-            with torch.no_grad(), gated(model, touched):
+            # Only where something is removed: the other layers are as they are.
+            touched = {name: mask for name, mask in channels.split(keep).items() if not bool(mask.all())}
+            with torch.no_grad(), masked(model, touched):
                 left = margin(model.logits(repeated).cpu(), classes.repeat(len(places)))
             done += (whole - left.view(len(places), -1)).mean(1).tolist()
-            if report is not None:
-                report(len(done), total)
+            if callback is not None:
+                callback("removing channels one by one", len(done), total)
             if len(done) % SAVE_EVERY < at_once:
                 files.remember(name, done)
     except KeyboardInterrupt:
@@ -83,11 +83,11 @@ def drop(
 
 
 def _key(model: Classifier, channels: Channels, targets: Tensor, class_index: int) -> str:
-    told = hashlib.sha256(targets.cpu().contiguous().numpy().tobytes())
+    digest = hashlib.sha256(targets.cpu().contiguous().numpy().tobytes())
     for parameter in model.module.parameters():
-        told.update(parameter.detach().float().sum().cpu().numpy().tobytes())
-    told.update(json.dumps([model.name, channels.layers, channels.widths, class_index]).encode())
-    return told.hexdigest()[:32]
+        digest.update(parameter.detach().float().sum().cpu().numpy().tobytes())
+    digest.update(json.dumps([model.name, channels.layers, channels.widths, class_index]).encode())
+    return digest.hexdigest()[:32]
 
 
 def _recalled(name: str, total: int) -> list[float]:

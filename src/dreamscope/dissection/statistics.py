@@ -1,18 +1,15 @@
 """How channels respond to two sets of photos, in one pass over each: statistics, never activations.
 
-What is kept of a photo at a channel is one number, the mean of the activation over positions; of a set, its
-count, mean, variance, a histogram, and how often the channel was among a layer's loudest.
+A photo's response at a channel is one number, the mean of the activation over positions; of a set of photos, the
+count, mean, variance and a histogram are kept, and how often the channel was among a layer's loudest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-
-from dreamscope.models.classifier import Classifier
-from dreamscope.probes import probe
 
 _OCTAVES = (-16, 8)
 _BINS = 4
@@ -60,6 +57,11 @@ class Responses:
             self._times_loud[start : start + width] += torch.bincount(top.flatten(), minlength=width)
             start += width
 
+    def add_seen(self, seen: Mapping[str, Tensor], layers: Sequence[str]) -> None:
+        """Add a batch as a probe with `mean_and_norm` recorded it at all layers."""
+        both = torch.cat([seen[name] for name in layers], 1).float().cpu()
+        self.add(both[..., 0], both[..., 1])
+
     def _bins(self, values: Tensor) -> Tensor:
         size = values.abs().clamp_min(2.0 ** _OCTAVES[0])
         place = ((size.log2() - _OCTAVES[0]) * _BINS).clamp(0, self._side - 1).long() + 1
@@ -81,22 +83,8 @@ class Responses:
         return self._times_loud / max(1, self.count)
 
 
-def respond(
-    model: Classifier, layers: Sequence[str], batches: Iterable[Tensor], *, report: Callable[[int], None] | None = None
-) -> Responses:
-    """Run photos through and gather the responses of all channels of `layers`."""
-    gathered = Responses([model.layers[name].channels for name in layers])
-    with torch.no_grad(), probe(model, layers, keep=_mean_and_norm) as seen:
-        for images in batches:
-            kept = seen(images)
-            both = torch.cat([kept[name] for name in layers], 1).float().cpu()
-            gathered.add(both[..., 0], both[..., 1])
-            if report is not None:
-                report(len(images))
-    return gathered
-
-
-def _mean_and_norm(activation: Tensor) -> Tensor:
+def mean_and_norm(activation: Tensor) -> Tensor:
+    """Return what `Responses` needs of an activation (N, C, ...): (N, C, 2)."""
     flat = activation.reshape(*activation.shape[:2], -1)
     # PyTorch's own vector_norm takes five times as long on channels_last maps.
     return torch.stack([flat.mean(2), flat.square().sum(2).sqrt()], 2)

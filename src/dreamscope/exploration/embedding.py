@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dreamscope import __version__, photos
+from dreamscope import images
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.exploration.knn import NEIGHBOURS, Agreement, agreement
 from dreamscope.exploration.patches import channels_of
@@ -23,18 +24,18 @@ from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier, Prediction
 from dreamscope.models.labels import truth_of
 from dreamscope.optimize.precision import prepared
-from dreamscope.photos import Photo, Source, Stream
+from dreamscope.photos import Photo, Source, Stream, find, reference
 from dreamscope.probes import LOGITS, probe
+from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe
 
 THUMBNAIL = 64
-"""Pixels of a thumbnail's side."""
+"""Side of a thumbnail, in pixels."""
+
+_SHOWN = 640  # pixels of the side of the picture that a notebook shows
 
 BATCH = 32
 _FEWEST = 4
-
-Report = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and of how much."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,13 @@ class Point:
     Attributes
     ----------
     photo : Photo
-        Where it is.
+        The file.
     label : str or None
-        What it shows, if that is known: the model's name for it, or the label as it was given.
+        Its label, if known: the model's name for the class, or the label as it was given.
     prediction : Prediction or None
-        What the model takes it for; ``None`` where the model has no classes.
+        The class that the model predicts; ``None`` if the model has no classes.
     x, y : float
-        Where it lies on the map.
+        Its position on the map.
     """
 
     photo: Photo
@@ -69,21 +70,21 @@ class Embedding:
     points : tuple of Point
         In the order in which they were given.
     thumbnails : Tensor
-        uint8 (photos, 3, 64, 64): what the network saw of them, in small.
+        uint8 (photos, 3, 64, 64): the prepared images, made small.
     axes : (str, str) or None
-        What x and y are; ``None`` where only who is near whom means anything.
+        What x and y are; ``None`` if only distances to near neighbours mean anything.
     features, plane : Agreement
-        Of neighbours in the layer's features, and on the map.
+        Agreement of neighbours in the layer's features, and on the map.
     counts : Mapping of str to int
-        Label -> how many photos, the most frequent first.
+        Label -> number of photos, the most frequent first.
     layer : str
-        Whose features.
+        The layer of the features.
     method : str
         One of `METHODS`.
     unreadable : Mapping of str to str
-        Photos left out, by file name, and why.
-    recipe : Recipe
-        Enough to make it again.
+        Photos skipped because they can't be read, by file name, and why.
+    recipe : Recipe or None
+        Enough to make it again; ``None`` if none was wanted.
     """
 
     points: tuple[Point, ...]
@@ -95,10 +96,10 @@ class Embedding:
     layer: str
     method: str
     unreadable: Mapping[str, str]
-    recipe: Recipe
+    recipe: Recipe | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but the thumbnails as plain values for JSON; files as they were given."""
+        """Return everything but the thumbnails as plain values for JSON; paths as they were given."""
         points = [
             {
                 "file": str(point.photo.path),
@@ -119,39 +120,59 @@ class Embedding:
             "plane": _plain(self.plane),
             "points": points,
             "unreadable": dict(self.unreadable),
-            "recipe": json.loads(self.recipe.to_json())["dreamscope"],
+            "recipe": None if self.recipe is None else json.loads(self.recipe.to_json())["dreamscope"],
         }
 
+    def _repr_png_(self) -> bytes:
+        """Return the thumbnails where the photos lie."""
+        places = torch.tensor([(point.x, -point.y) for point in self.points])
+        low, high = places.amin(0), places.amax(0)
+        # About as large as they can be without hiding each other, were they spread evenly.
+        side = max(8, min(THUMBNAIL, int(_SHOWN / math.sqrt(len(places)) / 2)))
+        small = F.interpolate(self.thumbnails.float() / 255, (side, side), mode="bilinear", antialias=True)
+        canvas = torch.ones(3, _SHOWN, _SHOWN)
+        corners = ((places - low) / (high - low).amax().clamp_min(1e-9) * (_SHOWN - side)).round().int()
+        for (left, top), thumbnail in zip(corners.tolist(), small, strict=True):
+            canvas[:, top : top + side, left : left + side] = thumbnail
+        return images.png(canvas[None])
 
-def embed(
+
+def map(
     model: Classifier,
-    photos_: Source | Sequence[Source | Photo],
+    photos: Source | Sequence[Source | Photo],
     at: str | Address | None = None,
     *,
     method: str = "tsne",
-    k: int = NEIGHBOURS,
+    neighbours: int = NEIGHBOURS,
     seed: int = 0,
-    report: Report | None = None,
+    callback: Callback | None = None,
+    progress: bool = False,
+    recipe: bool = True,
 ) -> Embedding:
-    """Lay photos out by the features of a layer.
+    """Lay photos out in two dimensions by the features of a layer.
 
     Parameters
     ----------
     model
         The classifier.
-    photos_
-        Folders, photos or labels files, see `dreamscope.photos.find`; those that can't be read are left out and told.
+    photos
+        Folders, photos or labels files, see `dreamscope.photos.find`; those that can't be read are skipped and
+        reported.
     at
-        The layer, perhaps some of its channels; the one before the logits if not given. A feature is a channel's
-        mean over positions.
+        The layer, or some of its channels; the layer before the logits if not given. A feature is a channel's mean
+        over positions.
     method
         One of `METHODS`; ``umap`` needs the package umap-learn.
-    k
-        Neighbours that are asked for their label.
+    neighbours
+        Number of nearest neighbours whose labels are compared with a photo's own.
     seed
-        Of ``tsne`` and ``umap``.
-    report
-        Called with what is being done, how much, of how much.
+        Seed of ``tsne`` and ``umap``.
+    callback
+        Called with what is being done, how much of it is done, and of how much.
+    progress
+        Show a bar.
+    recipe
+        Keep a recipe.
 
     Returns
     -------
@@ -160,16 +181,20 @@ def embed(
     Raises
     ------
     DreamscopeError
-        Fewer than four photos that can be read; no such layer or method; umap-learn is not installed; features that
-        are not finite.
+        If fewer than four photos can be read, there is no such layer or method, umap-learn is not installed, or the
+        features are not finite or the same for all photos.
     """
+    arguments = locals()
     ensure_one_of(method, METHODS, "method")
     if method == "umap" and find_spec("umap") is None:
         raise DreamscopeError("umap is not installed: pip install umap-learn (tsne and pca need nothing more)")
-    if k < 1:
-        raise DreamscopeError(f"k is 1 neighbour or more, not {k}")
-    given = photos.find(photos_)
+    if neighbours < 1:
+        raise DreamscopeError(f"neighbours is 1 or more, not {neighbours}")
+    given = find(photos)
     address = Address(before_logits(model)) if at is None else _one(model, at)
+    made = None
+    if recipe:
+        made = Recipe.of_call(map, arguments, inputs={"photos": reference(given)}, resolved={"at": str(address)})
     stream = Stream(given, model.prepared, batch=BATCH, needs=_FEWEST)
     fast, _ = prepared(model, [address.layer], max(model.input_size), "float32")
     seen: list[Photo] = []
@@ -177,21 +202,24 @@ def embed(
     thumbnails: list[Tensor] = []
     predictions: list[Prediction | None] = []
     wanted = [address.layer, *([LOGITS] if _has_classes(model) else [])]
-    with torch.no_grad(), probe(fast, wanted, keep=_mean) as recorded:
-        for named, pictures in stream:
-            kept = recorded(pictures)
-            features.append(kept[address.layer].float().cpu())
-            predictions += _predictions(model, kept[LOGITS]) if LOGITS in kept else [None] * len(named)
-            thumbnails.append(_small(pictures))
-            seen += named
-            if report is not None:
-                report("photos", len(seen) + len(stream.unreadable), len(given))
-    matrix = torch.cat(features)[:, list(address.channels or range(features[0].shape[1]))].double().numpy()
-    if not np.isfinite(matrix).all():
-        raise DreamscopeError(f"the features of '{address.layer}' are not all finite numbers; give another layer")
-    if report is not None:
-        report(method, 0, 1)
-    plane, axes = METHODS[method](matrix, seed)
+    with reported(callback, progress=progress) as report:
+        with torch.no_grad(), probe(fast, wanted, keep=_mean) as recorded:
+            for named, pictures in stream:
+                means = recorded(pictures)
+                features.append(means[address.layer].float().cpu())
+                predictions += _predictions(model, means[LOGITS]) if LOGITS in means else [None] * len(named)
+                thumbnails.append(_small(pictures))
+                seen += named
+                if report is not None:
+                    report("photos", len(seen) + len(stream.unreadable), len(given))
+        matrix = torch.cat(features)[:, list(address.channels or range(features[0].shape[1]))].double().numpy()
+        if not np.isfinite(matrix).all():
+            raise DreamscopeError(f"the features of '{address.layer}' are not all finite numbers; give another layer")
+        if not np.ptp(matrix, axis=0).any():
+            raise DreamscopeError(f"the features at '{address}' are the same for all photos; give other channels")
+        if report is not None:
+            report(method, 0, 1)
+        plane, axes = METHODS[method](matrix, seed)
     labels = [_label(photo, model) for photo in seen]
     return Embedding(
         points=tuple(
@@ -200,24 +228,18 @@ def embed(
         ),
         thumbnails=torch.cat(thumbnails),
         axes=axes,
-        features=agreement(matrix, labels, k),
-        plane=agreement(plane, labels, k),
+        features=agreement(matrix, labels, neighbours),
+        plane=agreement(plane, labels, neighbours),
         counts=dict(Counter(label for label in labels if label is not None).most_common()),
         layer=address.layer,
         method=method,
         unreadable={path.name: reason for path, reason in stream.unreadable.items()},
-        recipe=Recipe(
-            version=__version__,
-            command="map",
-            model=model.source,
-            inputs={"photos": photos.reference(given)},
-            parameters={"at": str(address), "method": method, "k": k, "seed": seed},
-        ),
+        recipe=made,
     )
 
 
 def before_logits(model: Classifier) -> str:
-    """Return the layer whose output the classes are read off; of a network without classes, its last layer.
+    """Return the layer that the class scores are computed from; of a network without classes, its last layer.
 
     Raises
     ------

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from dreamscope.photos import Photo
 from dreamscope.recipes import Recipe
 
 _FORM = 1
+_ROWS_SHOWN = 8  # channels of each layer that a notebook shows
+_MOST_BYTES = 2**30  # more than any photo of `images.LARGEST_AREA` takes
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Ranked:
     values : Tensor
         float32: the activation at the most (least) excited position of the photo.
     photos : Tensor
-        int64: number in `Exemplars.photos`.
+        int64: indices into `Exemplars.photos`.
     places : Tensor
         int64: the position, counted row by row.
     """
@@ -52,13 +55,13 @@ class Exemplar:
     Attributes
     ----------
     photo : Photo
-        Where it is.
+        The file.
     value : float
         The activation at that position.
     position : tuple of int
-        Of the layer's grid: (row, column), (token,), or () where there are no positions.
+        In the layer's grid: (row, column), (token,), or () if there are no positions.
     box : tuple of int
-        (top, left, bottom, right): what that position can see, in pixels of the prepared picture.
+        (top, left, bottom, right): what that position can see, in pixels of the prepared image.
     place : int
         The position, counted row by row.
     """
@@ -79,19 +82,19 @@ class Exemplars:
     photos : tuple of Photo
         Those that are among any channel's first.
     most, least : Mapping of str to Ranked
-        Layer -> its channels' photos; `least` is empty where it was not asked for.
+        Layer -> its channels' photos; `least` is empty if it was not asked for.
     windows : Mapping of str to Window
         Layer -> what its positions can see.
     picture : (rows, columns)
-        Of a prepared picture, in pixels.
+        The size of a prepared image, in pixels.
     count : int
-        How many photos were looked at.
+        Number of photos that were read.
     unreadable : Mapping of str to str
-        Photos left out, by file name, and why.
-    recipe : Recipe
-        Enough to make it again.
+        Photos skipped because they can't be read, by file name, and why.
+    recipe : Recipe or None
+        Enough to make it again; ``None`` if none was wanted.
     digests : Mapping of Path to str
-        Of an index from disk: what the photos were, to tell when one was changed.
+        Of an index from disk: the photos' SHA-256, which shows whether one was changed.
     """
 
     photos: tuple[Photo, ...]
@@ -101,12 +104,12 @@ class Exemplars:
     picture: tuple[int, int]
     count: int
     unreadable: Mapping[str, str]
-    recipe: Recipe
+    recipe: Recipe | None
     digests: Mapping[Path, str]
 
     @property
     def top(self) -> int:
-        """How many photos are kept of each channel."""
+        """Number of photos kept for each channel."""
         return next(iter(self.most.values())).values.shape[1]
 
     def of(self, address: str | Address, *, least: bool = False) -> list[Exemplar]:
@@ -120,15 +123,15 @@ class Exemplars:
             If the address is not one channel, is not in the index, or `least` was not asked for.
         """
         address = Address.parse(address)
-        kept = self.least if least else self.most
-        if not kept:
+        layers = self.least if least else self.most
+        if not layers:
             raise DreamscopeError("the least exciting photos were not kept; make the index with least")
-        if address.layer not in kept:
+        if address.layer not in layers:
             raise DreamscopeError(
-                f"no layer '{address.layer}' in these exemplars; there are {', '.join(list(kept)[:8])}"
-                f"{' ...' if len(kept) > 8 else ''}{did_you_mean(address.layer, kept)}"
+                f"no layer '{address.layer}' in these exemplars; there are {', '.join(list(layers)[:8])}"
+                f"{' ...' if len(layers) > 8 else ''}{did_you_mean(address.layer, layers)}"
             )
-        ranked, window = kept[address.layer], self.windows[address.layer]
+        ranked, window = layers[address.layer], self.windows[address.layer]
         if address.channels is None or len(address.channels) != 1 or address.channels[0] >= len(ranked.values):
             raise DreamscopeError(f"'{address}' is not one of the {len(ranked.values)} channels of '{address.layer}'")
         found = []
@@ -154,21 +157,21 @@ class Exemplars:
         Parameters
         ----------
         model
-            The classifier, which prepares the pictures.
+            The classifier, which prepares the images.
         addresses
             One channel each.
         least
             The least exciting ones.
         most
-            How many of each channel; all if not given.
+            Number of patches for each channel at most; all if not given.
         smallest
-            Pixels of a side at least.
+            The least side of a patch, in pixels.
 
         Returns
         -------
         list of list of Tensor or None
-            For each address its patches (1, 3, h, w), in the order of `of`; ``None`` where the photo is gone, or is
-            another one by now.
+            For each address its patches (1, 3, h, w), in the order of `of`; ``None`` if the photo is missing,
+            is another one by now, or is no regular file of at most 1 GiB.
         """
         found = [self.of(address, least=least)[:most] for address in addresses]
         cells: list[list[Tensor | None]] = [[None] * len(row) for row in found]
@@ -187,6 +190,9 @@ class Exemplars:
 
     def _picture(self, path: Path, model: Classifier) -> Tensor | None:
         try:
+            # Devices and pipes never end, and an index may name anything.
+            if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+                return None
             if path in self.digests and files.digest(path) != self.digests[path]:
                 return None
             return model.prepared(read(path))
@@ -196,8 +202,8 @@ class Exemplars:
     def save(self, path: str | Path) -> Path:
         """Write the index as JSON, whole or not at all.
 
-        It names the photos by their paths relative to its own folder (so that both can be moved together) and by
-        what was in them.
+        It names the photos by their paths relative to its own folder, so that both can be moved together, and by
+        their SHA-256.
         """
         path = Path(path)
         content = {
@@ -212,7 +218,7 @@ class Exemplars:
             "picture": self.picture,
             "count": self.count,
             "unreadable": dict(self.unreadable),
-            "recipe": json.loads(self.recipe.to_json()),
+            "recipe": None if self.recipe is None else json.loads(self.recipe.to_json()),
         }
         with files.written_whole(path) as temporary:
             temporary.write_text(json.dumps(content, separators=(",", ":")), "utf-8")
@@ -229,20 +235,20 @@ class Exemplars:
         """
         path = files.existing_file(path, "index")
         try:
-            kept: dict[str, Any] = json.loads(path.read_text("utf-8"))
-            if kept["dreamscope_exemplars"] != _FORM:
+            content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            if content["dreamscope_exemplars"] != _FORM:
                 raise DreamscopeError(f"index '{path}' was written by another version of dreamscope")
-            photos = tuple(Photo(path.parent / each["file"], each["label"]) for each in kept["photos"])
+            photos = tuple(Photo(path.parent / each["file"], each["label"]) for each in content["photos"])
             found = cls(
                 photos=photos,
-                most={name: _ranked(rows, len(photos)) for name, rows in kept["most"].items()},
-                least={name: _ranked(rows, len(photos)) for name, rows in kept["least"].items()},
-                windows={name: _window(row) for name, row in kept["windows"].items()},
-                picture=_pair(kept["picture"]),
-                count=int(kept["count"]),
-                unreadable={str(name): str(reason) for name, reason in kept["unreadable"].items()},
-                recipe=Recipe.from_json(json.dumps(kept["recipe"])),
-                digests={p.path: str(each["sha256"]) for p, each in zip(photos, kept["photos"], strict=True)},
+                most={name: _ranked(rows, len(photos)) for name, rows in content["most"].items()},
+                least={name: _ranked(rows, len(photos)) for name, rows in content["least"].items()},
+                windows={name: _window(row) for name, row in content["windows"].items()},
+                picture=_pair(content["picture"]),
+                count=int(content["count"]),
+                unreadable={str(name): str(reason) for name, reason in content["unreadable"].items()},
+                recipe=None if content["recipe"] is None else Recipe.from_json(json.dumps(content["recipe"])),
+                digests={p.path: str(each["sha256"]) for p, each in zip(photos, content["photos"], strict=True)},
             )
             if not found.most or {*found.windows} != {*found.most} or {*found.least} - {*found.most}:
                 raise ValueError("layers differ")
@@ -255,8 +261,8 @@ class Exemplars:
         return found
 
     def check(self, model: Classifier, source: str) -> None:
-        """Raise if the index is of another network, or of another size of picture."""
-        named = self.recipe.model.get("name", "another network")
+        """Raise if the index is of another network, or of another input size."""
+        named = "another network" if self.recipe is None else self.recipe.model.get("name", "another network")
         for layer, ranked in self.most.items():
             count = len(ranked.values)
             if layer not in model.layers or model.layers[layer].channels != count:
@@ -268,12 +274,24 @@ class Exemplars:
             sides = ["x".join(map(str, each)) for each in (self.picture, model.input_size)]
             raise DreamscopeError(f"'{source}' is of pictures of {sides[0]} pixels, not {sides[1]}; see --input-size")
 
+    def _repr_html_(self) -> str:
+        """Return the first photos of each layer's first channels, as a table."""
+        rows = [
+            f"<tr><td>{escape(layer)}:{channel}</td><td>{', '.join(names)}</td></tr>"
+            for layer, ranked in self.most.items()
+            for channel in range(min(len(ranked.values), _ROWS_SHOWN))
+            for names in [
+                [f"{escape(each.photo.path.name)} ({each.value:.3g})" for each in self.of(f"{layer}:{channel}")]
+            ]
+        ]
+        return f"<p>{self.count} photos</p><table><tr><th>channel</th><th>photos</th></tr>{''.join(rows)}</table>"
+
 
 def _relative(photo: Path, index: Path) -> str:
     try:
         return Path(os.path.relpath(photo.absolute(), index.absolute().parent)).as_posix()
     except ValueError:
-        # Another drive: there is no way from here to there.
+        # Another drive: no relative path leads there.
         return str(photo.absolute())
 
 

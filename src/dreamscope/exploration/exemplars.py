@@ -1,19 +1,18 @@
 """Exemplars: which real photos, and where in them, excite each channel most?
 
-One pass over any number of photos for all channels of some layers; of each channel only the best photos so
-far are kept, so that memory does not grow with their number. Each photo counts once, where it excites the
+One pass over any number of photos for all channels of some layers; only the best photos of each channel so far
+are kept, so that memory does not grow with their number. Each photo counts once, where it excites the
 channel most (Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", 2014).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamscope import __version__, photos
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.exemplar_index import Exemplars, Ranked
 from dreamscope.exploration.patches import channels_of, windows
@@ -21,19 +20,17 @@ from dreamscope.exploration.unit_layers import unit_layers
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
 from dreamscope.optimize.precision import prepared
-from dreamscope.photos import Photo, Source, Stream
+from dreamscope.photos import Photo, Source, Stream, find, reference
 from dreamscope.probes import probe
+from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe
 
 TOP = 9
-"""Photos kept of each channel."""
+"""Photos kept for each channel."""
 MOST_TOP = 1000
 
 BATCH = 32
 _TRACE = 1e-4
-
-Report = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and of how much."""
 
 
 class Best:
@@ -69,18 +66,19 @@ class Best:
 
     def ranked(self, among: Sequence[int]) -> Ranked:
         """Return them with the photos renumbered: as places in `among`, which is sorted."""
-        photos_ = torch.searchsorted(torch.tensor(among), self.photos)
-        return Ranked(self.values, photos_, self.places)
+        return Ranked(self.values, torch.searchsorted(torch.tensor(among), self.photos), self.places)
 
 
 def exemplars(
     model: Classifier,
-    photos_: Source | Sequence[Source | Photo],
-    at: Sequence[str | Address] | None = None,
+    photos: Source | Sequence[Source | Photo],
+    at: str | Address | Sequence[str | Address] | None = None,
     *,
     top: int = TOP,
     least: bool = False,
-    report: Report | None = None,
+    callback: Callback | None = None,
+    progress: bool = False,
+    recipe: bool = True,
 ) -> Exemplars:
     """Find the photos that excite the channels of some layers most, and where in them.
 
@@ -88,17 +86,22 @@ def exemplars(
     ----------
     model
         The classifier.
-    photos_
+    photos
         Folders, photos or labels files, see `dreamscope.photos.find`. Each is resized and cropped to the middle as
-        the network was tested; those that can't be read are left out and told.
+        the network was tested; those that can't be read are skipped and reported.
     at
-        Layers, globs or addresses; of each all channels are looked at. The layers that `dissect` ranks if not given.
+        Layers, globs or addresses, one or several; all channels of their layers are ranked. The layers that `dissect`
+        ranks if not given.
     top
-        Photos kept of each channel, 1 to 1000.
+        Number of photos kept for each channel, 1 to 1000.
     least
         Keep the least exciting ones too: those with the lowest activation anywhere.
-    report
-        Called with what is being done, how much, of how much.
+    callback
+        Called with what is being done, how much of it is done, and of how much.
+    progress
+        Show a bar.
+    recipe
+        Keep a recipe.
 
     Returns
     -------
@@ -107,30 +110,35 @@ def exemplars(
     Raises
     ------
     DreamscopeError
-        No photos, none that can be read; no such layer; an address with a position or a weight.
+        If there are no photos that can be read, no such layer, or an address has a position or a weight.
     """
+    arguments = locals()
     if not 1 <= top <= MOST_TOP:
-        raise DreamscopeError(f"top is 1 to {MOST_TOP} photos of each channel, not {top}")
-    given = photos.find(photos_)
-    addresses = None if at is None else channels_of(model, at)
+        raise DreamscopeError(f"top is 1 to {MOST_TOP} photos for each channel, not {top}")
+    given = find(photos)
+    addresses = None if at is None else channels_of(model, [at] if isinstance(at, str | Address) else at)
     names = unit_layers(model) if addresses is None else list(dict.fromkeys(each.layer for each in addresses))
+    made = None
+    if recipe:
+        made = Recipe.of_call(exemplars, arguments, inputs={"photos": reference(given)}, resolved={"at": names})
     fast, _ = prepared(model, names, max(model.input_size), "float32")
     best = {name: Best(model.layers[name].channels, top) for name in names}
     worst = {name: Best(model.layers[name].channels, top, least=True) for name in names if least}
     seen: list[Photo] = []
     stream = Stream(given, model.prepared, batch=BATCH)
-    with torch.no_grad(), probe(fast, names, keep=_extremes if least else _loudest) as recorded:
+    keep = _extremes if least else _largest
+    with reported(callback, progress=progress) as report, torch.no_grad(), probe(fast, names, keep=keep) as recorded:
         for named, pictures in stream:
-            for name, numbers in recorded(pictures).items():
-                kept = numbers.cpu()
-                means = kept[..., 2]
-                best[name].add(kept[..., 0], means, kept[..., 1].long(), len(seen))
+            for name, extremes in recorded(pictures).items():
+                numbers = extremes.cpu()
+                means = numbers[..., 2]
+                best[name].add(numbers[..., 0], means, numbers[..., 1].long(), len(seen))
                 if least:
-                    worst[name].add(kept[..., 3], means, kept[..., 4].long(), len(seen))
+                    worst[name].add(numbers[..., 3], means, numbers[..., 4].long(), len(seen))
             seen += named
             if report is not None:
                 report("photos", len(seen) + len(stream.unreadable), len(given))
-    # Of a million photos only those that are among some channel's first are worth a line in the index.
+    # Only photos that are among some channel's first are worth a line in the index.
     among = sorted({number for each in (*best.values(), *worst.values()) for number in each.photos.unique().tolist()})
     return Exemplars(
         photos=tuple(seen[number] for number in among),
@@ -140,21 +148,15 @@ def exemplars(
         picture=(model.input_size[0], model.input_size[1]),
         count=len(seen),
         unreadable={path.name: reason for path, reason in stream.unreadable.items()},
-        recipe=Recipe(
-            version=__version__,
-            command="exemplars",
-            model=model.source,
-            inputs={"photos": photos.reference(given)},
-            parameters={"layers": names, "top": top, "least": least},
-        ),
+        recipe=made,
         digests={},
     )
 
 
-def _loudest(activation: Tensor) -> Tensor:
+def _largest(activation: Tensor) -> Tensor:
     """Return the largest activation of each channel, its place and the mean, (N, channels, 3)."""
     flat = activation.reshape(*activation.shape[:2], -1)
-    # No map has so many positions that a float could not count them.
+    # No map has more positions than a float can count.
     return torch.stack(
         [flat.amax(2).float(), _weighed(activation).argmax(2).float(), flat.mean(2, dtype=torch.float32)], 2
     )
@@ -164,12 +166,12 @@ def _extremes(activation: Tensor) -> Tensor:
     """Return the same, and the smallest activation and its place, (N, channels, 5)."""
     flat = activation.reshape(*activation.shape[:2], -1)
     least = torch.stack([flat.amin(2).float(), _weighed(activation).argmin(2).float()], 2)
-    return torch.cat([_loudest(activation), least], 2)
+    return torch.cat([_largest(activation), least], 2)
 
 
 def _weighed(activation: Tensor) -> Tensor:
-    """Return activations (N, channels, positions) with a trace of their surroundings: of equal ones at a ceiling or a
-    floor, the one in the midst of others is the place, not the first that happens to be met.
+    """Return activations (N, channels, positions) with a trace of their surroundings: of several equal ones at a
+    ceiling or a floor, the one in the midst of others is to win, not the first in reading order.
     """
     if activation.dim() == 4 and min(activation.shape[2:]) > 2:
         activation = activation + _TRACE * F.avg_pool2d(activation, 3, 1, 1)

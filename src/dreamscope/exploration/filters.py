@@ -1,18 +1,20 @@
 """Filters: what do the weights of a convolution look like?
 
-The first convolution is shown as it acts on red, green and blue of the picture, whatever the network does to
-the picture before it (Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional
-Neural Networks", 2012, figure 3); deeper ones have no colours, and are shown by their size.
+The first convolution is shown as it acts on red, green and blue of the image, whatever the network does to
+the image before it (Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional
+Neural Networks", 2012, figure 3); deeper ones have no colours and are shown by their norms.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torchvision.utils import make_grid
 
-from dreamscope import __version__
+from dreamscope import images
 from dreamscope.errors import DreamscopeError, did_you_mean, ensure_one_of
 from dreamscope.exploration.patches import channels_of, windows
 from dreamscope.models.addresses import Address
@@ -39,21 +41,21 @@ class Filters:
     layer : str
         The convolution.
     channels : tuple of int
-        Which of its filters.
+        Its filters shown.
     weights : Tensor
-        float32 (filters, 3 or 1, h, w), see `kind`. Of ``colour`` they hold for images in [0, 1]: the network's
-        normalization, and its order of colours, are in them.
+        float32 (filters, 3 or 1, h, w), see `kind`. Those of kind ``colour`` act on images in [0, 1]: they include the
+        network's normalization and order of colours.
     kind : str
         One of `KINDS`.
-    recipe : Recipe
-        Enough to make it again.
+    recipe : Recipe or None
+        Enough to make it again; ``None`` if none was wanted.
     """
 
     layer: str
     channels: tuple[int, ...]
     weights: Tensor
     kind: str
-    recipe: Recipe
+    recipe: Recipe | None
 
     @property
     def norms(self) -> list[float]:
@@ -69,8 +71,14 @@ class Filters:
         relative = self.weights / scale.clamp_min(1e-30).view(-1, 1, 1, 1)
         return (relative if self.kind == "norm" else 0.5 + relative / 2).clamp(0, 1).expand(-1, 3, -1, -1)
 
+    def _repr_png_(self) -> bytes:
+        """Return the filters in rows, enlarged."""
+        scale = max(1, 48 // max(self.weights.shape[-2:]))
+        shown = self.pictures().repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+        return images.png(make_grid(shown, nrow=max(8, math.ceil(math.sqrt(len(shown)))), pad_value=1.0)[None])
 
-def filters(model: Classifier, at: str | Address | None = None) -> Filters:
+
+def filters(model: Classifier, at: str | Address | None = None, *, recipe: bool = True) -> Filters:
     """Return the filters of a convolution.
 
     Parameters
@@ -78,22 +86,25 @@ def filters(model: Classifier, at: str | Address | None = None) -> Filters:
     model
         The classifier.
     at
-        A convolution, perhaps with some of its channels; the first one of the forward pass if not given.
+        A convolution, or some of its channels; the first one of the forward pass if not given.
+    recipe
+        Keep a recipe.
 
     Returns
     -------
     Filters
-        Of the first convolution the weights on red, green and blue: the slope of what it puts out in each pixel of
-        the picture it can see, at mid-gray, which is the weight itself where all that comes before it is linear.
+        Of the first convolution the weights on red, green and blue: the gradient of its output with respect to the
+        pixels in its receptive field, at mid-gray, which is the weight itself if all that comes before it is linear.
         Of others with one input channel a filter (depthwise ones) the weights; of all else their L2 norm over the
         input channels.
 
     Raises
     ------
     DreamscopeError
-        No such layer or channel, a layer that is no convolution over two dimensions, several layers, or a network
-        that has none.
+        If there is no such layer or channel, the layer is no convolution over two dimensions, several layers are
+        named, or the network has no convolution.
     """
+    arguments = locals()
     # In the order in which they ran, not in the one in which they were written down.
     convolutions = [name for name in model.layers if isinstance(model.module.get_submodule(name), nn.Conv2d)]
     if not convolutions:
@@ -108,14 +119,8 @@ def filters(model: Classifier, at: str | Address | None = None) -> Filters:
         raw = part.weight.detach()[list(channels)].float().cpu()
         one = raw.shape[1] == 1
         weights, kind = (raw, "signed") if one else (raw.norm(dim=1, keepdim=True), "norm")
-    recipe = Recipe(
-        version=__version__,
-        command="filters",
-        model=model.source,
-        inputs={},
-        parameters={"at": str(address)},
-    )
-    return Filters(address.layer, channels, weights, kind, recipe)
+    made = Recipe.of_call(filters, arguments, inputs={}, resolved={"at": str(address)}) if recipe else None
+    return Filters(address.layer, channels, weights, kind, made)
 
 
 def _one(model: Classifier, at: str | Address, convolutions: list[str]) -> Address:
@@ -132,20 +137,20 @@ def _one(model: Classifier, at: str | Address, convolutions: list[str]) -> Addre
 
 
 def _on_colours(model: Classifier, layer: str, channels: tuple[int, ...]) -> Tensor:
-    """Return the slopes of a layer's channels in the picture, (channels, 3, h, w), where one position sees it."""
+    """Return the gradients of a layer's channels at one position with respect to the image, (channels, 3, h, w)."""
     window = windows(model, [layer])[layer]
     height, width = model.input_size
     middle = (window.grid[0] // 2) * window.grid[1] + window.grid[1] // 2
     picture = torch.full((1, 3, height, width), 0.5, requires_grad=True)
-    slopes = []
+    gradients = []
     with torch.enable_grad(), probe(model, layer) as seen:
         at_middle = seen(picture)[layer].flatten(2)[0, :, middle]
         for channel in channels:
             (gradient,) = torch.autograd.grad(at_middle[channel], picture, retain_graph=True)
-            slopes.append(gradient[0].float())
-    found = torch.stack(slopes)
+            gradients.append(gradient[0].float())
+    found = torch.stack(gradients)
     if window.size is not None:
         return window.cut(found, middle, smallest=1)
-    # What comes before it is not understood; then it is what any filter reacts to.
+    # The receptive field is unknown: cut to the pixels that any filter reacts to.
     rows, columns = (found.abs().amax((0, 1, axis)).nonzero().flatten().tolist() or [0] for axis in (3, 2))
     return found[..., rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

@@ -14,16 +14,16 @@ NEIGHBOURS = 5
 
 @dataclass(frozen=True)
 class Agreement:
-    """How many photos have the label that most of their nearest neighbours have: leave-one-out k-NN accuracy.
+    """The share of photos with the label that most of their nearest neighbours have: leave-one-out k-NN accuracy.
 
     Attributes
     ----------
     k : int
-        How many neighbours.
+        Number of neighbours.
     count : int
-        How many photos are judged: those with a label that another photo has too. All labelled photos are neighbours.
+        Number of photos judged: those with a label that another photo has too. All labelled photos are neighbours.
     overall : float
-        The share of these that agree; NaN where there are none.
+        The share of these that agree; NaN if there are none.
     labels : Mapping of str to float
         The same for each of their labels, the one with the most photos first.
     """
@@ -35,16 +35,16 @@ class Agreement:
 
 
 def agreement(features: NDArray[np.float64], labels: Sequence[str | None], k: int = NEIGHBOURS) -> Agreement:
-    """Ask the k nearest labelled neighbours (Euclidean) of each photo for its label; the nearer decides a tie.
+    """Predict the label of each photo from its k nearest labelled neighbours (Euclidean); the nearer decides a tie.
 
     Parameters
     ----------
     features
         (photos, features).
     labels
-        Of the photos; those of ``None`` are left out.
+        Labels of the photos; those with ``None`` are skipped.
     k
-        How many, or all others where there are fewer.
+        Number of neighbours, or all others if there are fewer.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -53,7 +53,7 @@ def agreement(features: NDArray[np.float64], labels: Sequence[str | None], k: in
     shared = {name: count for name, count in Counter(names).most_common() if count > 1}
     if not shared:
         return Agreement(k, 0, float("nan"), {})
-    # Asked without themselves, so that a copy of a photo can't take its place.
+    # Without arguments each photo itself is no neighbour, also where another one is a copy of it.
     near = NearestNeighbors(n_neighbors=min(k, len(known) - 1)).fit(features[known]).kneighbors(return_distance=False)
     hits: dict[str, list[bool]] = {name: [] for name in shared}
     for own, row in zip(names, near, strict=True):

@@ -1,4 +1,4 @@
-"""What a position of a map can see of a picture, cut out."""
+"""Patches: what a position of a layer can see of an image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dreamscope.probes import probe
 
 @dataclass(frozen=True)
 class Window:
-    """Where the positions of a layer look, in the pixels of a prepared picture (of `Classifier.input_size`).
+    """The receptive fields of a layer's positions, in pixels of a prepared image (of `Classifier.input_size`).
 
     Attributes
     ----------
@@ -76,9 +76,9 @@ class Window:
 
 
 def windows(model: Classifier, names: Sequence[str]) -> Mapping[str, Window]:
-    """Return where the positions of some layers look, read off one forward pass at the network's own size."""
+    """Return the receptive fields of some layers, read off one forward pass at the network's own size."""
     picture = torch.rand((1, 3, *model.input_size), generator=torch.Generator().manual_seed(0))
-    # The tensors themselves: of a copy the tracer would know as much, but it costs memory.
+    # The tensors themselves: copies would do, but cost memory.
     with torch.no_grad(), FieldTracer() as tracer, probe(model, names, keep=lambda tensor: tensor) as seen:
         tracer.begin(picture)
         activations = dict(seen(picture))
@@ -94,12 +94,12 @@ def windows(model: Classifier, names: Sequence[str]) -> Mapping[str, Window]:
 
 
 def channels_of(model: Classifier, texts: Sequence[str | Address]) -> list[Address]:
-    """Read addresses of layers and channels; what looks at all positions can't be told one, nor a weight.
+    """Read addresses of layers and channels, without positions and weights.
 
     Raises
     ------
     DreamscopeError
-        No such layer or channel; an address with a position or a weight.
+        If there is no such layer or channel, or an address has a position or a weight.
     """
     found = resolve(texts, model)
     for address in found:

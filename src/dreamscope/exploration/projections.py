@@ -1,4 +1,4 @@
-"""Many dimensions in two.
+"""Projections of features to two dimensions.
 
 References
 ----------
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PERPLEXITY = 30
-"""Of t-SNE: about how many neighbours a photo is kept near to; at most a third of the photos."""
+"""Of t-SNE: about the number of neighbours that a photo stays near to; at most a third of the photos."""
 
 Array = NDArray[np.float64]
 
@@ -26,6 +26,7 @@ def tsne(features: Array, seed: int) -> tuple[Array, None]:
     from sklearn.manifold import TSNE
 
     perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
+    features = _at_least_two(features)
     return TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(features), None
 
 
@@ -34,7 +35,7 @@ def umap(features: Array, seed: int) -> tuple[Array, None]:
     # By name: whoever checks the types need not have it.
     reducer = import_module("umap").UMAP
     with warnings.catch_warnings():
-        # That a seed costs it its threads is the price of the same call giving the same map.
+        # It warns that a seed keeps it to one thread: the price of the same call giving the same map.
         warnings.simplefilter("ignore")
         return reducer(n_neighbors=min(15, len(features) - 1), random_state=seed).fit_transform(features), None
 
@@ -44,9 +45,14 @@ def pca(features: Array, seed: int) -> tuple[Array, tuple[str, str]]:  # noqa: A
     from sklearn.decomposition import PCA
 
     found = PCA(2, svd_solver="full")
-    plane = found.fit_transform(features)
+    plane = found.fit_transform(_at_least_two(features))
     first, second = (f"{100 * share:.0f} % of the variance" for share in found.explained_variance_ratio_)
     return plane, (f"first principal component, {first}", f"second, {second}")
+
+
+def _at_least_two(features: Array) -> Array:
+    """Return features with a second column of zeros if there is only one: distances stay the same."""
+    return np.pad(features, ((0, 0), (0, max(0, 2 - features.shape[1]))))
 
 
 METHODS: dict[str, Callable[[Array, int], tuple[Array, tuple[str, str] | None]]] = {
@@ -54,4 +60,4 @@ METHODS: dict[str, Callable[[Array, int], tuple[Array, tuple[str, str] | None]]]
     "umap": umap,
     "pca": pca,
 }
-"""By name: of features (photos, features) and a seed, (photos, 2), and what the axes are if they are anything."""
+"""By name: functions of features (photos, features) and a seed to positions (photos, 2) and the axes' names, if any."""

@@ -1,4 +1,4 @@
-"""Where channels are cut: the layers of a network whose channels are units of their own."""
+"""Unit layers: those whose channels are detectors of their own, to be ranked and ablated."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from dreamscope.models.addresses import resolve
 from dreamscope.models.classifier import Classifier
 
 EARLIEST = 1 / 3
-"""The share of the layers, from the picture on, that is left alone by default: edges and colours are everybody's."""
+"""The share of the first layers that is left alone by default: all classes use their edges and colours."""
 
-# Attention and what weighs other channels (squeeze and excitation's gates) detect nothing themselves.
+# Attention and what weights other channels (the gates of squeeze and excitation) detects nothing itself.
 _NO_UNITS = (nn.MultiheadAttention, nn.Softmax, nn.LogSoftmax, nn.Softmin, nn.Softmax2d, nn.Sigmoid, nn.Hardsigmoid)
 
 
-def unit_layers(model: Classifier, start: str | None = None) -> list[str]:
-    """Return the layers whose channels `dissect` ranks when nothing is said.
+def unit_layers(model: Classifier, from_layer: str | None = None) -> list[str]:
+    """Return the layers whose channels `dissect` ranks by default.
 
     Those are the outputs of activation functions that run once in a pass: a channel there is a detector,
-    and a zero means that it is silent. Where activations are functions or shared, it is the batch norms;
-    where there are none, the convolutions and linear layers. Of two layers around a depthwise convolution,
-    which have the same channels, the later one counts. Behind the last weights there are only the answers.
+    and a zero means that it is silent. If activations are functions or shared, it is the batch norms;
+    if there are none, the convolutions and linear layers. Of two layers around a depthwise convolution,
+    which have the same channels, the later one counts. Behind the last weights there are only the class scores.
 
     Parameters
     ----------
     model
         The classifier.
-    start
+    from_layer
         The layer to begin at; a third of the way in if not given.
 
     Raises
@@ -52,17 +52,17 @@ def unit_layers(model: Classifier, start: str | None = None) -> list[str]:
     found = [name for name in found if name not in _before_depthwise(found, model)]
     if not found:
         raise DreamscopeError(f"{model.name} has no layer whose channels could be cut")
-    if start is None:
+    if from_layer is None:
         return found[int(len(found) * EARLIEST) :]
-    start = resolve([start], model)[0].layer
+    from_layer = resolve([from_layer], model)[0].layer
     # A block's parts run before the block itself ends.
-    first = next(place for place, name in enumerate(names) if name == start or name.startswith(f"{start}."))
-    kept = [name for name in found if names.index(name) >= first]
-    if not kept:
+    first = next(place for place, name in enumerate(names) if name == from_layer or name.startswith(f"{from_layer}."))
+    later = [name for name in found if names.index(name) >= first]
+    if not later:
         raise DreamscopeError(
-            f"no layer of {model.name} from '{start}' on has channels to cut; the last is '{found[-1]}'"
+            f"no layer of {model.name} from '{from_layer}' on has channels to cut; the last is '{found[-1]}'"
         )
-    return kept
+    return later
 
 
 def _is_activation(part: nn.Module) -> bool:

@@ -14,7 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from dreamscope import images
-from dreamscope.attribution.result import Change, Explanation
+from dreamscope.attribution.base import Change
+from dreamscope.attribution.result import Explanation
 from dreamscope.errors import DreamscopeError
 from dreamscope.figures.contact_sheets import Cell, sheet
 
@@ -24,7 +25,7 @@ SCALE, SIGNED = "inferno", "RdBu_r"
 """Maps of colour: one that only grows brighter; one that parts in two at zero, red for what speaks for it."""
 
 MOST_CHANGES = 4
-"""Other answers that are outlined."""
+"""Other predictions that are outlined."""
 
 _OUTLINES = ("#00c2a8", "#c058f0", "#f2b705", "#4f9dff")
 _CLIP = 0.995
@@ -45,7 +46,7 @@ _STYLE = {
 
 
 def drawn(explanations: Sequence[Explanation]) -> Tensor:
-    """Return one explanation as an overlay, several of one picture as a sheet that begins with the picture.
+    """Return one explanation of an image as an overlay, several as a sheet that begins with the image.
 
     Returns
     -------
@@ -54,16 +55,24 @@ def drawn(explanations: Sequence[Explanation]) -> Tensor:
     """
     if not explanations:
         raise DreamscopeError("no explanations to draw")
+    if any(len(each) != 1 for each in explanations):
+        raise DreamscopeError("explanations of several images are drawn one by one: drawn([each[0] for each in found])")
     if len(explanations) == 1:
         return overlay(explanations[0])
     first = explanations[0]
     pictures = [overlay(each, title=False) for each in explanations]
-    cells = [Cell(images.resize(first.image, images.fit_to(first.image, round(100 * _SIDE))).clamp(0, 1), first.title)]
+    cells = [
+        Cell(
+            images.resize(first.images, images.fit_to(first.images, round(100 * _SIDE))).clamp(0, 1),
+            str(first.targets[0]),
+        )
+    ]
     cells += [
         Cell(picture, str(each.method), _note(each)) for each, picture in zip(explanations, pictures, strict=True)
     ]
-    title = f"{first.recipe.model.get('name', 'a network')}: what counts for {first.title}"
-    columns = min(len(cells), 4 if first.faithfulness is None else 3)
+    name = "a network" if first.recipe is None else first.recipe.model.get("name", "a network")
+    title = f"{name}: what counts for {first.targets[0]}"
+    columns = min(len(cells), 3 if first.faithfulness else 4)
     return sheet(cells, columns=columns, title=title, most=1000)
 
 
@@ -73,8 +82,8 @@ def overlay(explanation: Explanation, *, title: bool = True) -> Tensor:
     Parameters
     ----------
     explanation
-        What to draw. A map with signs is red where it speaks for the subject, blue where against it. Of occlusion,
-        the places whose cover changes the answer are outlined, and the new answers named.
+        What to draw, of one image. A map with signs is red where it speaks for the target, blue where against it. Of
+        occlusion, the places whose cover changes the prediction are outlined, and the new predictions named.
     title
         Write what is explained above it.
 
@@ -83,8 +92,8 @@ def overlay(explanation: Explanation, *, title: bool = True) -> Tensor:
     Tensor
         (1, 3, H, W) in [0, 1].
     """
-    proportion = explanation.image.shape[-2] / explanation.image.shape[-1]
-    curves = explanation.faithfulness is not None
+    proportion = explanation.images.shape[-2] / explanation.images.shape[-1]
+    curves = bool(explanation.faithfulness)
     width = _GAP + _SIDE + _BAR + (_CURVES if curves else 0)
     height = max(_SIDE * proportion, 2.4 if curves else 0) + (_HEAD if title else _GAP) + _GAP
     with _figure(width, height) as figure:
@@ -102,7 +111,9 @@ def overlay(explanation: Explanation, *, title: bool = True) -> Tensor:
             bottom = _GAP + 0.4
             _curves(place(width - _CURVES + 0.6, bottom, _CURVES - 0.8, height - bottom - 0.6), explanation)
         if title:
-            text = shorten(f"{explanation.method.name}: {explanation.title}", 95 if curves else 58, placeholder=" ...")
+            text = shorten(
+                f"{explanation.method.name}: {explanation.targets[0]}", 95 if curves else 58, placeholder=" ..."
+            )
             figure.text(_GAP / width, 1 - 0.26 / height, text, fontsize=10, parse_math=False)
         held = io.BytesIO()
         figure.savefig(held, format="png", dpi=100)
@@ -111,7 +122,7 @@ def overlay(explanation: Explanation, *, title: bool = True) -> Tensor:
 
 def limits(explanation: Explanation) -> tuple[float, float, str]:
     """Return where the colours of a map begin and end, and on which sides values lie beyond (as colour bars say)."""
-    heat = explanation.map
+    heat = explanation.map[0, 0]
     if explanation.method.signed:
         far = float(heat.abs().quantile(_CLIP)) or float(heat.abs().max()) or 1.0
         low, high = -far, far
@@ -142,32 +153,32 @@ def _map(axes: Any, bar: Any, explanation: Explanation) -> None:
     low, high, beyond = limits(explanation)
     signed = explanation.method.signed
     colours = ScalarMappable(Normalize(low, high), SIGNED if signed else SCALE)
-    heat = explanation.map.numpy()
+    heat = explanation.map[0, 0].numpy()
     # The stronger, the less of the photo: where nothing counts it is to be seen as it is, but gray.
     strength = np.clip(np.abs(heat) / high if signed else (heat - low) / (high - low), 0, 1)[..., None]
     cover = 0.25 + 0.65 * strength if not signed else 0.85 * strength**0.7
-    photo = images.gray(explanation.image)[0, 0].numpy()[..., None]
+    photo = images.gray(explanation.images)[0, 0].numpy()[..., None]
     photo = 0.35 + 0.6 * photo if signed else photo
     axes.imshow(np.clip(photo * (1 - cover) + colours.to_rgba(heat)[..., :3] * cover, 0, 1), interpolation="bilinear")
     axes.set_axis_off()
     unit = explanation.method.unit.format(value=_value(explanation))
     axes.figure.colorbar(colours, cax=bar, extend=beyond, extendfrac=0.03, label=unit)
-    if explanation.windows is not None:
+    if explanation.windows:
         _outline(axes, explanation)
 
 
 def _outline(axes: Any, explanation: Explanation) -> None:
-    """Draw around the places whose cover makes the picture be taken for something else, and name it."""
-    windows = explanation.windows
-    if windows is None or windows.answers is None or min(windows.values.shape) < 2:
+    """Draw around the places whose cover changes the prediction, and name the new one."""
+    (windows,) = explanation.windows
+    if windows.predictions is None or min(windows.values.shape) < 2:
         return
     half = windows.size / 2
     across, down = [left + half for left in windows.lefts], [top + half for top in windows.tops]
     handles = []
     from matplotlib.lines import Line2D
 
-    for change, colour in zip(explanation.changes[:MOST_CHANGES], _OUTLINES, strict=False):
-        there = (windows.answers == change.index).float().numpy()
+    for change, colour in zip(windows.changes[:MOST_CHANGES], _OUTLINES, strict=False):
+        there = (windows.predictions == change.index).float().numpy()
         axes.contour(across, down, there, levels=[0.5], colors=[colour], linewidths=1.6)
         handles.append(Line2D([], [], color=colour, linewidth=2, label=_told(change)))
     if handles:
@@ -182,9 +193,7 @@ def _told(change: Change) -> str:
 
 
 def _curves(axes: Any, explanation: Explanation) -> None:
-    curves = explanation.faithfulness
-    if curves is None:
-        return
+    (curves,) = explanation.faithfulness
     shares = [100 * share for share in curves.shares]
     for values, area, name, colour in (
         (curves.insertion, curves.insertion_area, "insertion", INSERTION),
@@ -193,7 +202,7 @@ def _curves(axes: Any, explanation: Explanation) -> None:
         axes.plot(shares, values, color=colour, linewidth=1.6, label=f"{name}, area {area:.3f}")
         axes.fill_between(shares, 0, values, color=colour, alpha=0.1, linewidth=0)
     axes.set_xlabel("highest pixels shown, or taken away (%)")
-    axes.set_ylabel("probability" if explanation.of_class else "share of the activation")
+    axes.set_ylabel("probability" if explanation.targets[0].is_class else "share of the activation")
     low, high = min(0.0, *curves.insertion, *curves.deletion), max(1.0, *curves.insertion, *curves.deletion)
     axes.set_xlim(0, 100)
     axes.set_ylim(low - 0.02 * (high - low), high + 0.02 * (high - low))
@@ -201,7 +210,7 @@ def _curves(axes: Any, explanation: Explanation) -> None:
 
 
 def _value(explanation: Explanation) -> str:
-    return "probability" if explanation.of_class else "activation"
+    return "probability" if explanation.targets[0].is_class else "activation"
 
 
 def _note(explanation: Explanation) -> str:
@@ -209,10 +218,9 @@ def _note(explanation: Explanation) -> str:
     if not bool(explanation.map.any()):
         return "empty: nothing speaks for it"
     told = []
-    if explanation.faithfulness is not None:
-        told.append(f"insertion {explanation.faithfulness.insertion_area:.3f}, "
-                    f"deletion {explanation.faithfulness.deletion_area:.3f}")  # fmt: skip
+    for curves in explanation.faithfulness:
+        told.append(f"insertion {curves.insertion_area:.3f}, deletion {curves.deletion_area:.3f}")
     if explanation.sanity:
-        last = explanation.sanity[-1].similarity
+        last = explanation.sanity[0][-1].similarity
         told.append("random: flat" if math.isnan(last) else f"random: {last:.2f}")
     return "; ".join(told) or f"{explanation.seconds:.1f} s"

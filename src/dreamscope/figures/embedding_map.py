@@ -1,21 +1,18 @@
-"""Scatter: a map of photos as a picture, and as one page to zoom into that needs nothing beside it."""
+"""The picture of a map: photos as thumbnails where they lie in feature space."""
 
 from __future__ import annotations
 
-import json
+import io
 import math
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
-from html import escape
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from dreamscope import files, images
-from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.embedding import Embedding
 from dreamscope.exploration.knn import Agreement
 
@@ -36,20 +33,19 @@ def colors(embedding: Embedding) -> Mapping[str, str]:
 
 
 def picture(embedding: Embedding, path: str | Path) -> Path:
-    """Draw a map as ``.png``: thumbnails framed in their label's colour; where there is no room for one, a dot.
+    """Draw a map: thumbnails framed in their label's colour; where there is no room for one, a dot.
 
     Raises
     ------
     DreamscopeError
-        If `path` is no ``.png`` or can't be written.
+        If `path` is no ``.png``, ``.jpg`` or ``.webp`` or can't be written.
     """
     from matplotlib import style
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
     path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise DreamscopeError(f"a map is drawn as .png, not '{path.name}'")
+    images.ensure_format(path)
     files.ensure_writable(path)
     places = np.array([(point.x, point.y) for point in embedding.points])
     side = max(np.ptp(places, axis=0).max(), 1e-9) / min(max(2 * math.sqrt(len(places)), _ACROSS[0]), _ACROSS[1])
@@ -79,28 +75,11 @@ def picture(embedding: Embedding, path: str | Path) -> Path:
         if embedding.axes is not None:
             axes.set(xlabel=embedding.axes[0], ylabel=embedding.axes[1])
         _legend(figure, embedding, chosen)
-        figure.suptitle(_title(embedding), x=0.01, ha="left", fontsize=13, fontweight="bold", parse_math=False)
-        with files.written_whole(path) as temporary:
-            figure.savefig(temporary, format="png", dpi=130)
-    return path
-
-
-def page(embedding: Embedding, path: str | Path) -> Path:
-    """Write a map as one ``.html`` to zoom into; it fetches nothing and holds no folders.
-
-    Raises
-    ------
-    DreamscopeError
-        If `path` is no ``.html`` or can't be written.
-    """
-    path = Path(path)
-    if path.suffix.lower() != ".html":
-        raise DreamscopeError(f"a map to zoom into is a .html, not '{path.name}'")
-    text = _html(embedding)
-    with files.written_whole(path) as temporary:
-        # A file name may hold bytes that are no text.
-        temporary.write_text(text, "utf-8", errors="xmlcharrefreplace")
-    return path
+        figure.suptitle(title(embedding), x=0.01, ha="left", fontsize=13, fontweight="bold", parse_math=False)
+        held = io.BytesIO()
+        figure.savefig(held, format="png", dpi=130)
+    note = None if embedding.recipe is None else embedding.recipe.to_json()
+    return images.write(images.read(Image.open(held)), path, note=note)
 
 
 def _rarity(embedding: Embedding, chosen: Mapping[str, str], label: str | None) -> float:
@@ -141,75 +120,10 @@ def _legend(figure: Any, embedding: Embedding, chosen: Mapping[str, str]) -> Non
     figure.legend(handles=handles, loc="outside lower left", ncols=6, frameon=False, columnspacing=1.4)
 
 
-def _title(embedding: Embedding) -> str:
-    name = embedding.recipe.model.get("name", "a network")
+def title(embedding: Embedding) -> str:
+    """Return one line about a map."""
+    name = "a network" if embedding.recipe is None else embedding.recipe.model.get("name", "a network")
     return f"{len(embedding.points)} photos at {embedding.layer} of {name}, by {embedding.method}"
-
-
-def _html(embedding: Embedding) -> str:
-    chosen = colors(embedding)
-    points = []
-    for point, small in zip(embedding.points, embedding.thumbnails, strict=True):
-        taken = point.prediction
-        points.append(
-            {
-                "x": point.x,
-                "y": point.y,
-                "file": point.photo.path.name,
-                "label": point.label,
-                "taken": None if taken is None else f"{taken.label} {100 * taken.probability:.1f}%",
-                "color": chosen.get(point.label or "", OTHERS),
-                "src": _thumbnail(small.permute(1, 2, 0).numpy()),
-            }
-        )
-    # No text in it can end the element or open another.
-    data = json.dumps(points, allow_nan=False).replace("<", "\\u003c")
-    script = Path(__file__).with_suffix(".js").read_text("utf-8")
-    # Only this script runs, whatever a label or a file is called: browsers keep to this policy.
-    digest = b64encode(sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    title = escape(_title(embedding))
-    axes = "" if embedding.axes is None else f"<p>{escape(f'{embedding.axes[0]}; {embedding.axes[1]}')}</p>"
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
-        '<div id="map"><canvas tabindex="0" aria-label="The map: scroll or + and - to zoom, drag or arrow keys to '
-        'move, 0 for all of it"></canvas><div id="tip" hidden><img alt=""><span></span></div></div>\n'
-        f"{_keys(embedding, chosen)}{axes}{_told(embedding)}\n"
-        "<details><summary>Every parameter</summary>"
-        f"<pre>{escape(embedding.recipe.to_json(indent=2))}</pre></details>\n"
-        f'<script type="application/json" id="points">{data}</script>\n<script>{script}</script>\n</body>\n</html>\n'
-    )
-
-
-def _keys(embedding: Embedding, chosen: Mapping[str, str]) -> str:
-    keys = [
-        f'<button type="button" data-label="{escape(label)}"><i style="background:{paint}"></i>{escape(label)} '
-        f"({embedding.counts[label]})</button>"
-        for label, paint in chosen.items()
-    ]
-    find = '<input type="search" placeholder="find a label or a file" aria-label="find a label or a file" />'
-    return f'<div id="keys">{find}{"".join(keys)}</div>\n'
-
-
-def _told(embedding: Embedding) -> str:
-    """Return how far neighbours agree with labels, as a table."""
-    if not embedding.features.count:
-        return "<p>No two photos have the same label, so neighbours can't agree with labels.</p>"
-
-    def row(name: str, count: int, feature: float, plane: float) -> str:
-        shares = "".join(f"<td>{100 * share:.0f} %</td>" for share in (feature, plane))
-        return f"<tr><td>{escape(name)}</td><td>{count}</td>{shares}</tr>"
-
-    features, plane = embedding.features, embedding.plane
-    rows = [row("all of these", features.count, features.overall, plane.overall)]
-    rows += [row(name, embedding.counts[name], features.labels[name], plane.labels[name]) for name in features.labels]
-    return (
-        f"<p>{escape(explained(features))}</p>\n<table><tr><th>label</th><th>photos</th><th>in the features</th>"
-        f"<th>on the map</th></tr>{''.join(rows)}</table>"
-    )
 
 
 def explained(agreement: Agreement) -> str:
@@ -218,33 +132,3 @@ def explained(agreement: Agreement) -> str:
         f"Photos whose label is that of most of their {agreement.k} nearest neighbours "
         f"({agreement.count} photos that share their label with another)"
     )
-
-
-def _thumbnail(pixels: np.ndarray[Any, Any]) -> str:
-    from PIL import Image
-
-    return images.data_uri(Image.fromarray(pixels), quality=80)
-
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --line: #d9dde2; --paper: #fff; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e7ea; --line: #363c43; --paper: #15181b; } }
-body { margin: 0; padding: 1rem 1.25rem 3rem; background: var(--paper); color: var(--ink);
-  font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: break-word; }
-h1 { font-size: 1.15rem; margin: 0 0 .75rem; }
-#map { position: relative; height: min(78vh, 60rem); border: 1px solid var(--line); border-radius: 4px;
-  overflow: hidden; }
-canvas { width: 100%; height: 100%; display: block; cursor: grab; touch-action: none; }
-#tip { position: absolute; pointer-events: none; background: var(--paper); border: 1px solid var(--line);
-  border-radius: 4px; padding: .4rem; font-size: .875rem; line-height: 1.35; white-space: pre-line; max-width: 16rem; }
-#tip[hidden] { display: none; } #tip img { display: block; width: 128px; height: 128px; margin-bottom: .3rem; }
-#keys { display: flex; flex-wrap: wrap; gap: .4rem; margin: .75rem 0; }
-#keys button, #keys input { font: inherit; font-size: .875rem; padding: .15rem .6rem; color: inherit;
-  background: none; border: 1px solid var(--line); border-radius: 4px; }
-#keys button[aria-pressed=true] { border-color: var(--ink); }
-#keys i { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%; margin-right: .4rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem 1.2rem .25rem 0; text-align: right; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; } summary { cursor: pointer; margin-top: 1rem; }
-pre { font: .875rem/1.45 ui-monospace, Menlo, Consolas, monospace; overflow-x: auto; }
-"""

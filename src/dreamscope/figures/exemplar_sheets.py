@@ -73,7 +73,8 @@ def of_filters(found: Filters, scaling: str = "each") -> Tensor:
     pictures = found.pictures(scaling).split(1)
     cells = [Cell(_at_side(each, FILTER), str(channel)) for channel, each in zip(found.channels, pictures, strict=True)]
     columns = min(len(cells), max(8, math.ceil(math.sqrt(len(cells) * 1.6))))
-    return sheet(cells, columns=columns, title=f"{found.layer} of {found.recipe.model.get('name', 'a network')}")
+    name = "a network" if found.recipe is None else found.recipe.model.get("name", "a network")
+    return sheet(cells, columns=columns, title=f"{found.layer} of {name}")
 
 
 def _patches(

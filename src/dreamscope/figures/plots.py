@@ -123,7 +123,7 @@ def ranking(scores: ChannelScores, path: str | Path, top: int = 40) -> Path:
         layers.spines["bottom"].set_visible(False)
         layers.margins(x=0.12)
         _matrix(methods, list(scores.scores), scores.agreement())
-        name = scores.recipe.model.get("name", "a network")
+        name = "a network" if scores.recipe is None else scores.recipe.model.get("name", "a network")
         title = f"Channels that carry {shorten(scores.label, 50, placeholder=' ...')} in {name}"
         figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold", parse_math=False)
         with files.written_whole(path) as temporary:

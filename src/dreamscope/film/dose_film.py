@@ -83,7 +83,7 @@ def film(
     # Two fade into each other; those before are not shown again (but in a GIF, which is gone through twice).
     draw = lru_cache(maxsize=2)(lambda number: _drawn(blinding, shown, number))
     frames = _frames(blinding.course, draw, fps)
-    return films.write(frames, path, fps=fps, note=blinding.recipe.to_json(), report=report)
+    return films.write(frames, path, fps=fps, note=blinding.recipe.to_json() if blinding.recipe else "", report=report)
 
 
 def _frames(course: Sequence[Stage], draw: Callable[[int], Tensor], fps: Fraction) -> Frames:
@@ -100,7 +100,7 @@ def _frames(course: Sequence[Stage], draw: Callable[[int], Tensor], fps: Fractio
 
 
 def _photos(blinding: Blinding) -> list[_Shown]:
-    before = blinding.course[0].answers
+    before = blinding.course[0].predictions
     places = _picked([answer.top[0] == blinding.scores.class_index for answer in before], MOST_PHOTOS)
     columns = next(columns for most, columns in ((1, 1), (4, 2), (9, 3), (MOST_PHOTOS, 4)) if len(places) <= most)
     rows = -(-len(places) // columns)
@@ -180,7 +180,7 @@ def _head(page: Any, blinding: Blinding, count: int) -> None:
 def _photo(page: Any, blinding: Blinding, each: _Shown, number: int) -> None:
     from matplotlib.patches import Rectangle
 
-    answer = blinding.course[number].answers[each.place]
+    answer = blinding.course[number].predictions[each.place]
     seen = answer.top[0] == blinding.scores.class_index
     color = plots.FOUND if seen else plots.RANDOM
     picture = each.seen if seen else each.blind

@@ -1,51 +1,32 @@
-"""Report: one page about a blinding that needs nothing beside it, and its numbers as JSON."""
+"""The report of a blinding: one page about it that needs nothing beside it, and its numbers as JSON."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from torch import Tensor
 
-from dreamscope import files, images
+from dreamscope import files
 from dreamscope.dissection.blind import Blinding
 from dreamscope.dissection.evaluation import Evaluation
 from dreamscope.dissection.intervals import Estimate, share
-from dreamscope.errors import DreamscopeError
 from dreamscope.figures import plots
+from dreamscope.pages import environment
+from dreamscope.pages.environment import decimal, percent
 
 MOST_PHOTOS = 60
-FEW = 30  # with fewer photos of the class the page says how little that is
-_TAKEN = 12
-_SIDE = 160  # pixels of a thumbnail: twice what is shown, for sharp screens
+"""Photos of the class that are shown."""
+FEW = 30
+"""With fewer photos of the class the page says how little that is."""
 
-# Nothing is fetched and nothing runs, whatever a label or a file is called: browsers keep to this policy.
-_META = """<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">"""
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --line: #d9dde2; --paper: #fff; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e7ea; --line: #363c43; --paper: #15181b; } }
-body { margin: 0 auto; max-width: 62rem; padding: 2rem 1.25rem 4rem; background: var(--paper); color: var(--ink);
-  font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: break-word; }
-h1 { font-size: clamp(1.3rem, 3.5vw, 1.9rem); line-height: 1.3; font-weight: 400; margin: 0 0 1rem; }
-h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem; } p { max-width: 44rem; margin: .5rem 0; }
-.wide { overflow-x: auto; } svg { width: 100%; min-width: 34rem; max-width: 48rem; height: auto; display: block; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem 1.2rem .3rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { font-size: .875rem; vertical-align: bottom; white-space: normal; } .left { text-align: left; }
-td.left { white-space: normal; max-width: 22rem; } td.left:not(:has(img)) { min-width: 8.5rem; }
-td img { display: block; max-width: 80px; max-height: 80px; border-radius: 3px; }
-.bar { display: block; height: .7rem; border-radius: 2px; background: #2477d4; } summary { cursor: pointer; }
-pre { font: .875rem/1.45 ui-monospace, Menlo, Consolas, monospace; overflow-x: auto; }
-"""
-
-
-class _Html(str):
-    """A text that is HTML already; every other text is escaped where it enters the page."""
+_MOST_LABELS = 12
+_SIDE = 320  # pixels of a photo, and of a patch: twice what is shown, for sharp screens
+_PATCH_SIDE = 160
 
 
 def write(blinding: Blinding, path: str | Path) -> Path:
@@ -56,23 +37,22 @@ def write(blinding: Blinding, path: str | Path) -> Path:
     DreamscopeError
         If `path` is no ``.html``, or one of the two can't be written.
     """
-    path = Path(path)
-    if path.suffix.lower() != ".html":
-        raise DreamscopeError(f"can't write '{path}': a report is a .html, with a .json of the same name beside it")
-    beside = path.with_suffix(".json")
-    files.ensure_writable(beside)
-    text = _page(blinding, content := as_dict(blinding))
-    with files.written_whole(path) as page, files.written_whole(beside) as numbers:
-        # A file name may hold bytes that are no text.
-        page.write_text(text, "utf-8", errors="xmlcharrefreplace")
+    path = environment.ensure_page(path)
+    beside = files.ensure_writable(path.with_suffix(".json"))
+    content = as_dict(blinding)
+    text = _page(blinding, content)
+    with files.written_whole(beside) as numbers:
         numbers.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+        # Before the numbers are in their place: both or none.
+        environment.write(text, path)
     return path
 
 
 def as_dict(blinding: Blinding) -> dict[str, Any]:
     """Return all numbers of a blinding as plain values for JSON; of photos their file names, of folders nothing."""
-    r, scores, recipe = blinding.result, blinding.scores, json.loads(blinding.recipe.to_json())
-    same = ("label", "turns", "counts", "curve", "curve_frequency", "random", "frequency")
+    r, scores = blinding.result, blinding.scores
+    recipe = None if blinding.recipe is None else json.loads(blinding.recipe.to_json())
+    same = ("label", "folds", "counts", "curve", "curve_frequency", "random", "frequency")
     content = {
         **{name: getattr(blinding, name) for name in same},
         "verdict": blinding.verdict(),
@@ -110,65 +90,76 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int) else _plain(vars(value))
 
 
-def _page(blinding: Blinding, told: dict[str, Any]) -> str:
-    opening, _, rest = blinding.verdict().partition(": ")
-    label = blinding.label
+def _page(blinding: Blinding, numbers: dict[str, Any]) -> str:
+    opening, _, verdict = blinding.verdict().partition(": ")
     # The curve takes its paper and ink from the page.
     curve = plots.dose_curve(blinding).replace(plots.PAPER, "none").replace(plots.INK, "currentColor")
-    unreadable = _table(["file", "reason"], [list(each) for each in told["unreadable"].items()], left=2)
-    recipe = escape(json.dumps(told["recipe"], indent=2))
-    sections = {
-        "Before and after": _summary(blinding),
-        "Fewer and more channels": f'<div class="wide">{curve}</div>',
-        f"Other classes that photos of {label} are taken for now": _taken_for(
-            blinding.result.taken_for, len(blinding.result.photos)
-        ),
-        "Classes that suffer most": _worst(blinding),
-        f"The photos of {label}": _photos(blinding),
-        "The channels taken away": _removed(blinding),
-        "Photos that could not be read": unreadable if told["unreadable"] else "",
-        "Recipe": f"<details><summary>Every parameter</summary><pre>{recipe}</pre></details>",
-    }
-    # No text in it can end the element or open another.
-    embedded = json.dumps(told, allow_nan=False).replace("<", "\\u003c")
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{_META}\n'
-        f"<title>{escape(opening)} ({escape(blinding.model.name)})</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        f"<h1><strong>{escape(opening)}</strong>{escape(f': {rest}' if rest else '')}</h1>\n"
-        f"<p>{escape(_measured(blinding))}</p>\n"
-        + "".join(f"<h2>{escape(title)}</h2>\n{content}\n" for title, content in sections.items() if content)
-        + f'<script type="application/json" id="dreamscope">{embedded}</script>\n</body>\n</html>\n'
+    return environment.render(
+        "report",
+        opening=opening,
+        verdict=verdict[:1].upper() + verdict[1:],
+        label=blinding.label,
+        model=blinding.model.name,
+        method=blinding.scores.method,
+        figures=_figures(blinding),
+        measured=_measured(blinding),
+        summary=_summary(blinding),
+        curve=Markup(curve),
+        taken_for=_taken_for(blinding.result.taken_for, len(blinding.result.photos)),
+        worst=_worst(blinding),
+        photos=_photos(blinding),
+        more_photos=max(0, len(blinding.result.photos) - MOST_PHOTOS),
+        removed=_removed(blinding),
+        unreadable=numbers["unreadable"],
+        recipe_json=json.dumps(numbers["recipe"], indent=2) if numbers["recipe"] else "",
+        numbers=numbers,
     )
 
 
-def _percent(value: float) -> str:
-    return f"{_points(100 * value, 1)}%"
-
-
-def _points(value: float, digits: int = 2) -> str:
-    # Adding 0 makes -0 plain; a real minus sign is as wide as a digit.
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\u2212")
+def _figures(blinding: Blinding) -> list[dict[str, str]]:
+    """Return the numbers that matter most."""
+    r, random = blinding.result, blinding.random
+    rows = (
+        (
+            f"recall of {blinding.label}",
+            f"{percent(r.recall_before.value)} \u2192 {percent(r.recall_after.value)}",
+            f"{r.recall_after.count} photos; {percent(random.recall.value)} with as many random channels",
+        ),
+        (
+            "top-1 lost on everything else",
+            f"{decimal(r.loss.value)} points",
+            f"{r.loss.count} photos; {decimal(random.loss.value)} with as many random channels",
+        ),
+        (
+            "channels removed",
+            str(len(blinding.removed)),
+            f"in {blinding.model.name}, found by {blinding.scores.method}",
+        ),
+    )
+    return [{"name": name, "value": value, "note": note} for name, value, note in rows]
 
 
 def _measured(blinding: Blinding) -> str:
     """Say what was measured on what."""
-    result, counts, label, turns = blinding.result, blinding.counts, blinding.label, blinding.turns
+    result, counts, label, folds = blinding.result, blinding.counts, blinding.label, blinding.folds
     count = result.recall_after.count
     said = f"Measured in {blinding.model.name} on {count} photos of {label} and {result.loss.count} of other things. "
-    if turns > 1:
-        said += f"The photos of {label} took {turns} turns: channels were found on all but some and measured on those; "
-        said += "the channels listed here were then found on all of them. "
+    if folds > 1:
+        said += f"The photos of {label} were split into {folds} folds: channels were found on all but one of them and "
+        said += "measured on that one; the channels listed here were then found on all of them. "
     elif counts["targets to find on"]:
         said += f"The channels were found on other photos: {counts['targets to find on']} of {label} and "
         said += f"{counts['controls to find on']} of other things. "
     if count < FEW:
         said += f"{count} photos are few: one more or less moves recall by {100 / count:.0f} points. "
-    return said + "Intervals are 95 % intervals."
+    return said + "Intervals are 95% intervals."
 
 
-def _summary(blinding: Blinding) -> str:
+def _summary(blinding: Blinding) -> list[list[str]]:
     def row(name: str, before: Estimate | None, after: Estimate, what: str = "") -> list[str]:
-        show = _points if what == "loss" else _percent
+        def show(value: float) -> str:
+            return decimal(value) if what == "loss" else percent(value, 1)
+
         doses = [getattr(dose, what) if what and dose else None for dose in (blinding.random, blinding.frequency)]
         beside = [f"{show(each.value)} ({show(each.low)} to {show(each.high)})" if each else "" for each in doses]
         interval = f"{show(after.low)} to {show(after.high)}"
@@ -181,76 +172,62 @@ def _summary(blinding: Blinding) -> str:
         row("top-1 on everything else", r.top1_before, r.top1_after),
         row("top-5 on everything else", r.top5_before, r.top5_after),
         row("top-1 lost on everything else (points)", None, r.loss, "loss"),
-        row("answers that changed on everything else", None, r.changed),
+        row("predictions changed on everything else", None, r.changed),
     ]
     if (controls := blinding.on_controls) is not None:
         rows.append(row("top-1 on the controls", controls.top1_before, controls.top1_after))
         rows.append(row("top-5 on the controls", controls.top5_before, controls.top5_after))
-    head = ["", "before", "after", "95 % interval", "as many random channels", "as many by frequency rule"]
-    note = "The last two columns have only recall and loss; of the random draws, 95 % lie in the range in brackets."
-    return _table(head, rows) + f"<p>{note}</p>"
+    return rows
 
 
 def _interval(hits: float, count: int) -> str:
     found = share([place < round(hits) for place in range(count)])
-    return f"{_percent(found.low)} to {_percent(found.high)}"
+    return f"{percent(found.low, 1)} to {percent(found.high, 1)}"
 
 
-def _taken_for(taken: Sequence[tuple[str, int]], count: int) -> str:
-    bars = [_Html(f'<span class="bar" style="width:{12 * n / taken[0][1]:.2f}rem"></span>') for _, n in taken[:_TAKEN]]
-    rows = [[label, str(n), _interval(n, count), bar] for (label, n), bar in zip(taken, bars, strict=False)]
-    if len(taken) > _TAKEN:
-        rows.append([f"{len(taken) - _TAKEN} others", str(sum(n for _, n in taken[_TAKEN:])), "", ""])
-    return _table(["taken for", "photos", "95 % interval", ""], rows)
+def _taken_for(labels: Sequence[tuple[str, int]], count: int) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = [
+        {"label": label, "count": n, "interval": _interval(n, count), "share": n / labels[0][1]}
+        for label, n in labels[:_MOST_LABELS]
+    ]
+    if rest := labels[_MOST_LABELS:]:
+        rows.append({"label": f"{len(rest)} others", "count": sum(n for _, n in rest), "interval": "", "share": None})
+    return rows
 
 
-def _worst(blinding: Blinding) -> str:
-    rows = [
+def _worst(blinding: Blinding) -> list[list[str]]:
+    return [
         [
             *(e.label, str(e.count), str(e.right_before), f"{e.right_after:g}"),
-            *(_interval(e.right_after, e.count), _percent(e.confidence_lost)),
+            *(_interval(e.right_after, e.count), percent(e.confidence_lost, 1)),
         ]
         for e in blinding.result.worst
         if e.right_after < e.right_before or e.confidence_lost > 0
     ]
-    return _table(["class", "photos", "right before", "right after", "95 % interval", "confidence lost"], rows)
 
 
-def _photos(blinding: Blinding) -> str:
-    photos, rows = blinding.result.photos, []
-    for row in photos[:MOST_PHOTOS]:
-        answers = [f"{row.before} {_percent(row.confidence_before)}", f"{row.after} {_percent(row.confidence_after)}"]
-        mark = "\u25cf still seen" if row.still else "\u25cb blind"
-        rows.append([_thumbnail(row.path, row.path.name), row.path.name, *answers, mark])
-    some = f"<p>The first {MOST_PHOTOS} of {len(photos)}.</p>" if len(photos) > MOST_PHOTOS else ""
-    return some + _table(["photo", "file", "before", "after", "now"], rows, left=5)
+def _photos(blinding: Blinding) -> list[dict[str, Any]]:
+    return [
+        {
+            "image": environment.picture(row.path, longest=_SIDE),
+            "file": row.path.name,
+            "before": f"{row.before} {percent(row.confidence_before, 1)}",
+            "after": f"{row.after} {percent(row.confidence_after, 1)}",
+            "seen": row.still,
+        }
+        for row in blinding.result.photos[:MOST_PHOTOS]
+    ]
 
 
-def _removed(blinding: Blinding) -> str:
-    rows = []
-    for each in blinding.removed:
-        patch = "" if each.patch is None else _thumbnail(each.patch, f"what excites {each.address}")
-        rows.append([patch, str(each.address), f"{each.score:.3g}", _points(each.difference), _points(each.auc)])
-    score = f"score ({blinding.scores.method})"
-    return _table(["best patch", "channel", score, "standardised difference", "AUC"], rows, left=2)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    def line(kind: str, cells: Sequence[str]) -> str:
-        told = [each if isinstance(each, _Html) else escape(each) for each in cells]
-        marks = [' class="left"' if column < left else "" for column in range(len(told))]
-        return "<tr>" + "".join(f"<{kind}{m}>{t}</{kind}>" for m, t in zip(marks, told, strict=True)) + "</tr>\n"
-
-    if not rows:
-        return "<p>None.</p>"
-    return f'<div class="wide"><table>\n{line("th", head)}{"".join(line("td", row) for row in rows)}</table></div>'
-
-
-def _thumbnail(source: Path | Tensor, name: str) -> _Html:
-    """Return a small picture as an element."""
-    try:
-        picture = images.to_pil(images.read(source))
-    except DreamscopeError:
-        return _Html("gone")
-    picture.thumbnail((_SIDE, _SIDE))
-    return _Html(f'<img alt="{escape(name)}" src="{images.data_uri(picture, quality=82)}">')
+def _removed(blinding: Blinding) -> list[dict[str, Any]]:
+    return [
+        {
+            "has_patch": each.patch is not None,
+            "image": None if each.patch is None else environment.picture(each.patch, longest=_PATCH_SIDE),
+            "address": str(each.address),
+            "score": f"{each.score:.3g}",
+            "difference": decimal(each.difference),
+            "auc": decimal(each.auc),
+        }
+        for each in blinding.removed
+    ]

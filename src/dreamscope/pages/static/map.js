@@ -1,4 +1,4 @@
-// Moves and zooms the map that scatter.py writes. Labels and names reach the page only as text.
+// Moves and zooms the map of map.html.jinja. Labels and names reach the page only as text.
 "use strict";
 const points = JSON.parse(document.getElementById("points").textContent);
 const canvas = document.querySelector("canvas"), pen = canvas.getContext("2d");

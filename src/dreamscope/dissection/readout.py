@@ -1,0 +1,235 @@
+"""Readout: can a fresh linear probe still tell a class from other things, by what a layer puts out?
+
+An edit may keep a network from saying a class while all that it knew of the class is still there to be read.
+
+References
+----------
+G. Alain and Y. Bengio, "Understanding intermediate layers using linear classifier probes" (2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dreamscope import photos, recipes
+from dreamscope.dissection import intervals
+from dreamscope.dissection.intervals import Estimate
+from dreamscope.dissection.tables import html_table
+from dreamscope.errors import DreamscopeError
+from dreamscope.models.addresses import Address, resolve
+from dreamscope.models.classifier import Classifier
+from dreamscope.optimize.precision import prepared
+from dreamscope.photos import Photo, Source, Stream
+from dreamscope.probes import probe
+from dreamscope.progress import Callback, reported
+from dreamscope.recipes import Recipe
+
+FEWEST = 4
+"""Photos of each kind: with fewer, no strength could be chosen on those that a probe learns from."""
+
+_STRENGTHS = tuple(10.0**power for power in range(-4, 1))
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Readout:
+    """How well linear probes tell photos of a class from others, on photos that they did not learn from.
+
+    Attributes
+    ----------
+    layer : str
+        Whose features the probes read: a channel's mean over positions is a feature.
+    positives, negatives : tuple of float
+        The log-odds of the class that a probe gave each photo of the class, and each of the others.
+    folds : int
+        The number of probes, each of which learnt from the other folds.
+    unreadable : dict
+        Photos that were skipped, by file name, and why.
+    recipe : Recipe or None
+        Enough to make it again.
+    """
+
+    layer: str
+    positives: tuple[float, ...]
+    negatives: tuple[float, ...]
+    folds: int
+    unreadable: dict[str, str]
+    recipe: Recipe | None
+
+    @property
+    def auc(self) -> float:
+        """The chance that a photo of the class scores higher than another: 0.5 if nothing can be read, 1 if all."""
+        from sklearn.metrics import roc_auc_score
+
+        truth = [1] * len(self.positives) + [0] * len(self.negatives)
+        return float(roc_auc_score(truth, [*self.positives, *self.negatives]))
+
+    @property
+    def accuracy(self) -> float:
+        """The share of photos told apart rightly, photos of the class and others counting the same."""
+        right = (np.mean([score > 0 for score in self.positives]), np.mean([score <= 0 for score in self.negatives]))
+        return float(np.mean(right))
+
+    def recall(self, false_alarms: float = 0.01) -> Estimate:
+        """Return the share of the class's photos that are found where `false_alarms` of the others are taken for it."""
+        allowed = int(false_alarms * len(self.negatives))
+        limit = sorted(self.negatives, reverse=True)[allowed] if allowed < len(self.negatives) else float("-inf")
+        return intervals.share([score > limit for score in self.positives])
+
+    def _repr_html_(self) -> str:
+        title = f"{len(self.positives)} photos of the class and {len(self.negatives)} others, read at {self.layer}"
+        rows: list[list[object]] = [
+            ["area under the curve", f"{self.auc:.3f}"],
+            ["accuracy", f"{self.accuracy:.3f}"],
+            ["recall at 1 % false alarms", self.recall()],
+        ]
+        return html_table(title, ["", "a fresh linear probe"], rows)
+
+
+def linear_probe(
+    model: Classifier,
+    layer: str | Address,
+    positives: Source | Sequence[Source | Photo] | Tensor,
+    negatives: Source | Sequence[Source | Photo] | Tensor,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    callback: Callback | None = None,
+    progress: bool = False,
+    recipe: bool = True,
+) -> Readout:
+    """Measure how well a class can be read off a layer by a fresh linear probe.
+
+    The probe is a logistic regression on standardised features; the strength of its penalty is chosen by
+    cross-validation inside the photos that it learns from. Each photo is scored by a probe that did not learn from it;
+    photos that an edit was found on should not be among them.
+
+    Parameters
+    ----------
+    model
+        The classifier, edited or not.
+    layer
+        A layer, perhaps some of its channels.
+    positives, negatives
+        Photos of the class and of other things, see `dreamscope.photos.find`; or images (N, 3, H, W) in [0, 1].
+    folds
+        The number of parts, each scored by a probe that learnt from the others; fewer where photos are few.
+    seed
+        Seed of the split.
+    callback
+        ``callback(stage, done, total)``.
+    progress
+        Draw a bar.
+    recipe
+        Keep what the result can be made again with.
+
+    Returns
+    -------
+    Readout
+
+    Raises
+    ------
+    DreamscopeError
+        No such layer, or several; fewer than two folds; fewer than four of either can be read.
+    """
+    arguments = locals()
+    addresses = resolve([layer], model)
+    if len(addresses) != 1 or addresses[0].position is not None:
+        raise DreamscopeError(f"'{layer}' is not one layer; a linear probe reads the channels of one, at all positions")
+    if folds < 2:
+        raise DreamscopeError(f"folds are 2 or more, not {folds}: some to learn from, one to measure on")
+    (address,) = addresses
+    sets = {
+        name: given if isinstance(given, Tensor) else photos.find(given)
+        for name, given in (("positives", positives), ("negatives", negatives))
+    }
+    made = None
+    if recipe:
+        inputs: dict[str, Any] = {
+            name: recipes.reference(given) if isinstance(given, Tensor) else photos.reference(given)
+            for name, given in sets.items()
+        }
+        made = Recipe.of_call(linear_probe, arguments, inputs=inputs, resolved={"layer": str(address)})
+    fast, _ = prepared(model, [address.layer], max(model.input_size), "float32")
+    unreadable: dict[str, str] = {}
+    with reported(callback, progress=progress) as callback_:
+        mine, others = (
+            _features(fast, address, name, _batches(fast, given, name, unreadable, callback_))
+            for name, given in sets.items()
+        )
+        count = min(folds, len(mine), len(others))
+        scores = _scores(mine, others, count, seed, callback_)
+    return Readout(address.layer, tuple(scores[: len(mine)]), tuple(scores[len(mine) :]), count, unreadable, made)
+
+
+def _batches(
+    model: Classifier,
+    given: Tensor | Sequence[Photo],
+    name: str,
+    unreadable: dict[str, str],
+    callback: Callback | None,
+) -> Iterator[Tensor]:
+    if isinstance(given, Tensor):
+        yield from (model.prepared(part) for part in given.split(_BATCH))
+        return
+    stream, done = Stream(given, model.prepared, batch=_BATCH, needs=0), 0
+    for _, images in stream:
+        yield images
+        done += len(images)
+        if callback is not None:
+            callback(name, done, len(given))
+    unreadable |= {path.name: reason for path, reason in stream.unreadable.items()}
+
+
+def _features(model: Classifier, address: Address, name: str, batches: Iterator[Tensor]) -> np.ndarray[Any, Any]:
+    """Return (photos, channels): means over positions."""
+    with torch.no_grad(), probe(model, [address.layer], keep=_mean) as seen:
+        found = [seen(images)[address.layer].float().cpu() for images in batches]
+    if (count := sum(map(len, found))) < FEWEST:
+        raise DreamscopeError(f"{count} of the {name} can be read; a linear probe needs at least {FEWEST}")
+    matrix = torch.cat(found)[:, list(address.channels or range(found[0].shape[1]))]
+    if not bool(matrix.isfinite().all()):
+        raise DreamscopeError(f"the features of '{address}' are not all finite numbers; give another layer")
+    return matrix.double().numpy()
+
+
+def _mean(activation: Tensor) -> Tensor:
+    return activation.reshape(*activation.shape[:2], -1).mean(2)
+
+
+def _scores(
+    positives: np.ndarray[Any, Any],
+    negatives: np.ndarray[Any, Any],
+    folds: int,
+    seed: int,
+    callback: Callback | None,
+) -> list[float]:
+    """Return the log-odds of all photos, each by a probe that did not learn from it."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    values = np.concatenate([positives, negatives])
+    truth = np.repeat([1, 0], [len(positives), len(negatives)])
+    fresh = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
+    search = GridSearchCV(
+        fresh,
+        {"logisticregression__C": _STRENGTHS},
+        scoring="neg_log_loss",
+        cv=StratifiedKFold(3, shuffle=True, random_state=seed),
+    )
+    scores = np.empty(len(values))
+    split = StratifiedKFold(folds, shuffle=True, random_state=seed).split(values, truth)
+    for number, (learnt_from, measured_on) in enumerate(split, 1):
+        search.fit(values[learnt_from], truth[learnt_from])
+        scores[measured_on] = search.decision_function(values[measured_on])
+        if callback is not None:
+            callback("training linear probes", number, folds)
+    return scores.tolist()

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+import torch
+from galleries import COLORS, NASTY, gallery_of_colors
+from htmlpages import Page
+from PIL import Image
+
+from dreamscope import images
+from dreamscope.errors import DreamscopeError
+from dreamscope.models.classifier import Classifier
+from dreamscope.pages import sheet_page
+from dreamscope.sheets.differences import BANDS, change
+from dreamscope.sheets.gallery import Gallery
+
+
+@pytest.fixture
+def made(vgg: Classifier, tmp_path: Path) -> Gallery:
+    return gallery_of_colors(vgg, tmp_path)
+
+
+def test_the_page_needs_nothing_beside_it(made: Gallery, tmp_path: Path) -> None:
+    text = sheet_page.write(made, tmp_path / "a.html").read_text("utf-8")
+    page = Page(text)
+    assert all(each.startswith(("data:image/jpeg;base64,", "#")) for each in page.references)
+    assert not re.search(r"https?:|url\(|@import", text)
+    assert not {"script", "link", "iframe", "b"} & set(page.tags)
+    assert "default-src 'none'" in text
+    assert not re.search(r"\son\w+=", text)
+
+
+def test_every_picture_is_there_with_its_recipe(made: Gallery, tmp_path: Path) -> None:
+    text = sheet_page.write(made, tmp_path / "a.html").read_text("utf-8")
+    page = Page(text)
+    assert page.tags.count("figure") == 4
+    assert page.tags.count("img") == 3
+    for reference, color in zip(re.findall(r'src="data:image/jpeg;base64,([^"]*)"', text), COLORS, strict=True):
+        picture = images.read(Image.open(io.BytesIO(b64decode(reference))))
+        assert picture.shape == (1, 3, 30, 40)
+        assert (picture.mean((2, 3))[0] - torch.tensor(color)).abs().max() < 0.02
+    assert page.texts["figcaption"] == "features.0" + NASTY + "features.2features.3"
+    assert page.texts["small"] == "Conv2d" + NASTY + "MaxPool2dnot finite"
+    recipes = [*(each.recipe for each in made.shown), made.recipe]
+    assert page.texts["pre"] == "".join(each.to_json(indent=2) for each in recipes)
+    assert NASTY in json.loads(recipes[-1].to_json())["dreamscope"]["inputs"]["image"]
+
+
+def test_a_click_enlarges_without_a_script(made: Gallery, tmp_path: Path) -> None:
+    text = sheet_page.write(made, tmp_path / "a.html").read_text("utf-8")
+    there = set(re.findall(r' id="([^"]*)"', text))
+    links = re.findall(r'href="#([^"]*)"', text)
+    assert set(links) <= there
+    for number in range(4):
+        assert f'<a href="#cell-{number}"><' in text
+        assert f'<a href="#place-{number}">close' in text
+    assert text.count(">next<") == text.count(">previous<") == 3
+    assert "figure:target" in text
+
+
+def test_labels_are_no_markup(made: Gallery, tmp_path: Path) -> None:
+    text = sheet_page.write(
+        made, tmp_path / "a.html", changes={NASTY: change(*[torch.zeros(1, 3, 8, 8)] * 2)}
+    ).read_text()
+    assert "alert(1)</script>" not in text
+    assert "script" not in Page(text).tags
+    assert NASTY in Page(text).texts["td"]
+
+
+def test_what_changed(made: Gallery, tmp_path: Path) -> None:
+    before = torch.full((1, 3, 64, 64), 0.5)
+    found = change(before, before + 0.1)
+    maps = torch.rand(1, 3, 30, 40)
+    page = Page(sheet_page.write(made, tmp_path / "a.html", changes={"even": found}, maps=maps).read_text("utf-8"))
+    assert page.tags.count("img") == 4
+    assert page.texts["th"] == "cell" + "change (of 255)" + "".join(BANDS)
+    assert page.texts["td"] == "even25.5" + "0%" * (len(BANDS) - 1) + "100%"
+
+
+def test_refusals(made: Gallery, tmp_path: Path) -> None:
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(DreamscopeError, match=r"a\.htm'.* ends in \.html"):
+        sheet_page.write(made, tmp_path / "a.htm")
+    with pytest.raises(DreamscopeError, match="there is no folder"):
+        sheet_page.write(made, tmp_path / "nowhere" / "a.html")
+    assert sorted(tmp_path.iterdir()) == before
