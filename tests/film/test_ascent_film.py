@@ -23,7 +23,9 @@ def test_a_dream_is_filmed(vgg: Classifier, tmp_path: Path) -> None:
     image = filmed.photo(40, 48)
     seen: list[Tensor] = []
     with recording(tmp_path / "a.gif", fps=10, hold=0.3, report=lambda step: seen.append(step.image)) as record:
-        result = dream(vgg, image, "features.3", preset="classic", octaves=2, octave_scale=1.2, steps=3, report=record)
+        result = dream(
+            vgg, image, "features.3", preset="classic", octaves=2, octave_scale=1.2, steps=3, callback=record
+        )
         record.note = result.recipe.to_json()
     assert record.film is not None
     assert (record.film.count, str(record.film.size)) == (6 + 3, "48x40")
@@ -39,19 +41,19 @@ def test_a_dream_is_filmed(vgg: Classifier, tmp_path: Path) -> None:
 
 def test_every_so_many_steps_and_the_last(vgg: Classifier, image: Tensor, tmp_path: Path) -> None:
     with recording(tmp_path / "a.mp4", every=3, hold=0) as record:
-        dream(vgg, image, "features.3", preset="plain", steps=8, report=record)
+        dream(vgg, image, "features.3", preset="plain", steps=8, callback=record)
     # 1, 4, 7 and 8.
     assert record.film is not None
     assert record.film.count == 4
     with recording(tmp_path / "a.mp4", every=3, hold=0, back=True) as record:
-        dream(vgg, image, "features.3", preset="plain", steps=8, report=record)
+        dream(vgg, image, "features.3", preset="plain", steps=8, callback=record)
     assert record.film is not None
     assert record.film.count == 6
 
 
 def test_pictures_climbed_together_stand_side_by_side(vgg: Classifier, tmp_path: Path) -> None:
     with recording(tmp_path / "a.mp4", hold=0) as record:
-        visualize(vgg, ["features.3:0", "features.3:1"], size=32, steps=4, report=record)
+        visualize(vgg, ["features.3:0", "features.3:1"], size=32, steps=4, callback=record)
     assert record.film is not None
     assert record.film.size.height == 32
     assert record.film.size.width * record.film.count == 2 * 32 * 4
@@ -66,7 +68,7 @@ def test_interrupted_the_film_shows_what_there_was(vgg: Classifier, image: Tenso
         pytest.raises(Interrupted),
         recording(tmp_path / "a.mp4", hold=0, report=stop) as record,
     ):
-        dream(vgg, image, "features.3", preset="plain", steps=9, report=record)
+        dream(vgg, image, "features.3", preset="plain", steps=9, callback=record)
     assert len(list(Clip.open(tmp_path / "a.mp4").frames())) == 4
     assert os.listdir(tmp_path) == ["a.mp4"]
 
@@ -83,7 +85,7 @@ def test_what_a_killed_one_left_is_no_obstacle(vgg: Classifier, image: Tensor, t
     (left / "recipe.json").write_text('{"recording": true}')
     images.write(torch.rand(1, 3, 8, 8), left / "000000.png", note="0")
     with recording(tmp_path / "a.mp4", hold=0) as record:
-        dream(vgg, image, "features.3", preset="plain", steps=2, report=record)
+        dream(vgg, image, "features.3", preset="plain", steps=2, callback=record)
     assert len(list(Clip.open(tmp_path / "a.mp4").frames())) == 2
     assert os.listdir(tmp_path) == ["a.mp4"]
 

@@ -44,7 +44,7 @@ def made(vgg: Classifier, tmp_path: Path) -> Gallery:
         images.write(plain(0.5 + sign * 0.3), each.path)
         with Trail(each.path, 1).recorded() as keep:
             for number in range(1, total + 1):
-                keep(Step(number, total, (0.0,), plain(0.5 + sign * 0.3 * number / (total + 1)), Pixel()))
+                keep(Step(number, total, (0.0,), Pixel.of(plain(0.5 + sign * 0.3 * number / (total + 1)))))
     return found
 
 
@@ -144,5 +144,5 @@ def test_many_side_by_side_are_made_small(made: Gallery, tmp_path: Path, monkeyp
     for each in made.shown:
         assert each.path is not None
         with Trail(each.path, 1).recorded() as keep:
-            keep(Step(1, 1, (0.0,), plain(0.5), Pixel()))
+            keep(Step(1, 1, (0.0,), Pixel.of(plain(0.5))))
     assert growing(made, tmp_path / "b.gif", fps=10).size.width <= 120

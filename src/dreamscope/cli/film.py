@@ -54,7 +54,7 @@ def filmed(
     Examples
     --------
     >>> with show.progress("dreaming") as report, filmed(out, report=report) as filming:  # doctest: +SKIP
-    ...     result = dream(model, image, report=filming.report)
+    ...     result = dream(model, image, callback=filming.report)
     ...     filming.of(result.recipe)
     """
     if out is None:

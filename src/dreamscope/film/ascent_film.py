@@ -49,7 +49,7 @@ def recording(
     back: bool = False,
     report: StepCallback | None = None,
 ) -> Iterator[Recorder]:
-    """Film an ascent: give what is passed as ``report`` to `dream`, `visualize`, `invert`; write the film at the end.
+    """Film an ascent: give it as ``callback`` to `dream`, `visualize`, `invert`; write the film at the end.
 
     Frames have the size of the last one; smaller octaves are made larger. What stops the block does not stop the film:
     it then shows what there was.
@@ -77,7 +77,7 @@ def recording(
     Examples
     --------
     >>> with recording("dream.mp4", every=2) as record:  # doctest: +SKIP
-    ...     result = dream(model, "sample:china", report=record)
+    ...     result = dream(model, "sample:china", callback=record)
     ...     record.note = result.recipe.to_json()
     """
     fps = writer.rate(fps, path)
