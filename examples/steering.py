@@ -7,4 +7,5 @@ with ds.probe(model, layer) as seen:
     photos = [model.prepared(ds.read_image(f"sample:{name}")) for name in ("china", "flower")]
     china, flower = (seen(photo)[layer].mean((0, 2, 3)) for photo in photos)
 for strength in (0.0, 0.5, 1.0, 2.0):
-    print(strength, model.edited(ds.Add(layer, flower - china, strength)).classify(photos[0], top=1)[0][0])
+    (found,) = model.edited(ds.Add(layer, flower - china, strength)).classify(photos[0], top=3)
+    print(strength, ", ".join(f"{each.label} {each.probability:.0%}" for each in found))
