@@ -47,13 +47,13 @@ _STYLE = {
 
 
 def dose_curve(blinding: Blinding) -> str:
-    """Draw how the class's recall falls and what everything else loses, the more channels are taken away.
+    """Draw how the class's recall falls and what everything else loses, the more channels are removed.
 
     Returns
     -------
     str
         SVG, without references to anything outside itself: the channels found, the ``frequency`` rule and
-        random channels, with 95 % intervals.
+        random channels, with 95% intervals.
     """
     chosen, method = blinding.random.channels, blinding.scores.method
     with canvas(7.2, 5.4) as figure:
@@ -68,7 +68,7 @@ def dose_curve(blinding: Blinding) -> str:
         upper.set(ylim=(-4, 104), yticks=range(0, 101, 25), ylabel="recall of the class (%)")
         upper.text(chosen, 107, f"chosen: {chosen}", ha="center", va="bottom")
         lower.axhline(0, color=INK, linewidth=0.8)
-        lower.set(ylabel="top-1 lost on the rest (points)", xlabel="channels taken away")
+        lower.set(ylabel="top-1 lost on the rest (points)", xlabel="channels removed")
         # A tenth of a point is not to look like a cliff.
         lower.set_ylim(min(-0.1, lower.get_ylim()[0]), max(2, lower.get_ylim()[1]))
         _doubling(lower, [dose.channels for dose in (*blinding.curve, *blinding.curve_frequency, blinding.random)])
@@ -143,7 +143,7 @@ def canvas(width: float, height: float, **look: Any) -> Iterator[Any]:
 
 
 def curve(axes: Any, doses: Sequence[Dose], what: str, **look: Any) -> None:
-    """Draw what doses did, with 95 % intervals: the class's ``recall`` in percent, or the ``loss`` in points."""
+    """Draw what doses did, with 95% intervals: the class's ``recall`` in percent, or the ``loss`` in points."""
     doses = sorted(doses, key=lambda dose: dose.channels)
     x = [dose.channels for dose in doses]
     values, lows, highs = zip(*(_numbers(dose, what) for dose in doses), strict=True) if doses else ((), (), ())
@@ -152,11 +152,11 @@ def curve(axes: Any, doses: Sequence[Dose], what: str, **look: Any) -> None:
 
 
 def bar(axes: Any, dose: Dose, what: str) -> None:
-    """Draw what random channels did, with the range of 95 % of the draws."""
+    """Draw what random channels did, with the range of 95% of the draws."""
     value, low, high = _numbers(dose, what)
     around = [[max(0.0, value - low)], [max(0.0, high - value)]]
     look = {"fmt": "D", "color": RANDOM, "capsize": 4, "markersize": 5, "zorder": 4}
-    axes.errorbar([dose.channels], [value], around, label="random channels (95 % of draws)", **look)
+    axes.errorbar([dose.channels], [value], around, label="random channels (95% of draws)", **look)
 
 
 def _numbers(dose: Dose, what: str) -> tuple[float, float, float]:

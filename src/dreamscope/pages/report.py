@@ -133,7 +133,7 @@ def _figures(blinding: Blinding) -> list[dict[str, str]]:
         (
             "channels removed",
             str(len(blinding.removed)),
-            f"in {blinding.model.name}, found by {blinding.scores.method}",
+            f"in {blinding.model.name}; method: {blinding.scores.method}",
         ),
     )
     return [{"name": name, "value": value, "note": note} for name, value, note in rows]
