@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.objectives import Each, Excite, Objective
-from dreamscope.optimize.ascent import ascend
+from dreamscope.optimize.ascent import Ascent
 from dreamscope.optimize.gradient_filters import unit_mean
+from dreamscope.optimize.parameterizations import Pixel
 from dreamscope.optimize.precision import prepared
 from dreamscope.optimize.transforms import Shift
-from dreamscope.optimize.update_rules import Climb
+from dreamscope.optimize.update_rules import GradientStep
 
 Steps = Callable[[int], None]
 
@@ -90,14 +91,8 @@ def singly(model: Classifier, layer: str, channels: list[int], side: int) -> Ste
 
 
 def _climb(model: Classifier, pictures: Tensor, objective: Objective, steps: int) -> None:
-    ascend(
-        model,
-        pictures,
-        objective,
-        steps=steps,
-        move=Climb(1.5 / 255, unit_mean),
-        transforms=[Shift(8)],
-        generator=torch.Generator().manual_seed(0),
+    Ascent(GradientStep(1.5 / 255, unit_mean), transforms=[Shift(8)])(
+        model, Pixel.of(pictures), objective, steps=steps, generator=torch.Generator().manual_seed(0)
     )
 
 

@@ -24,7 +24,7 @@ from dreamscope.attribution.perturbations import Occlusion
 from dreamscope.cli.allocator import keep_freed_memory
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
-from dreamscope.objectives.targets import Class, Subject
+from dreamscope.objectives.targets import Class, Target
 from dreamscope.optimize.precision import prepared
 from dreamscope.photos import find
 from dreamscope.probes import LOGITS
@@ -124,7 +124,7 @@ def occlusion(model: Classifier, *, stride: int = 8, rounds: int = 3) -> dict[st
     fast, _ = prepared(model, [LOGITS], 224, "float32")
     with torch.no_grad():
         index = int(model.logits(picture).argmax())
-    case = Case(fast, picture, (Subject((Class(index),), "it"),))
+    case = Case(fast, picture, (Target((Class(index),), "it"),))
 
     def inference(network: Classifier) -> Callable[[int], None]:
         batch = picture.repeat(BATCH, 1, 1, 1)

@@ -18,12 +18,13 @@ from dreamscope.models.addresses import resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
 from dreamscope.objectives import Excite
-from dreamscope.optimize.ascent import ascend
+from dreamscope.optimize.ascent import Ascent
 from dreamscope.optimize.gradient_filters import FILTERS, natural_colors
+from dreamscope.optimize.parameterizations import Pixel
 from dreamscope.optimize.precision import prepared
 from dreamscope.optimize.tiles import bytes_of, side_for
 from dreamscope.optimize.transforms import Shift
-from dreamscope.optimize.update_rules import Climb
+from dreamscope.optimize.update_rules import GradientStep
 
 LAYER = "features.28"
 BUDGET = "2GB"
@@ -61,15 +62,13 @@ def step(model: Classifier, side: int) -> tuple[float, int, int]:
     with Peak() as peak:
         picture = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(0))
         started = time.perf_counter()
-        ascend(
+        rule = GradientStep(1.2 / 255, natural_colors(FILTERS["laplacian"], 0.7))
+        Ascent(rule, transforms=[Shift(32)], tile=tile)(
             fast,
-            picture,
+            Pixel.of(picture),
             Excite(tuple(resolve([LAYER], fast)), "mean_square"),
             steps=1,
-            move=Climb(1.2 / 255, natural_colors(FILTERS["laplacian"], 0.7)),
-            transforms=[Shift(32)],
             generator=torch.Generator().manual_seed(0),
-            tile=tile,
         )
         seconds = time.perf_counter() - started
     return seconds / (side * side / 1e6), peak.most, tile

@@ -32,12 +32,20 @@ FLOORS: list[tuple[str, list[str]]] = [
         ],
     ),
     ("probes", []),
-    ("objectives", ["base", "answers", "excite", "likeness", "targets"]),
+    ("objectives", ["base", "class_scores", "excite", "likeness", "targets"]),
     (
         "optimize",
         [
-            *("ingredients", "color_correlation", "initial_images", "parameterizations", "transforms", "regularizers"),
-            *("gradient_filters", "update_rules", "folding", "precision", "tiles", "ascent"),
+            *(
+                "ingredients",
+                "color_correlation",
+                "initial_images",
+                "parameterizations",
+                "cppn",
+                "transforms",
+                "regularizers",
+            ),
+            *("gradient_filters", "update_rules", "folding", "precision", "tiles", "ascent", "ascend"),
         ],
     ),
     (
@@ -62,7 +70,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     ),
     ("attribution", ["base", "gradients", "cam", "perturbations", "metrics", "result", "explain"]),
     ("adversarial", ["quantized_steps", "fool"]),
-    ("visualization", ["presets", "batch", "visualize", "invert"]),
+    ("visualization", ["presets", "result", "batches", "visualize", "invert"]),
     ("dreaming", ["frames", "presets", "schedule", "optical_flow", "octaves", "dream", "zoom", "video"]),
     ("sheets", ["plan", "snapshots", "cell_cache", "batching", "gallery", "differences"]),
     (

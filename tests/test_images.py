@@ -156,15 +156,62 @@ def test_arrays_and_tensors() -> None:
             images.read(bad)
 
 
-@pytest.mark.parametrize(("text", "expected"), [("640x480", Size(640, 480)), ("640", 640), (640, 640)])
-def test_sizes(text: str | int, expected: Size | int) -> None:
-    assert Size.parse(text) == expected
+@pytest.mark.parametrize("shape", [(9, 12, 1), (9, 12), (9, 12, 3)])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_gray_arrays_with_and_without_a_third_axis(shape: tuple[int, ...], kind: type) -> None:
+    top = 1 if kind is np.float32 else np.iinfo(kind).max
+    image = images.read(np.full(shape, top, kind))
+    assert image.shape == (1, 3, 9, 12)
+    assert image.min() == 1
+
+
+@pytest.mark.parametrize("shape", [(9,), (9, 9, 2), (9, 9, 7), (1, 9, 9, 3), (0, 9, 3)])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_arrays_that_are_no_picture(shape: tuple[int, ...], kind: type) -> None:
+    with pytest.raises(DreamscopeError, match=r"a picture's array is \(H, W, 3\), \(H, W, 1\) or \(H, W\), not"):
+        images.read(np.zeros(shape, kind))
+
+
+def test_several_of_one_size() -> None:
+    gray, noise = np.full((9, 12), 0.5), torch.rand(1, 3, 9, 12)
+    both = images.read_all([gray, noise])
+    assert both.shape == (2, 3, 9, 12)
+    assert torch.equal(both[1:], noise)
+    assert images.read_all("sample:china").shape == (1, 3, 427, 640)
+    for bad, message in (([], "no pictures"), ([gray, "sample:china"], "one size, not 12x9 and 640x427")):
+        with pytest.raises(DreamscopeError, match=message):
+            images.read_all(bad)
+
+
+def test_png_of_one_and_of_several() -> None:
+    picture = Image.open(io.BytesIO(images.png(torch.rand(3, 3, 9, 12))))
+    assert (picture.format, picture.size) == ("PNG", (36, 9))
+
+
+def test_a_file_holds_one_picture(tmp_path: Path) -> None:
+    with pytest.raises(DreamscopeError, match="one file holds one picture, not 2"):
+        images.write(torch.rand(2, 3, 9, 9), tmp_path / "a.png")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ("640x480", Size(640, 480)),
+        ("320", Size(320, 160)),
+        (320, Size(320, 160)),
+        (None, Size(80, 40)),
+        (Size(9, 9), Size(9, 9)),
+    ],
+)
+def test_sizes(wanted: str | int | Size | None, expected: Size) -> None:
+    assert Size.parse(wanted, Size(80, 40)) == expected
 
 
 @pytest.mark.parametrize("text", ["", "0", "640x", "axb", "1x2x3", "-5", "3", "20000x20000"])
 def test_bad_sizes(text: str) -> None:
     with pytest.raises(DreamscopeError, match="size"):
-        Size.parse(text)
+        Size.parse(text, Size(80, 40))
 
 
 def test_fit_keeps_proportions() -> None:

@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from dreamscope.cli.app import app
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives.targets import subjects as targets
+from dreamscope.objectives.targets import targets
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 

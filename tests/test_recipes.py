@@ -4,6 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -92,3 +93,25 @@ def test_a_recipe_of_a_call_holds_every_argument() -> None:
 def test_what_cant_be_written_down_is_refused_by_name() -> None:
     with pytest.raises(DreamscopeError, match=r"^own can't be written in a recipe: .* give recipe=False"):
         call(own=[lambda activations: activations])
+
+
+def test_settings_count_as_parameters() -> None:
+    from dreamscope.dreaming.dream import dream
+
+    names = recipes.parameters_of(dream)
+    assert {"image", "seed", "steps", "octaves", "transform"} <= set(names)
+    assert "settings" not in names
+    assert recipes.parameters_of(call) == ["arguments"]
+
+
+def test_references_of_pictures_in_memory() -> None:
+    gray = torch.full((1, 3, 9, 9), 1.0)
+    pil = images.to_pil(gray)
+    assert recipes.reference(gray) == recipes.reference(pil) == recipes.reference(np.full((9, 9), 255, np.uint8))
+    assert recipes.reference(["sample:china", gray]) == ["sample:china", recipes.reference(gray)]
+
+
+def test_a_result_without_a_recipe() -> None:
+    assert recipes.note_of(None) is None
+    with pytest.raises(DreamscopeError, match="made with recipe=False"):
+        recipes.ensure_recipe(None)

@@ -32,16 +32,24 @@ from .models.addresses import resolve as resolve
 from .models.classifier import Classifier as Classifier
 from .models.classifier import Prediction as Prediction
 from .models.edits import Ablation as Ablation
+from .models.edits import Add as Add
+from .models.edits import Custom as Custom
+from .models.edits import Patch as Patch
+from .models.edits import Replace as Replace
 from .models.layers import Layer as Layer
 from .models.registry import load as load
 from .models.wrapping import wrap as wrap
+from .objectives.base import Objective as Objective
+from .optimize.ascend import ascend as ascend
 from .optimize.ascent import Step as Step
+from .optimize.cppn import CPPN as CPPN
+from .optimize.parameterizations import Parameterization as Parameterization
 from .probes import Probe as Probe
 from .probes import probe as probe
 from .recipes import Recipe as Recipe
-from .visualization.batch import Visualization as Visualization
 from .visualization.invert import Inversion as Inversion
 from .visualization.invert import invert as invert
+from .visualization.result import Visualization as Visualization
 from .visualization.visualize import visualize as visualize
 
 __version__: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,39 +31,71 @@ _EXIF_DESCRIPTION = 0x010E
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
+Picture = str | Path | Image.Image | np.ndarray[Any, Any] | Tensor
+"""What `read` takes."""
+
+Pictures = Picture | Sequence[Picture]
+"""One picture, or several of one size."""
+
+
 @dataclass(frozen=True)
 class Size:
-    """A picture's size in pixels; from text as ``WIDTHxHEIGHT``, or one number for the longer side."""
+    """A picture's size in pixels."""
 
     width: int
     height: int
 
     @classmethod
-    def parse(cls, text: str | int) -> Size | int:
-        """Read ``640x480`` as a `Size` and ``640`` as the longer side."""
+    def parse(cls, wanted: int | str | Size | None, own: Size) -> Size:
+        """Return the size that is asked for.
+
+        Parameters
+        ----------
+        wanted
+            ``WIDTHxHEIGHT``, or one number for the longer side; `own` if not given.
+        own
+            The size that the picture has by itself, and so its proportions.
+
+        Raises
+        ------
+        DreamscopeError
+            If it is neither, smaller than 8 pixels a side, or larger than 100 megapixels.
+
+        Examples
+        --------
+        >>> Size.parse("320", Size(640, 480))
+        Size(width=320, height=240)
+        """
+        if wanted is None or isinstance(wanted, Size):
+            return wanted or own
         try:
-            numbers = [int(part) for part in str(text).lower().split("x")]
+            numbers = [int(part) for part in str(wanted).lower().split("x")]
         except ValueError:
             numbers = []
         if len(numbers) not in (1, 2) or min(numbers) < SMALLEST_SIDE:
             raise DreamscopeError(
-                f"size '{text}' is neither PX (the longer side) nor WIDTHxHEIGHT, each {SMALLEST_SIDE} or more"
+                f"size '{wanted}' is neither PX (the longer side) nor WIDTHxHEIGHT, each {SMALLEST_SIDE} or more"
             )
         if numbers[0] * numbers[-1] > LARGEST_AREA:
-            raise DreamscopeError(f"size '{text}' is over {LARGEST_AREA // 10**6} megapixels")
-        return numbers[0] if len(numbers) == 1 else cls(*numbers)
+            raise DreamscopeError(f"size '{wanted}' is over {LARGEST_AREA // 10**6} megapixels")
+        return own.with_longer(numbers[0]) if len(numbers) == 1 else cls(*numbers)
+
+    def with_longer(self, longer: int) -> Size:
+        """Return the size of the same proportions whose longer side is `longer`."""
+        scale = longer / max(self.width, self.height)
+        return Size(max(1, round(self.width * scale)), max(1, round(self.height * scale)))
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height}"
 
 
-def read(source: str | Path | Image.Image | np.ndarray[Any, Any] | Tensor) -> Tensor:
+def read(source: Picture) -> Tensor:
     """Read a picture.
 
     Parameters
     ----------
     source
-        A file, ``sample:china`` or ``sample:flower``, a PIL image, an array (H, W, 3) or (H, W) of
+        A file, ``sample:china`` or ``sample:flower``, a PIL image, an array (H, W, 3), (H, W, 1) or (H, W) of
         uint8, uint16 or floats in [0, 1], or a tensor that already is an image.
 
     Returns
@@ -88,6 +121,25 @@ def read(source: str | Path | Image.Image | np.ndarray[Any, Any] | Tensor) -> Te
     return _read_file(existing_file(source, "picture"))
 
 
+def read_all(source: Pictures) -> Tensor:
+    """Read one picture, or several of one size as (N, 3, H, W); what each may be, see `read`.
+
+    Raises
+    ------
+    DreamscopeError
+        If there are none, if their sizes differ, or if one of them can't be read.
+    """
+    if isinstance(source, str | Path | Image.Image | np.ndarray | Tensor):
+        return read(source)
+    found = [read(each) for each in source]
+    if not found:
+        raise DreamscopeError("no pictures; give one, or several of one size")
+    sizes = dict.fromkeys(str(size_of(each)) for each in found)
+    if len(sizes) > 1:
+        raise DreamscopeError(f"several pictures have one size, not {' and '.join(sizes)}; resize them first")
+    return torch.cat([each.to(found[0].device) for each in found])
+
+
 def check(image: Tensor) -> Tensor:
     """Return `image` if it is one: float (N, 3, H, W) with finite values in [0, 1]; else raise."""
     shape = tuple(image.shape)
@@ -104,16 +156,23 @@ def check(image: Tensor) -> Tensor:
 
 def fit_to(image: Tensor, longer: int) -> Size:
     """Return the size with the longer side `longer` and the proportions of (N, C, H, W)."""
-    size = size_of(image)
-    scale = longer / max(size.width, size.height)
-    return Size(max(1, round(size.width * scale)), max(1, round(size.height * scale)))
+    return size_of(image).with_longer(longer)
 
 
 def resize(image: Tensor, size: Size) -> Tensor:
     """Resample (N, C, H, W) to `size`, bicubic and antialiased; values may overshoot by a little."""
     if image.shape[-2:] == (size.height, size.width):
         return image
-    return F.interpolate(image, (size.height, size.width), mode="bicubic", antialias=True)
+    return resampled(image, (size.height, size.width), mode="bicubic")
+
+
+def resampled(image: Tensor, size: tuple[int, int], *, mode: str) -> Tensor:
+    """Resample (N, C, H, W) to (height, width), antialiased; differentiable.
+
+    Not every PyTorch that may be installed can do that on MPS; there, it is done on the CPU.
+    """
+    here = image.cpu() if image.device.type == "mps" else image
+    return F.interpolate(here, size, mode=mode, antialias=True).to(image.device)
 
 
 def at_most(image: Tensor, longer: int) -> Tensor:
@@ -155,9 +214,9 @@ def to_pil(image: Tensor) -> Image.Image:
 
 
 def png(image: Tensor) -> bytes:
-    """Return one image (1, 3, H, W) as the bytes of a PNG, which notebooks show."""
+    """Return an image as the bytes of a PNG file, for a notebook; several (N, 3, H, W) stand side by side."""
     held = io.BytesIO()
-    to_pil(image).save(held, "PNG")
+    to_pil(torch.cat(list(image.split(1)), 3)).save(held, "PNG")
     return held.getvalue()
 
 
@@ -185,6 +244,8 @@ def write(image: Tensor, path: str | Path, *, note: str | None = None, alpha: Te
     [0, 1] makes it transparent where it is below 1; JPEG knows no such thing.
     """
     format_ = ensure_format(path)
+    if len(image) != 1:
+        raise DreamscopeError(f"can't write '{path}': one file holds one picture, not {len(image)}; write each of them")
     options: dict[str, Any] = {}
     if format_ == "PNG":
         if note is not None:
@@ -228,6 +289,10 @@ def _sample(name: str) -> np.ndarray[Any, Any]:
 
 
 def _from_array(array: np.ndarray[Any, Any]) -> Tensor:
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))) or 0 in array.shape:
+        raise DreamscopeError(f"a picture's array is (H, W, 3), (H, W, 1) or (H, W), not {tuple(array.shape)}")
     if array.dtype == np.uint8:
         return _to_tensor(Image.fromarray(array), "the picture")
     tensor = torch.from_numpy(np.ascontiguousarray(array).astype(np.float32))
@@ -235,8 +300,6 @@ def _from_array(array: np.ndarray[Any, Any]) -> Tensor:
         tensor = tensor / 65535
     if tensor.dim() == 2:
         tensor = tensor.unsqueeze(-1).expand(-1, -1, 3)
-    if tensor.dim() != 3:
-        raise DreamscopeError(f"a picture's array is (H, W, 3) or (H, W), not {tuple(array.shape)}")
     return check(tensor.permute(2, 0, 1).unsqueeze(0))
 
 
@@ -245,7 +308,7 @@ def _opened(path: Path) -> Image.Image:
         raise DreamscopeError(f"picture '{path}' is empty (0 bytes)")
     try:
         with warnings.catch_warnings():
-            # Pillow's own limit is told by a warning first; `_check_size` is ours, and an error.
+            # Pillow warns of its own limit first; `_check_size` is ours, and an error.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             return Image.open(path)
     except UnidentifiedImageError as error:

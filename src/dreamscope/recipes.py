@@ -5,19 +5,18 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import Any, get_args
 
 from dreamscope import __version__, files, images
 from dreamscope.errors import DreamscopeError
+from dreamscope.images import Picture
 
 NOT_KEPT = frozenset({"model", "callback", "progress", "recipe", "memory"})
-"""Arguments that say where and how loudly something is made, not what."""
+"""Arguments that say where something is made and who hears of it, not what is made."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Recipe:
         Raises
         ------
         DreamscopeError
-            If a value can't be written down: an own function or object. Call it before the work begins.
+            If a value can't be written down: an own function or object. Make the recipe before the work begins.
 
         Examples
         --------
@@ -122,6 +121,27 @@ class Recipe:
         return cls.from_json(note or "", source=f"'{path}'")
 
 
+def note_of(recipe: Recipe | None) -> str | None:
+    """Return what is written into a result's file: its recipe as JSON, nothing if it has none."""
+    return None if recipe is None else recipe.to_json()
+
+
+def ensure_recipe(recipe: Recipe | None) -> Recipe:
+    """Return a recipe, or raise a `DreamscopeError` if the result was made without one."""
+    if recipe is None:
+        raise DreamscopeError("this was made with recipe=False; what is asked for needs a recipe")
+    return recipe
+
+
+def parameters_of(technique: Callable[..., Any]) -> list[str]:
+    """Return the names of all parameters of a technique, those of its ``**settings: Unpack[...]`` included."""
+    names = []
+    for each in inspect.signature(technique, eval_str=True).parameters.values():
+        unpacked = get_args(each.annotation) if each.kind is inspect.Parameter.VAR_KEYWORD else ()
+        names += [*unpacked[0].__annotations__] if unpacked else [each.name]
+    return names
+
+
 def plain(value: Any, name: str) -> Any:
     """Return a value as JSON can hold it: numbers, texts, lists, and what its type's own ``parse`` reads from a text.
 
@@ -143,17 +163,19 @@ def plain(value: Any, name: str) -> Any:
     )
 
 
-def reference(source: str | Path | Tensor) -> str | dict[str, str]:
+def reference(source: Picture | Sequence[Picture]) -> Any:
     """Return what a recipe keeps of an input: a sample's name as it is, of a file its name and digest.
 
-    The folder is the user's own business and is left out.
+    The folder is the user's own business and is left out. Several pictures become a list.
     """
-    if isinstance(source, Tensor):
-        content = source.detach().cpu().contiguous().numpy().tobytes()
-        return {"name": "a picture in memory", "sha256": hashlib.sha256(content).hexdigest()}
-    if str(source).startswith("sample:"):
-        return str(source)
-    return {"name": Path(source).name, "sha256": files.digest(source)}
+    if isinstance(source, str | Path):
+        if str(source).startswith("sample:"):
+            return str(source)
+        return {"name": Path(source).name, "sha256": files.digest(source)}
+    if isinstance(source, Sequence):
+        return [reference(each) for each in source]
+    content = images.read(source).cpu().contiguous().numpy().tobytes()
+    return {"name": "a picture in memory", "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def locate(kept: str | Mapping[str, str], near: str | Path, *, what: str, option: str) -> str:

@@ -12,14 +12,14 @@ from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 from dreamscope.models.wrapping import wrap
-from dreamscope.objectives.targets import subjects
+from dreamscope.objectives.targets import targets
 
 
 def case_of(model: Classifier, of: str = "class:1", picture: Tensor | None = None) -> Case:
     side = model.input_size[0]
     if picture is None:
         picture = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(0))
-    return Case(model, picture, tuple(subjects(model, [of])))
+    return Case(model, picture, tuple(targets(model, [of])))
 
 
 class Coarse(nn.Module):

@@ -15,7 +15,7 @@ from dreamscope.attribution.gradients import Deconv, Guided, Integrated, Salienc
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
-from dreamscope.objectives.targets import subjects
+from dreamscope.objectives.targets import targets
 
 RULES = {Guided: lambda g, a: g.clamp_min(0) * (a > 0), Deconv: lambda g, _: g.clamp_min(0)}
 
@@ -51,7 +51,7 @@ class Three(nn.Module):
 def case_of(module: nn.Module, of: str = "class:1", side: int = 8, seed: int = 0) -> Case:
     model = wrap(module, input_size=side)
     picture = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(seed))
-    return Case(model, picture, tuple(subjects(model, [of])))
+    return Case(model, picture, tuple(targets(model, [of])))
 
 
 def unrolled(net: Three, picture: Tensor, rule: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
@@ -213,7 +213,7 @@ class Ruled(nn.Module):
 @pytest.mark.parametrize("kind", RULES)
 def test_on_efficientnet_they_are_right_and_not_the_plain_gradient(lite0: Classifier, kind: type) -> None:
     picture = lite0.prepared(images.read("sample:flower"))
-    case = Case(lite0, picture, tuple(subjects(lite0, ["class:daisy"])))
+    case = Case(lite0, picture, tuple(targets(lite0, ["class:daisy"])))
     found, plain = kind()(case).values, Saliency()(case).values
     cosine = F.cosine_similarity(found.flatten(), plain.flatten(), dim=0)
     assert cosine.abs() < 0.3

@@ -14,7 +14,7 @@ from dreamscope.attribution.result import heat_of
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
-from dreamscope.objectives.targets import subjects
+from dreamscope.objectives.targets import targets
 
 
 class Corner(nn.Module):
@@ -30,7 +30,7 @@ def corner() -> Case:
     model = wrap(Corner(), input_size=16)
     picture = torch.full((1, 3, 16, 16), 0.0)
     picture[..., :8, :8] = 1
-    return Case(model, picture, tuple(subjects(model, ["class:1"])))
+    return Case(model, picture, tuple(targets(model, ["class:1"])))
 
 
 def test_areas_known_on_paper(corner: Case) -> None:
@@ -58,10 +58,10 @@ def test_a_channel_counts_by_its_share(corner: Case) -> None:
     model = wrap(Planted(), input_size=16)
     red = torch.zeros(1, 3, 16, 16)
     red[:, 0, :8] = 1
-    found = faithfulness(Case(model, red, tuple(subjects(model, ["act:8"]))), red[0, 0], steps=10)
+    found = faithfulness(Case(model, red, tuple(targets(model, ["act:8"]))), red[0, 0], steps=10)
     assert found.deletion[0] == found.insertion[-1] == pytest.approx(1)
     with pytest.raises(DreamscopeError, match="'act:6' is at 0 for this picture; insertion and deletion need one"):
-        faithfulness(Case(model, red, tuple(subjects(model, ["act:6"]))), red[0, 0])
+        faithfulness(Case(model, red, tuple(targets(model, ["act:6"]))), red[0, 0])
 
 
 class _Blind(Method):
@@ -80,7 +80,7 @@ class _Blind(Method):
 def test_sanity_distinguishes_methods_that_use_the_weights() -> None:
     model = wrap(seeded(Vgg()), input_size=32)
     picture = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(0))
-    case = Case(model, picture, tuple(subjects(model, ["class:1"])))
+    case = Case(model, picture, tuple(targets(model, ["class:1"])))
     before = {name: value.clone() for name, value in model.module.state_dict().items()}
     (blind,) = sanity(case, _Blind(), heat_of(_Blind(), case), heat_of, checkpoints=3)
     # From the top down, whatever the method.
@@ -122,7 +122,7 @@ def test_sanity_leaves_no_parameter_as_it_was_and_goes_from_the_top_down(tokens:
         tokens.module.cls.copy_(torch.arange(16.0))
     picture = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(0))
     method = _Watched()
-    case = Case(tokens, picture, tuple(subjects(tokens, ["class:1"])))
+    case = Case(tokens, picture, tuple(targets(tokens, ["class:1"])))
     (found,) = sanity(case, method, picture[:, :1], heat_of, checkpoints=5)
     assert [each.layer for each in found] == ["head", "mlp", "attention", "norm", "patch"]
     trained = dict(tokens.module.named_parameters())
@@ -131,7 +131,7 @@ def test_sanity_leaves_no_parameter_as_it_was_and_goes_from_the_top_down(tokens:
     assert "attention.in_proj_weight" in same[1]
     assert not {name for name in same[2] if name.startswith("attention.")}
     # As far as what is explained, and no further.
-    case = Case(tokens, picture, tuple(subjects(tokens, ["norm:3"])))
+    case = Case(tokens, picture, tuple(targets(tokens, ["norm:3"])))
     (found,) = sanity(case, method, picture[:, :1], heat_of, checkpoints=2)
     assert [each.layer for each in found] == ["norm", "patch"]
     assert not torch.equal(method.seen[-1]["cls"], trained["cls"])

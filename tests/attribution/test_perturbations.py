@@ -12,7 +12,7 @@ from dreamscope.attribution.perturbations import Lime, Occlusion, Rise, superpix
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
-from dreamscope.objectives.targets import subjects
+from dreamscope.objectives.targets import targets
 
 GREEN, BLUE, RED = 0, 1, 2
 
@@ -29,7 +29,7 @@ def spotted() -> Tensor:
 @pytest.fixture
 def red(spotted: Tensor) -> Case:
     model = wrap(Planted(), input_size=32, labels=["green", "blue", "red"])
-    return Case(model, spotted, tuple(subjects(model, ["class:red"])), 0)
+    return Case(model, spotted, tuple(targets(model, ["class:red"])), 0)
 
 
 def inside(values: Tensor) -> float:
@@ -54,7 +54,7 @@ def test_the_part_that_decides_stands_out(red: Case, method: Callable) -> None:
 
 @pytest.mark.parametrize("method", [Occlusion(8, 4), Rise(600), Lime(200, 30)], ids=str)
 def test_channels_too(red: Case, method: Callable) -> None:
-    case = Case(red.model, red.images, tuple(subjects(red.model, ["act:8"])), 0)
+    case = Case(red.model, red.images, tuple(targets(red.model, ["act:8"])), 0)
     assert inside(method(case).values) > 2
 
 
@@ -80,7 +80,7 @@ def test_occlusion_equals_captums(vgg: Classifier) -> None:
     from captum.attr import Occlusion as Theirs
 
     picture = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(0))
-    case = Case(vgg, picture, tuple(subjects(vgg, ["class:1"])))
+    case = Case(vgg, picture, tuple(targets(vgg, ["class:1"])))
     theirs = Theirs(lambda x: vgg.logits(x).softmax(1)[:, 1]).attribute(
         picture, sliding_window_shapes=(3, 8, 8), strides=(3, 4, 4), baselines=FILLS["mean"](picture)
     )
@@ -105,7 +105,7 @@ class Left(nn.Module):
 @pytest.fixture
 def left() -> Case:
     model = wrap(Left(), input_size=32)
-    return Case(model, torch.full((1, 3, 32, 32), 0.9), tuple(subjects(model, ["class:1"])))
+    return Case(model, torch.full((1, 3, 32, 32), 0.9), tuple(targets(model, ["class:1"])))
 
 
 def test_rise_of_what_is_known_on_paper(left: Case) -> None:

@@ -91,7 +91,7 @@ def test_unreadable_photos_are_told(run: Callable, photos: Path) -> None:
     (photos / "red" / "torn.png").write_bytes(b"")
     ran = run("dissect", "red", *CONTROLS, *MODEL, "--method", "contrast")
     assert ran.code == 0
-    assert ran.err.splitlines()[0] == "1 photos could not be read and were left out:"
+    assert ran.err.splitlines()[0] == "1 photos could not be read and were skipped:"
     assert "torn.png" in ran.err
 
 

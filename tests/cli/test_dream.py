@@ -82,6 +82,7 @@ def test_every_option(run: Callable, photo: Path) -> None:
         "steps": 2, "rate": 0.01, "octaves": 2, "octave_scale": 1.2, "jitter": 4,
         "filter": "gaussian", "natural": 0.5, "size": "88x72", "keep_color": True, "seed": 5, "tile": 0,
         "at": ["0.5*0:1", "2"],
+        "transform": [], "penalty": [], "optimizer": None, "parameterization": "pixel",
     }  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def test_unreadable_photos_are_reported(run: Callable, photos: Path) -> None:
     for words in (("exemplars", "--at", "act:8"), ("map", "--method", "pca")):
         ran = run(*words, "red", *MODEL)
         assert ran.code == 0
-        assert ran.err.splitlines()[0] == "1 photos could not be read and were left out:"
+        assert ran.err.splitlines()[0] == "1 photos could not be read and were skipped:"
         assert "torn.png" in ran.err
 
 

@@ -100,7 +100,7 @@ def test_only_a_file_that_fools_replaces_another(
     ("words", "message"),
     [
         (("invert", "photo.png", "--at", "9"), "no layer '9'"),
-        (("invert", "photo.png", "--at", "2", "--start", "grey"), "did you mean 'gray'"),
+        (("invert", "photo.png", "--at", "2", "--initial", "grey"), "did you mean 'gray'"),
         (("invert", "photo.png", "--at", "2", "-o", "photo.png"), "'photo.png' is an input"),
         (("invert", "nowhere.png", "--at", "2"), "no such picture"),
         (("fool", "photo.png", "--to", "9"), "class 9 is out of range"),

@@ -20,10 +20,10 @@ COMMANDS = ("dream", "visualize", "invert", "fool")
 MADE: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {
     "dream": (("photo.png", "--at", "2:1", "--steps", 2, "--mask", "photo.png"), ("--seed", 3)),
     "visualize": (("2:1", "--steps", 3), ("--negative",)),
-    "visualize a caricature": (("2", "--steps", 3, "--like", "photo.png", "--look", "maco"), ("--seed", 3)),
+    "visualize a caricature": (("2", "--steps", 3, "--like", "photo.png", "--preset", "maco"), ("--seed", 3)),
     "visualize without transforms": (("2:1@3,4", "--steps", 3, "--transform", "none", "--alpha"), ("--no-alpha",)),
     "visualize a sum": (("2:1 - 0.5*0:3 + class:1", "--steps", 3), ("--rate", 0.1)),
-    "invert": (("photo.png", "--at", "2", "--steps", 3, "--size", "40x32"), ("--start", "gray")),
+    "invert": (("photo.png", "--at", "2", "--steps", 3, "--size", "40x32"), ("--initial", "gray")),
     "invert at several layers": (("photo.png", "--at", "0", "--at", "2", "--steps", 3), ("--at", "2")),
     "invert where none is named": (("photo.png", "--steps", 3), ("--smooth", 0.5)),
     "fool": (("photo.png",), ("--norm", "linf")),
@@ -94,10 +94,11 @@ def test_what_suits_something_else_is_chosen_anew(run: Callable, folder: Path, p
 
     assert run("invert", "photo.png", "--at", "2", "--steps", 3, *TINY, "-o", "a.png").code == 0
     again = ("invert", "--recipe", "a.png")
-    assert [parameters(*again, *words)["rate"] for words in ((), ("--param", "fourier"), ("--param", "pixel"))] == [
-        *(0.25, 0.25, 0.02)
-    ]
-    assert parameters(*again, "--param", "pixel", "--rate", 0.1)["rate"] == 0.1
+    assert [
+        parameters(*again, *words)["rate"]
+        for words in ((), ("--parameterization", "fourier"), ("--parameterization", "pixel"))
+    ] == [*(0.25, 0.25, 0.02)]
+    assert parameters(*again, "--parameterization", "pixel", "--rate", 0.1)["rate"] == 0.1
     budget = ("--norm", "linf", "--budget", "30/255")
     assert run("fool", "photo.png", *TINY, "--method", "pgd", *budget, "-o", "a.png").code == 0
     changed = parameters("fool", "--recipe", "a.png", "--method", "minimal", "--norm", "l2")
@@ -134,7 +135,7 @@ def test_a_recipe_of_another_command_is_refused(run: Callable, folder: Path, com
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("visualize", "--recipe", "good.png", "--look", "pixel"), "--look and --recipe exclude each other"),
+        (("visualize", "--recipe", "good.png", "--preset", "pixel"), "--preset and --recipe exclude each other"),
         (("visualize", "--recipe", "photo.png"), "'photo.png' holds no dreamscope recipe"),
         (("visualize", "--recipe", "nowhere.png"), "no such recipe: 'nowhere.png'"),
         (("visualize", "2", *TINY, "--like", "photo.png", "-o", "photo.png"), "'photo.png' is an input"),
@@ -161,7 +162,7 @@ def test_help_tells_the_techniques_own_defaults(command: str) -> None:
     told = 0
     for option in get_command(app).commands[command].params:
         default = known[option.name].default if option.name in known else None
-        if default not in (None, inspect.Parameter.empty) and not isinstance(default, bool):
+        if default not in (None, (), inspect.Parameter.empty) and not isinstance(default, bool):
             assert option.help.endswith(f"{default} if not given.")
             told += 1
     assert told > 1

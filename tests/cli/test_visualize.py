@@ -43,19 +43,19 @@ def test_json(run: Callable, folder: Path) -> None:
     assert all(Path(row["file"]).exists() and row["steps"] == 3 and not row["silent"] for row in rows)
 
 
-@pytest.mark.parametrize("look", ["fourier", "maco", "pixel", "classic"])
-def test_every_look(run: Callable, folder: Path, look: str) -> None:
-    assert run("visualize", "2:1", *FEW, "--look", look, "-o", "a.png").code == 0
+@pytest.mark.parametrize("preset", ["fourier", "maco", "pixel", "classic"])
+def test_every_preset(run: Callable, folder: Path, preset: str) -> None:
+    assert run("visualize", "2:1", *FEW, "--preset", preset, "-o", "a.png").code == 0
 
 
 def test_ingredients_by_name(run: Callable, folder: Path) -> None:
-    words = ("--transform", "shift:4", "--transform", "rotate:10", "--penalty", "tv:0.1", "--views", 2, "--rate", 0.1)
+    words = ("--transform", "shift:4", "--transform", "rotate:10", "--penalty", "tv:0.1", "--crops", 2, "--rate", 0.1)
     assert run("visualize", "2:1", *FEW, *words, "-o", "a.png").code == 0
     kept = Recipe.read(folder / "a.png").parameters
-    assert kept["transforms"] == ["shift:4", "rotate:10"]
-    assert kept["penalties"] == ["tv:0.1"]
+    assert kept["transform"] == ["shift:4", "rotate:10"]
+    assert kept["penalty"] == ["tv:0.1"]
     assert run("visualize", "2:1", *FEW, "--transform", "none", "--penalty", "none", "-o", "b.png").code == 0
-    assert Recipe.read(folder / "b.png").parameters["transforms"] == []
+    assert Recipe.read(folder / "b.png").parameters["transform"] == []
 
 
 def test_diversity_between_negative_alpha(run: Callable, folder: Path) -> None:
@@ -102,7 +102,7 @@ def test_silent_channels_are_told_not_shown(run: Callable, folder: Path) -> None
         (("2:1@99,99",), "outside '2'"),
         (("--class", "zebra"), "no class 'zebra'"),
         (("--class", "99"), "class 99 is out of range"),
-        (("2:1", "--look", "nice"), "no look 'nice'"),
+        (("2:1", "--preset", "nice"), "no preset 'nice'"),
         (("2:1", "--transform", "spin:3"), "no transform 'spin'"),
         (("2:1", "--penalty", "tv:much"), "no regularizer such as tv:WEIGHT"),
         (("2:1", "-o", "no/such/a.png"), "no folder"),
@@ -111,7 +111,7 @@ def test_silent_channels_are_told_not_shown(run: Callable, folder: Path) -> None
         (("2:1", "--alpha", "-o", "a.jpg"), "JPEG has no transparency"),
         (("2:1", "--size", "2"), "size '2'"),
         (("2", "--like", "nowhere.png"), "no such picture"),
-        (("2:1", "--between", "3"), "between takes 2 things"),
+        (("2:1", "--between", "3"), "between takes 2 targets"),
     ],
 )
 def test_bad_command_lines(run: Callable, folder: Path, words: tuple[str, ...], message: str) -> None:
@@ -127,7 +127,7 @@ def test_bad_command_lines(run: Callable, folder: Path, words: tuple[str, ...], 
 def test_infinite_numbers_keep_the_last_finite_pictures(
     run: Callable, folder: Path, of: str, out: str, kept: str
 ) -> None:
-    ran = run("visualize", of, *FEW, "--look", "classic", "--rate", "1e39", "-o", out)
+    ran = run("visualize", of, *FEW, "--preset", "classic", "--rate", "1e39", "-o", out)
     assert ran.code == 2
     assert "no longer finite at step 1 of 3" in ran.err
     assert ran.err.endswith(f"kept the last finite {kept}\n")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from nets import hooks_on
@@ -10,11 +11,15 @@ from torch.nn import functional as F
 
 from dreamscope import images
 from dreamscope.dreaming.dream import dream
-from dreamscope.dreaming.presets import PRESETS
+from dreamscope.dreaming.presets import PRESETS, Settings
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 from dreamscope.images import Size
+from dreamscope.models.addresses import resolve
 from dreamscope.models.classifier import Classifier
+from dreamscope.objectives import Excite, Objective
 from dreamscope.optimize.ascent import Step
+from dreamscope.optimize.parameterizations import Fourier
+from dreamscope.recipes import Recipe
 
 
 def forward_vgg(model: Classifier, x: Tensor) -> Tensor:
@@ -95,12 +100,12 @@ def test_sizes_asked_for(vgg: Classifier, image: Tensor) -> None:
     assert dream(vgg, "noise", steps=1, size=40).image.shape == (1, 3, 40, 40)
 
 
-@pytest.mark.parametrize("start", ["noise", "gray", "clouds"])
-def test_starting_points(vgg: Classifier, start: str) -> None:
-    first = dream(vgg, start, "features.3", size="40x32", steps=3)
+@pytest.mark.parametrize("initial", ["noise", "gray", "clouds"])
+def test_initial_images(vgg: Classifier, initial: str) -> None:
+    first = dream(vgg, initial, "features.3", size="40x32", steps=3)
     assert first.image.shape == (1, 3, 32, 40)
     assert first.image.std() > 0
-    assert first.recipe.inputs == {"image": start}
+    assert first.recipe.inputs == {"image": initial}
 
 
 def test_colors_are_kept(vgg: Classifier) -> None:
@@ -151,7 +156,7 @@ def test_several_addresses_with_weights(vgg: Classifier, image: Tensor) -> None:
 
 def test_steps_are_numbered_through(vgg: Classifier, image: Tensor) -> None:
     steps: list[Step] = []
-    result = dream(vgg, torch.rand(1, 3, 100, 100), steps=3, octaves=2, report=steps.append)
+    result = dream(vgg, torch.rand(1, 3, 100, 100), steps=3, octaves=2, callback=steps.append)
     assert [(step.number, step.total) for step in steps] == [(n, 6) for n in range(1, 7)]
     assert list(result.values) == [step.value for step in steps]
 
@@ -193,7 +198,7 @@ def test_ctrl_c_on_a_small_octave_keeps_a_whole_picture(vgg: Classifier) -> None
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted) as caught:
-        dream(vgg, photo, "features.3", octaves=3, steps=5, report=stop)
+        dream(vgg, photo, "features.3", octaves=3, steps=5, callback=stop)
     kept = caught.value.result
     assert kept.image.shape == photo.shape
     assert (kept.image - photo).abs().mean() > 1e-4
@@ -210,7 +215,7 @@ def test_what_was_kept_keeps_to_the_mask(vgg: Classifier, image: Tensor) -> None
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted) as caught:
-        dream(vgg, image, "features.3", mask=mask, keep_color=True, report=stop)
+        dream(vgg, image, "features.3", mask=mask, keep_color=True, callback=stop)
     kept = caught.value.result.image
     assert torch.equal(kept[..., :24], image[..., :24])
     assert not torch.equal(kept[..., 24:], image[..., 24:])
@@ -238,9 +243,86 @@ def test_what_cannot_be_meant(vgg: Classifier, image: Tensor, options: dict[str,
     assert hooks_on(vgg.module) == 0
 
 
-def test_one_picture_at_a_time(vgg: Classifier) -> None:
-    with pytest.raises(DreamscopeError, match="one picture at a time"):
-        dream(vgg, torch.rand(2, 3, 40, 40))
+def test_several_pictures_at_once(vgg: Classifier, image: Tensor, tmp_path: Path) -> None:
+    photos = [images.to_pil(image), np.asarray(images.to_pil(1 - image))]
+    steps: list[Step] = []
+    both = dream(vgg, photos, "features.3", steps=2, octaves=2, callback=steps.append)
+    assert both.image.shape == (2, 3, 40, 48)
+    assert len(steps[0].values) == 2
+    for photo, one in zip(photos, both, strict=True):
+        alone = dream(vgg, photo, "features.3", steps=2, octaves=2)
+        assert (one.image - alone.image).abs().max() < 1e-3
+        assert one.recipe == alone.recipe
+        assert Recipe.read(one.save(tmp_path / "one.png")) == alone.recipe
+    with pytest.raises(DreamscopeError, match="one file holds one picture, not 2: for one in dream"):
+        both.save(tmp_path / "both.png")
+    assert both._repr_png_().startswith(b"\x89PNG")
+    with pytest.raises(DreamscopeError, match="one size, not 48x40 and 20x20"):
+        dream(vgg, [image, torch.rand(1, 3, 20, 20)])
+
+
+def test_an_objective_of_ones_own(vgg: Classifier, image: Tensor, tmp_path: Path) -> None:
+    own = Objective.of(lambda seen: seen["features.3"].square().mean((1, 2, 3)), layers="features.3")
+    usual = dream(vgg, image, "features.3", loss="mean_square", steps=2)
+    free = dream(vgg, image, own, steps=2, recipe=False)
+    assert (free.image - usual.image).abs().max() < 1e-4
+    assert free.recipe is None
+    with pytest.raises(DreamscopeError, match="holds no dreamscope recipe"):
+        Recipe.read(free.save(tmp_path / "a.png"))
+    # An Excite holds no code: it is written down.
+    excite = Excite(tuple(resolve("features.3", vgg)), "mean_square")
+    assert dream(vgg, image, excite, steps=2).recipe == usual.recipe
+    for options, message in (
+        ({}, "at can't be written in a recipe: .* give recipe=False"),
+        ({"recipe": False, "tile": 32}, "can't be run in tiles"),
+        ({"recipe": False, "guide": image}, "exclude each other"),
+    ):
+        with pytest.raises(DreamscopeError, match=message):
+            dream(vgg, image, own, **options)
+    with pytest.raises(DreamscopeError, match=r"no layer 'features\.9'"):
+        dream(vgg, image, Objective.of(lambda seen: seen["features.9"], "features.9"), recipe=False)
+    with pytest.raises(DreamscopeError, match="a function with its layers"):
+        dream(vgg, image, lambda seen: seen["features.3"].mean((1, 2, 3)), recipe=False)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"transform": [lambda picture: picture.flip(3)]},
+        {"optimizer": torch.optim.AdamW},
+        {"parameterization": Fourier.of},
+    ],
+    ids=str,
+)
+def test_what_has_no_place_in_a_recipe_is_refused_before_the_work(
+    vgg: Classifier, image: Tensor, own: dict[str, object]
+) -> None:
+    steps: list[Step] = []
+    with pytest.raises(DreamscopeError, match=f"{next(iter(own))} can't be written in a recipe"):
+        dream(vgg, image, "features.3", callback=steps.append, **own)  # type: ignore[arg-type]
+    assert not steps
+    free = dream(vgg, image, "features.3", steps=2, recipe=False, callback=steps.append, **own)  # type: ignore[arg-type]
+    assert free.recipe is None
+    assert not torch.equal(free.image, image)
+
+
+def test_settings_of_ones_own(vgg: Classifier, image: Tensor) -> None:
+    own = Settings(loss="mean_square", steps=2, octaves=2, rate=None, filter="none", transform="rotate:3")
+    first = dream(vgg, image, "features.3", preset=own)
+    assert first.recipe is not None
+    assert first.recipe.parameters["transform"] == ["rotate:3"]
+    given = {name: value for name, value in first.recipe.parameters.items() if name != "keep_color"}
+    assert torch.equal(dream(vgg, image, **given).image, first.image)
+    with pytest.raises(TypeError, match="no setting of a dream: step"):
+        dream(vgg, image, step=3)  # type: ignore[call-arg]
+
+
+def test_natural_colors_of_the_plain_preset_leave_steps_as_they_are(vgg: Classifier, image: Tensor) -> None:
+    after: list[Tensor] = [torch.full_like(image, 0.5) + 0.01 * image]
+    dream(vgg, after[0], preset="plain", natural=0.5, steps=5, callback=lambda step: after.append(step.image))
+    changes = [float((after[n + 1] - after[n]).abs().mean()) for n in (0, 4)]
+    assert changes[0] == pytest.approx(1.5 / 255, rel=1e-3)
+    assert changes[1] != pytest.approx(1.5 / 255, rel=0.01)
 
 
 @pytest.mark.embedded

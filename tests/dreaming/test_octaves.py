@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Generator, Tensor
@@ -13,6 +15,7 @@ from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
 from dreamscope.objectives import Excite
 from dreamscope.optimize.ascent import Step
+from dreamscope.optimize.parameterizations import Fourier
 
 PICTURE = torch.rand(1, 3, 80, 96, generator=torch.Generator().manual_seed(0))
 EXCITE = Excite((Address("features.3"),), "mean_square")
@@ -24,7 +27,7 @@ def seeded(seed: int = 0) -> Generator:
 
 def dreamer(model: Classifier, **given: object) -> Dreamer:
     settings = Settings(**{"steps": 2, "octaves": 2, "jitter": 4, **given})  # type: ignore[arg-type]
-    return Dreamer(model, EXCITE.addresses, settings, images.size_of(PICTURE))
+    return Dreamer(model, EXCITE.layers, settings, images.size_of(PICTURE))
 
 
 def test_octaves() -> None:
@@ -55,13 +58,13 @@ def test_the_picture_is_left_as_it_is(vgg: Classifier) -> None:
 
 
 def test_steps_instead_of_the_settings(vgg: Classifier) -> None:
-    told: list[tuple[int, int]] = []
+    numbers: list[tuple[int, int]] = []
 
     def note(step: Step) -> None:
-        told.append((step.number, step.total))
+        numbers.append((step.number, step.total))
 
-    few = dreamer(vgg, steps=9)(PICTURE, EXCITE, generator=seeded(), steps=2, report=note)
-    assert told == [(number, 4) for number in range(1, 5)]
+    few = dreamer(vgg, steps=9)(PICTURE, EXCITE, generator=seeded(), steps=2, callback=note)
+    assert numbers == [(number, 4) for number in range(1, 5)]
     assert torch.equal(few, dreamer(vgg)(PICTURE, EXCITE, generator=seeded()))
 
 
@@ -80,7 +83,7 @@ def test_ctrl_c_keeps_what_all_octaves_made_so_far(vgg: Classifier) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match="stopped at step 3 of 4") as caught:
-        dreamer(vgg)(PICTURE, EXCITE, generator=seeded(), report=stop)
+        dreamer(vgg)(PICTURE, EXCITE, generator=seeded(), callback=stop)
     kept: Tensor = caught.value.result
     assert kept.shape == PICTURE.shape
     # The first octave is in it.
@@ -99,7 +102,7 @@ def test_the_raw_rate_holds_for_all_octaves(vgg: Classifier) -> None:
     after: list[Tensor] = []
     flat = 0.5 + 0.1 * (PICTURE - 0.5)
     raw = dreamer(vgg, rate=None, filter="none", jitter=0, steps=1)
-    raw(flat, EXCITE, generator=seeded(), report=lambda step: after.append(step.numbers))
+    raw(flat, EXCITE, generator=seeded(), callback=lambda step: after.append(step.image))
     small = images.resize(flat, images.size_of(after[0]))
     first = after[0] - small
     second = after[1] - (flat + images.resize(first, images.size_of(flat)))
@@ -117,3 +120,57 @@ def test_strength_is_the_mean_size_of_the_gradient(vgg: Classifier) -> None:
 def test_refused(vgg: Classifier) -> None:
     with pytest.raises(DreamscopeError, match="did you mean 'laplacian'"):
         dreamer(vgg, filter="laplace")
+
+
+def test_raw_steps_in_natural_colors_are_not_rescaled(vgg: Classifier) -> None:
+    """With `natural` each step of the raw loop is in units of the first one, as without it."""
+    flat = 0.5 + 0.1 * (PICTURE - 0.5)
+    after = [flat]
+    raw = dreamer(vgg, rate=None, filter="none", jitter=0, steps=4, octaves=1, natural=0.7)
+    raw(flat, EXCITE, generator=seeded(), callback=lambda step: after.append(step.image))
+    sizes = [float((b - a).abs().mean()) for a, b in pairwise(after)]
+    assert sizes[0] == pytest.approx(1.5 / 255, rel=1e-3)
+    # The gradient grows as the picture does.
+    assert sizes[3] > 1.1 * sizes[0]
+
+
+def test_ctrl_c_between_octaves_keeps_the_picture(vgg: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, done, stopped = images.resize, list[Step](), list[bool]()
+
+    def resize(image: Tensor, size: Size) -> Tensor:
+        # Once, as the second octave begins.
+        if len(done) == 2 and not stopped:
+            stopped.append(True)
+            raise KeyboardInterrupt
+        return real(image, size)
+
+    monkeypatch.setattr(images, "resize", resize)
+
+    with pytest.raises(Interrupted, match="stopped between two octaves") as caught:
+        dreamer(vgg)(PICTURE, EXCITE, generator=seeded(), callback=done.append)
+    kept: Tensor = caught.value.result
+    assert kept.shape == PICTURE.shape
+    assert (kept - PICTURE).abs().mean() > 1e-3
+
+
+def test_other_parameterizations_and_optimizers(vgg: Classifier) -> None:
+    for given in (
+        {"parameterization": "fourier"},
+        {"parameterization": Fourier.of},
+        {"optimizer": "adam", "rate": 0.01},
+        {"optimizer": torch.optim.AdamW},
+        {"transform": ["rotate:5", lambda picture: picture.flip(3)], "penalty": ["tv:0.1"]},
+    ):
+        values: list[float] = []
+        made = dreamer(vgg, steps=6, octaves=1, jitter=0, **given)
+        end = made(PICTURE, EXCITE, generator=seeded(), callback=lambda step, values=values: values.append(step.value))
+        assert values[-1] > values[0], given
+        assert end.shape == PICTURE.shape
+    for bad, message in (
+        ({"parameterization": "furier"}, "no parameterization 'furier'"),
+        ({"parameterization": Fourier.of(PICTURE)}, "give a function that makes a parameterization"),
+        ({"optimizer": "sgd"}, "no optimizer 'sgd'"),
+        ({"transform": ["shift"]}, "no transform such as shift:PIXELS"),
+    ):
+        with pytest.raises(DreamscopeError, match=message):
+            dreamer(vgg, **bad)

@@ -19,6 +19,7 @@ from dreamscope.errors import DreamscopeError, Interrupted
 from dreamscope.film import frame_store, writer
 from dreamscope.film.reader import Clip
 from dreamscope.models.classifier import Classifier
+from dreamscope.objectives import Objective
 
 
 def dive(vgg: Classifier, **options: Any) -> Zoom:
@@ -83,8 +84,8 @@ def test_contrast_stays_that_of_a_photo(vgg: Classifier) -> None:
 def test_a_schedule(vgg: Classifier) -> None:
     plan = dive(vgg, at=None, schedule="0s:features.0 0.4s:features.4:1")
     assert plan.recipe.parameters["schedule"] == "0s:features.0 0.4s:features.4:1"
-    assert plan._strengths[0] == 1
-    assert plan._strengths[1] != 1
+    assert plan._climbed.strengths[0] == 1
+    assert plan._climbed.strengths[1] != 1
     frames = [frame.image for frame in plan.frames()]
     early = [frame.image for frame in dive(vgg, at="features.0").frames()]
     assert frames[0].equal(early[0])
@@ -216,3 +217,18 @@ def test_few_frames_are_held_at_a_time(vgg: Classifier) -> None:
         alive.append(weakref.ref(frame.image))
         assert sum(each() is not None for each in alive) <= 3
     assert len(alive) == 36
+
+
+def test_an_objective_of_ones_own(vgg: Classifier) -> None:
+    own = Objective.of(lambda seen: seen["features.3"].square().mean((1, 2, 3)), layers="features.3")
+    with pytest.raises(DreamscopeError, match=r"at can't be written in a recipe: .* give recipe=False"):
+        dive(vgg, at=own)
+    plan = dive(vgg, at=own, recipe=False, seconds=0.2)
+    assert plan.recipe is None
+    usual = dive(vgg, loss="mean_square", seconds=0.2)
+    for ours, theirs in zip(plan.frames(), usual.frames(), strict=True):
+        assert (ours.image - theirs.image).abs().mean() < 1e-3
+    with pytest.raises(DreamscopeError, match="can't be run in tiles"):
+        dive(vgg, at=own, recipe=False, tile=32)
+    with pytest.raises(DreamscopeError, match="a zoom takes one picture, not 2"):
+        dive(vgg, image=torch.rand(2, 3, 32, 48))

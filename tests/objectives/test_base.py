@@ -6,7 +6,7 @@ import torch
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives import Each, Excite, Logit, Objective, Sum
+from dreamscope.objectives import Each, Excite, Logit, Objective, Sum, ensure
 from dreamscope.probes import LOGITS, probe
 
 MAPS = {
@@ -40,9 +40,45 @@ def test_values_follow_the_algebra(weights: tuple[float, float]) -> None:
     assert set(mixed.layers) == {"a", LOGITS}
 
 
+def test_sums_and_constants() -> None:
+    assert sum([A, B]) == A + B
+    assert 0 * A + B == B
+    assert A - A + B == B
+    assert A + 1 - 1 == A
+    assert 1 - A == -A + 1
+    assert 2 * (A + 1) == 2 * A + 2
+    assert hash(A + 1) == hash(1 + A)
+    assert torch.allclose((1 - 2 * A)(MAPS), 1 - 2 * A(MAPS))
+    assert torch.equal((A + 3)(MAPS), A(MAPS) + 3)
+    with pytest.raises(TypeError):
+        A + "b"  # type: ignore[operator]
+
+
 def test_nothing_left() -> None:
+    nothing = A - A
+    assert nothing.layers == []
     with pytest.raises(DreamscopeError, match="cancel out"):
-        A - A
+        nothing(MAPS)
+
+
+def test_any_function_is_one() -> None:
+    own = Objective.of(lambda seen: seen["a"].amax((1, 2, 3)), layers=["a"])
+    assert list((own + B).layers) == ["a", LOGITS]
+    assert torch.allclose((2 * own - 1)(MAPS), 2 * MAPS["a"].flatten(1).amax(1) - 1)
+    assert own - own + B == B
+    assert ensure(own) is own
+
+
+def test_what_is_no_objective() -> None:
+    for bad in (lambda seen: seen["a"], "features.28", 3):
+        with pytest.raises(DreamscopeError, match="a function with its layers"):
+            ensure(bad)
+    for wrong, message in (
+        (lambda seen: seen["a"].mean(), r"shape \(2,\), not shape \(\)"),
+        (lambda _seen: 3.0, "not float"),
+    ):
+        with pytest.raises(DreamscopeError, match=message):
+            Objective.of(wrong, layers="a")(MAPS)
 
 
 def test_two_of_one_class_are_the_same_and_two_kinds_are_not() -> None:

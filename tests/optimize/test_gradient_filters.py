@@ -62,7 +62,7 @@ def test_smoothing_lowers_the_finest_detail() -> None:
 
 
 def test_first_at_unit_mean_remembers_the_first() -> None:
-    filter = gradient_filters.first_at_unit_mean()
+    filter = gradient_filters.FirstAtUnitMean()
     assert filter(NOISE).abs().mean().item() == pytest.approx(1)
     assert torch.allclose(filter(3 * NOISE), 3 * filter(NOISE))
 
@@ -75,3 +75,12 @@ def test_natural_colors() -> None:
     # A wish for red makes everything brighter, red most.
     assert mixed[0, 0, 0, 0] > mixed[0, 1, 0, 0] > 0
     assert mixed.abs().mean().item() == pytest.approx(1)
+
+
+def test_natural_colors_leave_the_size_to_raw_gradients() -> None:
+    raw = natural_colors(gradient_filters.as_is, 0.7)
+    assert torch.allclose(raw(5 * NOISE), 5 * raw(NOISE), atol=1e-4)
+    first = natural_colors(gradient_filters.FirstAtUnitMean(), 0.7)
+    assert first(NOISE).abs().mean((1, 2, 3)).tolist() == pytest.approx([1, 1], abs=1e-4)
+    # The factor is that of the first step, colours mixed or not.
+    assert first(5 * NOISE).abs().mean((1, 2, 3)).tolist() == pytest.approx([5, 5], abs=1e-3)

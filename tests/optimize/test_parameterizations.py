@@ -4,9 +4,22 @@ import pytest
 import torch
 from torch import Tensor
 
+from dreamscope.errors import DreamscopeError
 from dreamscope.images import Size
 from dreamscope.optimize.color_correlation import correlated, independent
-from dreamscope.optimize.parameterizations import PARAMETERIZATIONS, Contrasted, Fourier, Maco, Pixel, frequencies
+from dreamscope.optimize.cppn import CPPN
+from dreamscope.optimize.parameterizations import (
+    PARAMETERIZATIONS,
+    Contrasted,
+    Fourier,
+    Maco,
+    Numbers,
+    Parameterization,
+    Pixel,
+    frequencies,
+    made_of,
+    tensors_of,
+)
 
 SIZES = [Size(32, 32), Size(33, 20), Size(9, 31)]
 
@@ -15,30 +28,31 @@ def photo(size: Size) -> torch.Tensor:
     return 0.05 + 0.9 * torch.rand((2, 3, size.height, size.width), generator=torch.Generator().manual_seed(0))
 
 
+def noise(name: str, size: Size, count: int = 1, seed: int = 0) -> Numbers:
+    return PARAMETERIZATIONS[name].noise(count, size, torch.Generator().manual_seed(seed))
+
+
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("name", ["pixel", "fourier"])
 def test_numbers_of_an_image_make_it_again(name: str, size: Size) -> None:
-    kind = PARAMETERIZATIONS[name](size)
-    assert torch.allclose(kind.image(kind.numbers(photo(size))), photo(size), atol=1e-4)
+    assert torch.allclose(PARAMETERIZATIONS[name].of(photo(size)).image(), photo(size), atol=1e-4)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_phases_of_an_image_are_found_again(size: Size) -> None:
-    kind = Maco(size)
-    numbers = kind.start(1, size, torch.Generator().manual_seed(0))
-    image = kind.image(numbers)
-    assert torch.allclose(kind.image(kind.numbers(image)), image, atol=2e-2)
+    image = noise("maco", size).image()
+    assert torch.allclose(Maco.of(image).image(), image, atol=2e-2)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("name", PARAMETERIZATIONS)
-def test_starts_are_images_with_gradients(name: str, size: Size) -> None:
-    kind = PARAMETERIZATIONS[name](size)
-    numbers = kind.start(2, size, torch.Generator().manual_seed(0))
-    again = kind.start(2, size, torch.Generator().manual_seed(0))
-    assert torch.equal(numbers, again)
-    leaf = numbers.requires_grad_()
-    image = kind.image(leaf)
+def test_noise_makes_images_with_gradients(name: str, size: Size) -> None:
+    found = noise(name, size, count=2)
+    assert isinstance(found, Parameterization)
+    (leaf,) = tensors_of(found)
+    assert torch.equal(leaf, noise(name, size, count=2).numbers)
+    image = found.image() if leaf.requires_grad_() is leaf else None
+    assert image is not None
     assert image.shape == (2, 3, size.height, size.width)
     assert image.min() >= 0
     assert image.max() <= 1
@@ -48,15 +62,60 @@ def test_starts_are_images_with_gradients(name: str, size: Size) -> None:
     assert gradient.abs().sum() > 0
 
 
+@pytest.mark.parametrize("name", PARAMETERIZATIONS)
+def test_repeated_is_the_same_images_in_a_row(name: str) -> None:
+    one = noise(name, Size(12, 10))
+    three = one.repeated(3, torch.device("cpu")).image()
+    assert torch.allclose(three, one.image().repeat(3, 1, 1, 1), atol=1e-6)
+
+
 def test_pixels_are_kept_within_bounds() -> None:
-    kind = PARAMETERIZATIONS["pixel"](Size(8, 8))
-    assert torch.equal(kind.within(torch.tensor([-1.0, 0.3, 7.0])), torch.tensor([0.0, 0.3, 1.0]))
+    over = Pixel(torch.tensor([-1.0, 0.3, 7.0]), Size(1, 1))
+    over.constrain()
+    assert torch.equal(over.numbers, torch.tensor([0.0, 0.3, 1.0]))
+
+
+def test_what_can_be_climbed() -> None:
+    class Of:
+        def __init__(self, *tensors: Tensor) -> None:
+            self.tensors = tensors
+
+        def parameters(self) -> tuple[Tensor, ...]:
+            return self.tensors
+
+        def image(self) -> Tensor:
+            return torch.zeros(1, 3, 8, 8)
+
+    free, held = torch.zeros(2, requires_grad=True), torch.zeros(3)
+    assert [each is free for each in tensors_of(Of(held, free))] == [True]
+    assert len(tensors_of(Of(held, torch.zeros(4)))) == 2
+    for bad, message in (
+        (Of(), "no parameters"),
+        (Of(2 * free), "result of other tensors"),
+        (Of(torch.zeros(2).int()), "int32"),
+    ):
+        with pytest.raises(DreamscopeError, match=message):
+            tensors_of(bad)
+
+
+def test_one_is_made_by_name_or_function_or_is_there() -> None:
+    image = torch.rand(1, 3, 8, 8)
+    assert isinstance(made_of(image, "fourier"), Fourier)
+    there = Pixel.of(image)
+    assert made_of(image, there) is there
+    assert isinstance(made_of(image, Pixel.of), Pixel)
+    for bad in (lambda _start: 3, CPPN, 3):
+        with pytest.raises(DreamscopeError):
+            made_of(image, bad)  # type: ignore[arg-type]
 
 
 def test_fine_waves_are_weak() -> None:
     size = Size(64, 64)
-    white = torch.ones((1, 3, 64, 33, 2))
-    spectrum = Fourier(size).numbers(Fourier(size, decay=0).image(0.1 * white))
+
+    class Even(Fourier):
+        decay = 0.0
+
+    spectrum = Fourier.of(Even(0.1 * torch.ones((1, 3, 64, 33, 2)), size).image()).numbers
     strength = torch.view_as_complex(spectrum.contiguous()).abs()[0, 0]
     # Numbers of the decaying kind have to be larger where its waves are weaker.
     assert strength[0, 30] > 5 * strength[0, 3]
@@ -64,8 +123,7 @@ def test_fine_waves_are_weak() -> None:
 
 def test_magnitudes_are_those_of_photos() -> None:
     size = Size(64, 64)
-    kind = Maco(size)
-    waves = independent(kind.image(kind.start(1, size, torch.Generator().manual_seed(1))).logit())
+    waves = independent(noise("maco", size, seed=1).image().logit())
     strength = torch.fft.rfft2(waves, norm="ortho").abs()[0, 0]
     frequency = frequencies(size)
     near, far = frequency[0, 2], frequency[0, 16]
@@ -86,22 +144,23 @@ def test_contrast_is_brought_up_and_the_mean_stays() -> None:
     def spread(images: Tensor) -> float:
         return float(images.var((2, 3)).mean().sqrt())
 
-    # As often as it may, and no further than it should.
-    assert spread(Contrasted(Pixel(), 0.2, 2).image(faint)) == pytest.approx(2 * spread(faint), rel=1e-3)
-    assert spread(Contrasted(Pixel(), 0.08, 2).image(faint)) == pytest.approx(0.08, rel=0.02)
-    assert torch.allclose(Contrasted(Pixel(), 0.08, 2).image(faint).mean((2, 3)), faint.mean((2, 3)), atol=1e-5)
-    assert torch.allclose(Contrasted(Pixel(), 0.1, 2).image(strong), strong.clamp(0, 1), atol=1e-5)
-    assert torch.allclose(Contrasted(Pixel(), 0, 2).image(faint), faint, atol=1e-5)
+    def shown(images: Tensor, wanted: float) -> Tensor:
+        return Contrasted(Pixel.of(images), wanted, 2).image()
+
+    # At most twice its own, and no further than asked for.
+    assert spread(shown(faint, 0.2)) == pytest.approx(2 * spread(faint), rel=1e-3)
+    assert spread(shown(faint, 0.08)) == pytest.approx(0.08, rel=0.02)
+    assert torch.allclose(shown(faint, 0.08).mean((2, 3)), faint.mean((2, 3)), atol=1e-5)
+    assert torch.allclose(shown(strong, 0.1), strong.clamp(0, 1), atol=1e-5)
+    assert torch.allclose(shown(faint, 0), faint, atol=1e-5)
     # A picture alone is what it is beside others.
-    assert torch.allclose(Contrasted(Pixel(), 0.08, 2).image(faint[:1]), Contrasted(Pixel(), 0.08, 2).image(faint)[:1])
+    assert torch.allclose(shown(faint[:1], 0.08), shown(faint, 0.08)[:1])
 
 
 def test_contrast_changes_nothing_of_what_is_climbed() -> None:
-    size = Size(12, 10)
-    plain, shown = Fourier(size), Contrasted(Fourier(size), 0.2, 2)
-    start = [each.start(1, size, torch.Generator().manual_seed(0)) for each in (plain, shown)]
-    assert torch.equal(start[0], start[1])
-    image = plain.image(start[0])
-    assert torch.equal(shown.numbers(image), plain.numbers(image))
-    over = torch.full((1, 3, 2, 2), 3.0)
-    assert torch.equal(Contrasted(Pixel(), 0.2, 2).within(over), torch.ones(1, 3, 2, 2))
+    plain = noise("fourier", Size(12, 10))
+    before = plain.numbers.clone()
+    shown = Contrasted(plain, 0.2, 2)
+    assert shown.image().std() > plain.image().std()
+    assert shown.parameters() is plain.parameters()
+    assert torch.equal(plain.numbers, before)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dreamscope.optimize.regularizers import L1, L2, REGULARIZERS, TotalVariation, Unblurred
+from dreamscope.errors import DreamscopeError
+from dreamscope.optimize.regularizers import L1, L2, REGULARIZERS, TotalVariation, Unblurred, ensure
 
 
 def test_gray_costs_nothing() -> None:
@@ -37,3 +38,17 @@ def test_images_are_on_their_own_and_gradients_finite(name: str) -> None:
     (gradient,) = torch.autograd.grad(values.sum(), images)
     assert gradient.isfinite().all()
     assert gradient.abs().sum() > 0
+
+
+def test_names_and_functions() -> None:
+    assert ensure("tv:0.5") == TotalVariation(0.5)
+    own = ensure(lambda images: images.mean((1, 2, 3)))
+    assert own(torch.ones(2, 3, 4, 4)).tolist() == [1, 1]
+    for bad, message in (
+        (3, "a function of images, not 3"),
+        ("l3", "no regularizer 'l3'"),
+        ("blur:1,0", "a blur is more than 0 pixels wide, not 0"),
+        ("blur:1,-2", "a blur is more than 0 pixels wide, not -2"),
+    ):
+        with pytest.raises(DreamscopeError, match=message):
+            ensure(bad)

@@ -15,10 +15,11 @@ from dreamscope.models.addresses import resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.objectives import LOSSES, Excite, Follow, Gathered
 from dreamscope.optimize import tiles
-from dreamscope.optimize.ascent import ascend
+from dreamscope.optimize.ascent import Ascent
 from dreamscope.optimize.gradient_filters import unit_mean
+from dreamscope.optimize.parameterizations import Pixel
 from dreamscope.optimize.transforms import Shift
-from dreamscope.optimize.update_rules import Climb
+from dreamscope.optimize.update_rules import GradientStep
 from dreamscope.probes import probe
 
 PICTURE = torch.rand((2, 3, 88, 120), generator=torch.Generator().manual_seed(0))
@@ -85,8 +86,8 @@ def test_an_ascent_in_tiles_ends_where_the_whole_one_does(vgg: Classifier, image
 
     def run(tile: int) -> Tensor:
         generator = torch.Generator().manual_seed(4)
-        options = {"steps": 6, "move": Climb(0.01, unit_mean), "transforms": [Shift(8)]}
-        return ascend(vgg, image, objective, generator=generator, tile=tile, **options)  # type: ignore[arg-type]
+        ascent = Ascent(GradientStep(0.01, unit_mean), transforms=[Shift(8)], tile=tile)
+        return ascent(vgg, Pixel.of(image), objective, steps=6, generator=generator)
 
     assert (run(16) - run(0)).abs().mean() < 1e-4
     assert torch.equal(run(16), run(16))
@@ -119,6 +120,8 @@ def test_the_side_follows_from_the_budget(vgg: Classifier) -> None:
     sides = [tiles.side_for(vgg, layers, large, gigabytes * 10**9) for gigabytes in (2, 3)]
     assert 128 <= sides[0] < sides[1]
     assert all(side % 2 == 0 for side in sides)
+    # Two pictures at once, each in smaller parts.
+    assert tiles.side_for(vgg, layers, large, 4 * 10**9, count=2) < tiles.side_for(vgg, layers, large, 4 * 10**9)
     with pytest.raises(DreamscopeError, match=r"does not fit into 0\.1 GB, not even in tiles; it takes 1\.4 GB"):
         tiles.side_for(vgg, layers, large, 10**8)
 

@@ -8,7 +8,19 @@ from torch import Generator, Tensor
 
 from dreamscope.errors import DreamscopeError
 from dreamscope.optimize.ingredients import named, text_of
-from dreamscope.optimize.transforms import TRANSFORMS, Blur, Crop, Flip, Noise, Rotate, Scale, Shift, Transform, turned
+from dreamscope.optimize.transforms import (
+    TRANSFORMS,
+    Blur,
+    Crop,
+    Flip,
+    Noise,
+    Rotate,
+    Scale,
+    Shift,
+    Transform,
+    ensure,
+    turned,
+)
 
 ALL: list[Transform] = [
     Shift(5),
@@ -125,10 +137,17 @@ def test_noise_and_blur_fade() -> None:
         ("shift", "no transform such as shift:PIXELS"),
         ("shift:1,2", "no transform such as shift:PIXELS"),
         ("shift:wide", "no transform such as shift:PIXELS"),
-        ("shift:-1", "whole number of pixels, 0 or more"),
+        ("shift:-1", "whole number of pixels, 0 to 100000"),
         ("shift:nan", "no transform such as shift:PIXELS"),
-        ("crop:0,1", "between two factors above 0"),
-        ("crop:0.5,2", "a share up to 1"),
+        ("shift:1e30", "0 to 100000, not 1e\\+30"),
+        ("crop:0", "factors of a crop are more than 0, not 0"),
+        ("crop:0,1", "factors of a crop are more than 0, not 0"),
+        ("crop:0.5,2", "a share of the picture, at most 1, not 2"),
+        ("crop:0.5,1,0", "shown at more than 0 and at most 4 times its size, not 0"),
+        ("blur:-3", "width of a blur is 0 or more, not -3"),
+        ("blur:1,0", "no transform such as blur:WIDTH"),
+        ("noise:-1", "width of noise is 0 or more, not -1"),
+        ("noise:inf", "no transform such as noise:WIDTH"),
         ("scale:2,1", "the smaller first"),
         ("flip:1", "no transform such as flip"),
     ],
@@ -139,5 +158,20 @@ def test_texts_that_name_none(text: str, message: str) -> None:
 
 
 def test_text_of_a_foreign_one() -> None:
-    assert text_of(Scale(1, 2), {}) == "Scale(least=1, most=2)"
+    # As it is: what writes recipes says that it can't be written down.
+    assert text_of(Scale(1, 2), {}) == Scale(1, 2)
     assert astuple(Scale(1, 2)) == (1, 2)
+
+
+def test_any_function_of_images_is_one() -> None:
+    own = ensure(lambda images: images.flip(3))
+    assert torch.equal(own(picture(2), seeded()), picture(2).flip(3))
+    assert ensure("shift:3") == Shift(3)
+    assert ensure(Flip()) == Flip()
+    # A module may take what it likes; it is given the images alone.
+    assert torch.equal(ensure(torch.nn.Identity())(picture(), seeded()), picture())
+    for bad, message in ((3, "a function of images, not 3"), ("shift", "no transform such as")):
+        with pytest.raises(DreamscopeError, match=message):
+            ensure(bad)  # type: ignore[arg-type]
+    with pytest.raises(DreamscopeError, match=r"returns images \(1, 3, H, W\), not shape \(3, 24, 32\)"):
+        ensure(lambda images: images[0])(picture(), seeded())

@@ -10,6 +10,7 @@ from torch import nn
 from dreamscope.dreaming.presets import PRESETS
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
+from dreamscope.optimize.ingredients import values_of
 from dreamscope.models.wrapping import wrap
 from dreamscope.sheets.plan import MOST, OVER, STEPS, Plan, layers, plan, weights
 
@@ -94,7 +95,7 @@ def test_labels_can_be_drawn(vgg: Classifier) -> None:
 
 def test_every_number_is_spelt_out(vgg: Classifier) -> None:
     (cell,) = plan("presets", [vgg], ["gray"], at=["0"], values=["plain"], steps=7, jitter=None).cells
-    settings = vars(PRESETS["plain"]) | {"steps": 7}
+    settings = values_of(PRESETS["plain"]) | {"steps": 7}
     assert cell.settings == {**settings, "preset": "plain", "seed": 0, "keep_color": False, "at": ["features.0"]}
 
 

@@ -13,7 +13,7 @@ from dreamscope.sheets.snapshots import MOST, Trail
 
 
 def step(number: int, total: int, side: int = 8) -> Step:
-    return Step(number, total, (0.0,), torch.full((1, 3, side, side), number / 255), Pixel())
+    return Step(number, total, (0.0,), Pixel.of(torch.full((1, 3, side, side), number / 255)))
 
 
 def levels(trail: Trail) -> list[int]:

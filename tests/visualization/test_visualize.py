@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,13 @@ from nets import hooks_on
 from dreamscope import images
 from dreamscope.errors import DreamscopeError, Interrupted
 from dreamscope.models.classifier import Classifier
+from dreamscope.objectives import Logit, Objective
 from dreamscope.optimize.ascent import Step
+from dreamscope.optimize.cppn import CPPN
 from dreamscope.recipes import Recipe
-from dreamscope.visualization.batch import Visualization
-from dreamscope.visualization.presets import LOOKS, MOST_CONTRAST
+from dreamscope.visualization.batches import Batches
+from dreamscope.visualization.presets import MOST_CONTRAST, PRESETS, Settings
+from dreamscope.visualization.result import Visualization
 from dreamscope.visualization.visualize import visualize
 
 FEW = {"steps": 12, "size": 32}
@@ -26,10 +31,10 @@ def apart(first: torch.Tensor, second: torch.Tensor) -> float:
     return float((first - second).abs().mean())
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_each_look_climbs(vgg: Classifier, look: str) -> None:
-    (found,) = show(vgg, "features.3:4", look=look, steps=40)
-    (begun,) = show(vgg, "features.3:4", look=look, steps=1)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_each_preset_climbs(vgg: Classifier, preset: str) -> None:
+    (found,) = show(vgg, "features.3:4", preset=preset, steps=40)
+    (begun,) = show(vgg, "features.3:4", preset=preset, steps=1)
     assert found.image.shape == (1, 3, 32, 32)
     assert 0 <= found.image.min() < found.image.max() <= 1
     assert found.reached > begun.reached
@@ -51,20 +56,20 @@ def test_channels_are_one_picture_each_and_the_same_alone(vgg: Classifier) -> No
 def test_many_run_in_batches_and_are_counted_through(vgg: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dreamscope.visualization.visualize.BATCH_PIXELS", 2 * 2 * 32 * 32)
     steps: list[Step] = []
-    found = show(vgg, "features.3:0-4", steps=3, report=steps.append)
+    found = show(vgg, "features.3:0-4", steps=3, callback=steps.append)
     assert len(found) == 5
     assert [(step.number, step.total) for step in steps] == [(n, 9) for n in range(1, 10)]
 
 
 def test_a_neuron_fills_its_place(vgg: Classifier) -> None:
-    (found,) = show(vgg, "features.3:4@8,8", size=64, look="pixel", penalties=[], transforms=[], rate=0.05)
+    (found,) = show(vgg, "features.3:4@8,8", size=64, preset="pixel", penalty=[], transform=[], rate=0.05)
     changed = (found.image - found.image[..., :8, :8].mean()).abs().mean((0, 1))
     assert changed[12:24, 12:24].mean() > 3 * changed[40:, 40:].mean()
 
 
 def test_a_neurons_place_is_not_cropped_away(vgg: Classifier) -> None:
     (found,) = show(vgg, "features.3:4@15,15")
-    assert found.recipe.parameters["transforms"] == ("shift:4", "noise:0.05")
+    assert found.recipe.parameters["transform"] == ["shift:4", "noise:0.05"]
     assert found.image[..., 24:, 24:].std() > 1.5 * found.image[..., :8, :8].std()
 
 
@@ -106,7 +111,7 @@ def test_between_two_things(vgg: Classifier) -> None:
     assert apart(found[2].image, last) < apart(found[2].image, first)
     assert torch.allclose(first, show(vgg, "features.3:2")[0].image, atol=1e-4)
     for of, count in (("features.3:2", 3), (["features.3:2", "features.3:4"], 1)):
-        with pytest.raises(DreamscopeError, match="between takes 2 things and 2 pictures or more"):
+        with pytest.raises(DreamscopeError, match="between takes 2 targets and 2 pictures or more"):
             show(vgg, of, between=count)
 
 
@@ -123,7 +128,7 @@ def test_a_caricature_resembles_its_photo_there(vgg: Classifier, image: torch.Te
         show(vgg, "class:b", like=photo)
 
 
-def test_silent_channels_are_told(vgg: Classifier) -> None:
+def test_silent_channels_are_reported(vgg: Classifier) -> None:
     with torch.no_grad():
         vgg.module.features[3].weight[4] = 0
         vgg.module.features[3].bias[4] = -1
@@ -131,15 +136,15 @@ def test_silent_channels_are_told(vgg: Classifier) -> None:
     assert [each.silent for each in found] == [False, True]
 
 
-def test_a_silent_start_wakes(vgg: Classifier) -> None:
+def test_silent_units_are_redirected(vgg: Classifier) -> None:
     with torch.no_grad():
         # Silent on everything that is not far from gray.
         vgg.module.features[3].bias[4] = -0.8 * vgg.module.features[3].weight[4].abs().sum()
-    kept = {"look": "pixel", "penalties": [], "transforms": [], "rate": 0.05, "steps": 60}
-    (asleep,) = show(vgg, "features.4:4", waking=0, **kept)
-    (woken,) = show(vgg, "features.4:4", waking=40, **kept)
+    kept = {"preset": "pixel", "penalty": [], "transform": [], "rate": 0.05, "steps": 60}
+    (asleep,) = show(vgg, "features.4:4", redirect_steps=0, **kept)
+    (redirected,) = show(vgg, "features.4:4", redirect_steps=40, **kept)
     assert asleep.silent
-    assert apart(woken.image, asleep.image) > 0.05
+    assert apart(redirected.image, asleep.image) > 0.05
 
 
 def test_one_seed_one_picture_and_the_recipe_makes_it_again(vgg: Classifier, tmp_path: Path) -> None:
@@ -154,7 +159,7 @@ def test_one_seed_one_picture_and_the_recipe_makes_it_again(vgg: Classifier, tmp
 def test_importance_becomes_transparency(vgg: Classifier, tmp_path: Path) -> None:
     from PIL import Image
 
-    (found,) = show(vgg, "features.3:4", param="maco")
+    (found,) = show(vgg, "features.3:4", parameterization="maco")
     picture = Image.open(found.save(tmp_path / "a.png", alpha=True))
     assert picture.mode == "RGBA"
     assert picture.getextrema()[3][1] == 255
@@ -172,7 +177,7 @@ def test_ctrl_c_keeps_what_there_is(vgg: Classifier, monkeypatch: pytest.MonkeyP
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted) as caught:
-        show(vgg, "features.3:2,4,5", report=stop)
+        show(vgg, "features.3:2,4,5", callback=stop)
     assert [len(each.values) for each in caught.value.result] == [12, 5]
     assert hooks_on(vgg.module) == 0
 
@@ -187,10 +192,10 @@ def test_ctrl_c_keeps_what_there_is(vgg: Classifier, monkeypatch: pytest.MonkeyP
         ("class:17", {}, "class 17 is out of range.*5 classes, 0-4"),
         ("features.3:1 + nonsense!", {}, "is not an address"),
         ([], {}, "nothing to show; give an address"),
-        ("features.3", {"look": "clasic"}, "no look 'clasic'.*did you mean 'classic'"),
-        ("features.3", {"param": "furier"}, "no parameterization 'furier'.*did you mean 'fourier'"),
-        ("features.3", {"transforms": ["crop:9"]}, "a crop"),
-        ("features.3", {"penalties": ["l3"]}, "no regularizer 'l3'"),
+        ("features.3", {"preset": "clasic"}, "no preset 'clasic'.*did you mean 'classic'"),
+        ("features.3", {"parameterization": "furier"}, "no parameterization 'furier'.*did you mean 'fourier'"),
+        ("features.3", {"transform": ["crop:9"]}, "a crop"),
+        ("features.3", {"penalty": ["l3"]}, "no regularizer 'l3'"),
         ("features.3", {"loss": "gram"}, "no loss 'gram'"),
         ("features.3", {"steps": 0}, "steps lies between 1"),
         ("features.3", {"rate": 0}, "rate is more than 0"),
@@ -221,10 +226,107 @@ def test_a_class_image_is_taken_for_the_class(lite0: Classifier) -> None:
 def test_the_finished_picture_has_contrast(vgg: Classifier) -> None:
     seen: list[Step] = []
     (plain,) = show(vgg, "features.3:4", contrast=0)
-    (found,) = show(vgg, "features.3:4", contrast=0.3, report=seen.append)
+    (found,) = show(vgg, "features.3:4", contrast=0.3, callback=seen.append)
     spread, wanted = (float(each.image.var((2, 3)).mean().sqrt()) for each in (plain, found))
     assert wanted == pytest.approx(min(0.3, MOST_CONTRAST * spread), rel=0.05)
     assert found.values == plain.values
     # What a film of it shows ends in it.
     assert torch.equal(seen[-1].image, found.image)
     assert found.recipe.parameters["contrast"] == 0.3
+
+
+class Shared:
+    """Pictures that share all but one number a colour."""
+
+    def __init__(self, count: int, size: int = 32) -> None:
+        self.shared, self.own = torch.zeros(1, 3, size, size), torch.zeros(count, 3, 1, 1)
+
+    def parameters(self) -> list[torch.Tensor]:
+        return [self.shared, self.own]
+
+    def image(self) -> torch.Tensor:
+        return torch.sigmoid(self.shared + self.own)
+
+
+def test_ones_own_parameterization_is_climbed(vgg: Classifier) -> None:
+    own = Shared(2)
+    found = visualize(vgg, "features.3:2,4", parameterization=own, transform=[], steps=20, contrast=0, recipe=False)
+    assert torch.equal(torch.cat([each.image for each in found]), own.image())
+    assert own.shared.abs().sum() > 0
+    assert not own.shared.requires_grad
+    assert all(each.values[-1] > each.values[0] for each in found)
+    # The size is that of its own picture.
+    (cppn,) = visualize(vgg, "features.3:2", parameterization=CPPN("40x24", width=4, depth=2), steps=2, recipe=False)
+    assert cppn.image.shape == (1, 3, 24, 40)
+
+
+def test_a_function_makes_one_for_each_batch(vgg: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dreamscope.visualization.visualize.BATCH_PIXELS", 1)
+    options = {"steps": 3, "size": 32, "recipe": False}
+    found = visualize(vgg, "features.3:2,4", parameterization=lambda noise: Shared(len(noise)), **options)  # type: ignore[arg-type]
+    assert len(found) == 2
+    with pytest.raises(DreamscopeError, match="climbed once, not for 2 batches: give a function"):
+        visualize(vgg, "features.3:2,4", parameterization=Shared(1), **options)  # type: ignore[arg-type]
+    with pytest.raises(DreamscopeError, match=r"of \(1, 3, 32, 32\) is needed, Shared makes \(3, 3, 32, 32\)"):
+        visualize(vgg, "features.3:2", parameterization=Shared(3), **options)  # type: ignore[arg-type]
+
+
+def test_objectives_of_ones_own(vgg: Classifier) -> None:
+    def both(seen: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return seen["features.3"][:, [2, 4]].mean((1, 2, 3))
+
+    objective = Objective.of(both, layers=["features.3"])
+    (found,) = visualize(vgg, objective, **FEW, recipe=False)  # type: ignore[arg-type]
+    assert (found.name, found.recipe) == ("both", None)
+    (usual,) = show(vgg, "0.5*features.3:2 + 0.5*features.3:4")
+    assert torch.allclose(found.image, usual.image, atol=1e-3)
+    (sum_,) = visualize(vgg, sum([objective, Logit(1)]) - 1, **FEW, recipe=False)  # type: ignore[arg-type]
+    assert sum_.reached > sum_.values[0]
+    mixed = visualize(vgg, [objective, "features.3:2", "class:1"], **FEW, recipe=False)  # type: ignore[arg-type]
+    assert [each.name for each in mixed] == ["both", "features.3:2", "b"]
+    for options, message in (
+        ({}, "of can't be written in a recipe: .* give recipe=False"),
+        ({"like": torch.rand(1, 3, 32, 32), "recipe": False}, "a caricature is of layers"),
+        ({"between": 3, "recipe": False}, "between takes"),
+    ):
+        with pytest.raises(DreamscopeError, match=message):
+            visualize(vgg, [objective, objective], **FEW, **options)  # type: ignore[arg-type]
+
+
+def test_own_transforms_penalties_and_optimizers(vgg: Classifier) -> None:
+    for own in (
+        {"transform": [lambda picture: picture.flip(3)]},
+        {"penalty": [lambda picture: picture.mean((1, 2, 3))]},
+        {"optimizer": partial(torch.optim.AdamW, lr=0.05)},
+    ):
+        with pytest.raises(DreamscopeError, match=f"{next(iter(own))} can't be written in a recipe"):
+            show(vgg, "features.3:4", **own)
+        (found,) = show(vgg, "features.3:4", recipe=False, **own)
+        assert found.values[-1] > found.values[0]
+
+
+def test_settings_of_ones_own(vgg: Classifier) -> None:
+    own = Settings(parameterization="pixel", optimizer="normalized", rate=0.01, transform="shift:2")
+    (found,) = show(vgg, "features.3:4", preset=own)
+    assert found.recipe is not None
+    assert found.recipe.parameters["transform"] == ["shift:2"]
+    parameters = dict(found.recipe.parameters)
+    (again,) = visualize(vgg, parameters.pop("of"), **parameters)
+    assert torch.equal(found.image, again.image)
+    assert found._repr_png_().startswith(b"\x89PNG")
+
+
+def test_ctrl_c_between_batches_keeps_what_is_done(vgg: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dreamscope.visualization.visualize.BATCH_PIXELS", 1)
+    real, calls = Batches._begun, []
+
+    def begun(self: Batches, *given: object) -> object:
+        calls.append(given)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(self, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Batches, "_begun", begun)
+    with pytest.raises(Interrupted, match="stopped after 2 pictures") as caught:
+        show(vgg, "features.3:2,4,5")
+    assert len(caught.value.result) == 2

@@ -24,9 +24,10 @@ from dreamscope.adversarial.quantized_steps import LEVELS, LeastChange, Nearest,
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.models import labels
 from dreamscope.models.classifier import Classifier, Prediction
-from dreamscope.objectives import Lost, Taken
-from dreamscope.optimize.ascent import Report, Step, ascend
+from dreamscope.objectives import ClassifiedAs, Misclassified
+from dreamscope.optimize.ascent import Ascent, Step, StepCallback
 from dreamscope.optimize.precision import prepared
+from dreamscope.optimize.transforms import Own
 from dreamscope.probes import LOGITS, probe
 from dreamscope.progress import reported
 from dreamscope.recipes import Recipe, reference
@@ -152,7 +153,7 @@ def fool(
     budget: float | str | None = None,
     stop_at: float | None = None,
     steps: int | None = None,
-    callback: Report | None = None,
+    callback: StepCallback | None = None,
     progress: bool = False,
     recipe: bool = True,
 ) -> Fooling:
@@ -227,7 +228,7 @@ def fool(
             inputs={"image": reference(image if isinstance(image, str | Path) else picture)},
             resolved={"to": goal.to, "budget": most, "steps": steps},
         )
-    objective = Lost(now, stop_at or 0.0) if goal.to is None else Taken(goal.to, stop_at or 0.0)
+    objective = Misclassified(now, stop_at or 0.0) if goal.to is None else ClassifiedAs(goal.to, stop_at or 0.0)
     fast, _ = prepared(model, [LOGITS], max(model.input_size), "float32")
     attempts = _attempts(original, method, norm, most, steps)
     total = sum(count for _, _, count in attempts)
@@ -246,23 +247,19 @@ def fool(
                 done = step.number
                 return move.found is not None and not isinstance(move, Nearest)
 
-            last = ascend(
+            last = Ascent(move, transforms=[Own(fast.prepared)], until=until)(
                 fast,
-                torch.zeros_like(original),
+                kind,
                 objective,
                 steps=count,
-                move=move,
-                parameterization=kind,
-                transforms=[lambda pictures, _generator, _progress: fast.prepared(pictures)],
                 generator=torch.Generator(),
-                report=after,
-                until=until,
+                callback=after,
                 before=done,
                 total=total,
             )
             with torch.no_grad(), probe(fast, objective.layers) as seen:
-                move.note(last, objective(seen(fast.prepared(kind.image(last)))))
-            change = last.round() if move.found is None else move.found
+                move.note(kind.change, objective(seen(fast.prepared(last))))
+            change = kind.change.round() if move.found is None else move.found
             if move.found is not None:
                 break
     unmeasured = Fooling(

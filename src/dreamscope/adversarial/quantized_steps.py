@@ -6,13 +6,13 @@ A change is counted in levels, 1/255 of the range of a colour. The network alway
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Sequence
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from dreamscope.images import Size
-from dreamscope.optimize.parameterizations import Parameterization
+from dreamscope.optimize.update_rules import UpdateRule
 
 LEVELS = 255
 
@@ -20,7 +20,7 @@ SLACK = 0.02
 """Logits by which a change must exceed what is needed: another run of the network may round differently."""
 
 
-class QuantizedChange(Parameterization):
+class QuantizedChange:
     """A picture and a change (1, 3, H, W) in levels, rounded; gradients pass the rounding as if it were absent.
 
     Parameters
@@ -33,28 +33,29 @@ class QuantizedChange(Parameterization):
 
     def __init__(self, original: Tensor, most: int = LEVELS) -> None:
         self.original = original
+        self.change = torch.zeros_like(original)
         self._low = (-original * LEVELS).round().clamp_min(-most)
         self._high = ((1 - original) * LEVELS).round().clamp_max(most)
 
-    def start(self, count: int, size: Size, generator: Generator) -> Tensor:  # noqa: ARG002
-        """Return no change."""
-        return torch.zeros_like(self.original)
+    def parameters(self) -> Tensor:
+        """Return the change."""
+        return self.change
 
-    def image(self, numbers: Tensor) -> Tensor:
+    def image(self) -> Tensor:
         """Return the changed picture."""
-        whole = numbers + (self.within(numbers.detach().round()) - numbers.detach())
+        held = self.change.detach()
+        whole = self.change + (self._within(held.round()) - held)
         return self.original + whole / LEVELS
 
-    def numbers(self, images: Tensor) -> Tensor:
-        """Return the change that makes these images."""
-        return (images - self.original) * LEVELS
+    def constrain(self) -> None:
+        """Keep colours in [0, 1] and changes within the most."""
+        self._within(self.change)
 
-    def within(self, numbers: Tensor) -> Tensor:
-        """Keep colours in [0, 1] and changes within the most, in place."""
-        return torch.minimum(torch.maximum(numbers, self._low, out=numbers), self._high, out=numbers)
+    def _within(self, change: Tensor) -> Tensor:
+        return torch.minimum(torch.maximum(change, self._low, out=change), self._high, out=change)
 
 
-class LeastChange(ABC):
+class LeastChange(UpdateRule):
     """An update rule that remembers the least change that fooled.
 
     Attributes
@@ -66,21 +67,24 @@ class LeastChange(ABC):
     def __init__(self) -> None:
         self.found: Tensor | None = None
 
-    def __call__(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:
+    def __call__(
+        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], values: Tensor, progress: float
+    ) -> list[Tensor]:
         """Return the next change."""
-        self.note(numbers, values)
-        return self.step(numbers, gradient, values, progress)
+        (change,), (gradient,) = parameters, gradients
+        self.note(change, values)
+        return [self.step(change, gradient, values, progress)]
 
-    def note(self, numbers: Tensor, values: Tensor) -> None:
+    def note(self, change: Tensor, values: Tensor) -> None:
         """Remember a change if it fools and is less than the last that did."""
         if values.item() >= SLACK:
-            whole = numbers.detach().round()
+            whole = change.detach().round()
             if self.found is None or whole.norm() < self.found.norm():
                 self.found = whole
 
     @abstractmethod
-    def step(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:
-        """Return the next change, see `dreamscope.optimize.update_rules.Move`."""
+    def step(self, change: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:
+        """Return the next change, see `UpdateRule`."""
 
 
 class Steepest(LeastChange):
@@ -90,9 +94,9 @@ class Steepest(LeastChange):
         super().__init__()
         self.rate, self.budget = rate, budget
 
-    def step(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
+    def step(self, change: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
         """Return the next change."""
-        moved: Tensor = numbers + self.rate * gradient / gradient.norm().clamp_min(1e-30)
+        moved: Tensor = change + self.rate * gradient / gradient.norm().clamp_min(1e-30)
         if self.budget is None or moved.round().norm() <= self.budget:
             return moved
         return shortened(moved, self.budget)
@@ -105,9 +109,9 @@ class Signed(LeastChange):
         super().__init__()
         self.rate = rate
 
-    def step(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
+    def step(self, change: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
         """Return the next change."""
-        return numbers + self.rate * gradient.sign()
+        return change + self.rate * gradient.sign()
 
 
 class Nearest(LeastChange):
@@ -129,11 +133,11 @@ class Nearest(LeastChange):
         self._length, self._quickness = length, quickness
         self._direction: Tensor | None = None
 
-    def step(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
+    def step(self, change: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
         """Return the next change."""
         fade = 0.5 * (1 + math.cos(math.pi * progress))
-        change = self._quickness * max(fade, 0.05)
-        self._length *= 1 - change if values.item() >= SLACK else 1 + change
+        share = self._quickness * max(fade, 0.05)
+        self._length *= 1 - share if values.item() >= SLACK else 1 + share
         new = gradient / gradient.norm().clamp_min(1e-30)
         direction = new if self._direction is None else self._direction + max(fade, 0.02) * new
         self._direction = direction / direction.norm()

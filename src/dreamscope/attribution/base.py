@@ -17,7 +17,7 @@ from dreamscope import images as pictures
 from dreamscope.errors import DreamscopeError, did_you_mean, ensure_one_of
 from dreamscope.models.classifier import Classifier
 from dreamscope.objectives import Each, Objective
-from dreamscope.objectives.targets import Class, Subject
+from dreamscope.objectives.targets import Class, Target
 from dreamscope.probes import LOGITS, probe
 
 BATCH = 32
@@ -34,14 +34,14 @@ FILLS: Mapping[str, Callable[[Tensor], Tensor]] = {
 Evaluate = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 
 
-def is_class(target: Subject) -> bool:
+def is_class(target: Target) -> bool:
     """Return whether a target is one class and nothing else, so that its value is a probability."""
     (first, *others) = target.terms
     # A weight, and be it only a sign, makes it a sum of scores: probabilities have no negative.
     return not others and isinstance(first, Class) and first.weight == 1
 
 
-def evaluated(target: Subject, activations: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+def evaluated(target: Target, activations: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
     """Return the values of a target (N,), and the predicted classes (N,), from what a probe recorded.
 
     Of a class the value is its probability. Of anything else it is the activation (or the weighted sum of
@@ -64,7 +64,7 @@ class Case:
         It may be a faster form of itself.
     images : Tensor
         (N, 3, H, W) in [0, 1], prepared, where the network is.
-    targets : tuple of Subject
+    targets : tuple of Target
         For each image a class, channel or neuron, or a weighted sum of them.
     seed : int
         Seed of all random numbers, for each image anew.
@@ -74,12 +74,12 @@ class Case:
 
     model: Classifier
     images: Tensor
-    targets: tuple[Subject, ...]
+    targets: tuple[Target, ...]
     seed: int = 0
     callback: Callable[[int, int], None] = lambda _done, _total: None
 
     @property
-    def target(self) -> Subject:
+    def target(self) -> Target:
         """The target of the first image: the only one, where a method takes the images one by one."""
         return self.targets[0]
 

@@ -26,7 +26,8 @@ from dreamscope.errors import DreamscopeError, ensure_seed
 from dreamscope.models import labels
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives.targets import Class, Subject, subjects
+from dreamscope.objectives import targets as target_texts
+from dreamscope.objectives.targets import Class, Target
 from dreamscope.optimize.precision import prepared
 from dreamscope.probes import LOGITS, probe
 from dreamscope.progress import Callback, reported
@@ -169,12 +170,12 @@ def _targets(
     class_name: str | int | Sequence[str | int] | None,
     at: str | Address | None,
     count: int,
-) -> list[Subject] | None:
+) -> list[Target] | None:
     """Return a target for each of `count` images, ``None`` where it is what the network predicts."""
     if class_name is not None and at is not None:
         raise DreamscopeError("give either class_name or at: one target is explained at a time")
     if at is not None:
-        found = subjects(model, [str(at)])
+        found = target_texts.targets(model, [str(at)])
         if len(found) != 1:
             raise DreamscopeError(f"one target is explained at a time, but '{at}' names {len(found)}")
         (target,) = found
@@ -189,16 +190,16 @@ def _targets(
     return [_class(model, labels.index_of(name, model.labels, model=model.name)) for name in names]
 
 
-def _class(model: Classifier, index: int) -> Subject:
-    return Subject((Class(index),), model.label(index))
+def _class(model: Classifier, index: int) -> Target:
+    return Target((Class(index),), model.label(index))
 
 
 def _evaluated(
-    model: Classifier, ready: Tensor, given: Sequence[Subject] | None
-) -> tuple[tuple[Subject, ...], tuple[TargetValue, ...]]:
+    model: Classifier, ready: Tensor, given: Sequence[Target] | None
+) -> tuple[tuple[Target, ...], tuple[TargetValue, ...]]:
     """Return the targets, the predicted classes if none are `given`, and their values, all from one pass."""
     layers = {LOGITS} if given is None else {name for each in given for name in each.objective("mean").layers}
-    targets: list[Subject] = []
+    targets: list[Target] = []
     values: list[TargetValue] = []
     for begin in range(0, len(ready), BATCH):
         with torch.no_grad(), probe(model, sorted(layers)) as seen:
@@ -225,7 +226,7 @@ def _evaluated(
     return tuple(targets), tuple(values)
 
 
-def _ensure_in_range(model: Classifier, targets: Sequence[Subject], count: int) -> None:
+def _ensure_in_range(model: Classifier, targets: Sequence[Target], count: int) -> None:
     for term in (term for target in targets for term in target.terms):
         if isinstance(term, Class) and term.index >= count:
             raise DreamscopeError(
@@ -233,7 +234,7 @@ def _ensure_in_range(model: Classifier, targets: Sequence[Subject], count: int) 
             )
 
 
-def _resolved(targets: Sequence[Subject]) -> dict[str, Any]:
+def _resolved(targets: Sequence[Target]) -> dict[str, Any]:
     """Return the arguments that name these targets."""
     classes = [term.index for target in targets for term in target.terms if isinstance(term, Class)]
     if not all(is_class(target) for target in targets):

@@ -72,7 +72,7 @@ def dream(
         bool | None,
         typer.Option("--keep-color/--no-keep-color", help="Keep the photo's own colours.", show_default=False),
     ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Of all randomness; 0 if not given.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all random numbers; 0 if not given.")] = None,
     recipe: RecipeOf = None,
     memory: Annotated[
         str | None, typer.Option(metavar="2GB", help="What the dream may hold; larger pictures run in tiles.")
@@ -87,7 +87,7 @@ def dream(
 ) -> None:
     """Dream on a picture: let layers or channels exaggerate what they see in it."""
     from dreamscope import files, images
-    from dreamscope.optimize.initial_images import STARTS
+    from dreamscope.optimize.initial_images import INITIAL_IMAGES
 
     given, load = replayed(
         "dream",
@@ -120,7 +120,7 @@ def dream(
     read = {
         role: output.input_picture(given[role], target)
         for role in ("image", "guide", "mask")
-        if given.get(role, "noise") not in STARTS
+        if given.get(role, "noise") not in INITIAL_IMAGES
     }
     if "size" not in given and "image" in read:
         longer = max(read["image"].shape[-2:])
@@ -138,7 +138,7 @@ def dream(
         output.progress("dreaming") as report,
         filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, report=report) as filming,
     ):
-        result = technique.dream(model, report=filming.report, **given)
+        result = technique.dream(model, callback=filming.report, **given)
         filming.of(result.recipe)
     result.save(target)
     if film is not None:
@@ -155,13 +155,15 @@ def dream(
 
 def _facts(result: Dream, target: Path) -> dict[str, Any]:
     from dreamscope import images
+    from dreamscope.recipes import ensure_recipe
 
+    recipe = ensure_recipe(result.recipe)
     return {
         "file": str(target),
         "size": str(images.size_of(result.image)),
-        "at": result.recipe.parameters["at"],
+        "at": recipe.parameters["at"],
         "steps": len(result.values),
         "objective": [result.values[0], result.values[-1]] if result.values else [],
         "seconds": round(result.seconds, 3),
-        "recipe": json_module.loads(result.recipe.to_json())["dreamscope"],
+        "recipe": json_module.loads(recipe.to_json())["dreamscope"],
     }

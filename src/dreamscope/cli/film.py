@@ -13,7 +13,7 @@ from dreamscope.errors import DreamscopeError
 
 if TYPE_CHECKING:
     from dreamscope.film.ascent_film import Recorder
-    from dreamscope.optimize.ascent import Report
+    from dreamscope.optimize.ascent import StepCallback
     from dreamscope.recipes import Recipe
     from dreamscope.sheets.gallery import Gallery
 
@@ -30,12 +30,12 @@ PingPong = Annotated[bool, typer.Option("--ping-pong", help="Let the film go bac
 class Filming:
     """What a command hands to a technique as ``report``, and tells the recipe to afterwards."""
 
-    def __init__(self, report: Report | None, recorder: Recorder | None) -> None:
+    def __init__(self, report: StepCallback | None, recorder: Recorder | None) -> None:
         self.report, self._recorder = recorder or report, recorder
 
-    def of(self, recipe: Recipe) -> None:
+    def of(self, recipe: Recipe | None) -> None:
         """Put the recipe into the film, if there is one."""
-        if self._recorder is not None:
+        if self._recorder is not None and recipe is not None:
             self._recorder.note = recipe.to_json()
 
 
@@ -47,7 +47,7 @@ def filmed(
     fps: str = "24",
     hold: float = 1.0,
     back: bool = False,
-    report: Report | None = None,
+    report: StepCallback | None = None,
 ) -> Iterator[Filming]:
     """Film an ascent where `out` (``--film``) says so; `report` is called in any case.
 

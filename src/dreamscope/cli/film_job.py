@@ -65,7 +65,9 @@ def make(plan: Plan, target: Path, *, json: bool, **options: Any) -> None:
                 f"The frames' {side} is odd, and {target.suffix} needs even sides: the last {line} is shown twice."
             )
     if json:
-        output.as_json(_facts(made, plan.recipe, seconds))
+        from dreamscope.recipes import ensure_recipe
+
+        output.as_json(_facts(made, ensure_recipe(plan.recipe), seconds))
     else:
         print(f"{target}  {made.size}  {made.count} frames  {float(made.fps):g} fps  {seconds:.1f} s")
 

@@ -31,19 +31,28 @@ def invert(
         str | None,
         typer.Option("-o", "--out", metavar="OUT", help=".png, .jpg or .webp; NAME-inverted.png if not given."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(metavar="N", help="How often, for each layer; 400 if not given.")] = None,
-    start: Annotated[str | None, typer.Option(metavar="S", help="noise or gray; noise if not given.")] = None,
-    param: Annotated[
-        str | None, typer.Option(metavar="P", help="fourier, pixel or maco; fourier if not given.")
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", help="Number of steps for each layer; 400 if not given.")
     ] = None,
-    rate: Annotated[float | None, typer.Option(metavar="R", help="How far each step goes.")] = None,
+    initial: Annotated[
+        str | None, typer.Option(metavar="I", help="What is climbed from: noise or gray; noise if not given.")
+    ] = None,
+    parameterization: Annotated[
+        str | None, typer.Option(metavar="P", help="What is climbed: fourier, pixel or maco; fourier if not given.")
+    ] = None,
+    optimizer: Annotated[str | None, typer.Option(metavar="O", help="adam or normalized; adam if not given.")] = None,
+    rate: Annotated[float | None, typer.Option(metavar="R", help="Length of a step.")] = None,
+    penalty: Annotated[
+        list[str] | None,
+        typer.Option(metavar="R", help="Beside --smooth: l1:W, l2:W, tv:W, blur:W; may be repeated."),
+    ] = None,
     smooth: Annotated[
         float | None, typer.Option(metavar="W", help="Weight of the total variation; 0.05 if not given.")
     ] = None,
     size: Annotated[
         str | None, typer.Option(metavar="PX", help="The longer side, or WIDTHxHEIGHT; as the network was tested.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Of all randomness; 0 if not given.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all random numbers; 0 if not given.")] = None,
     precision: Annotated[
         str | None,
         typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16; float32 if not given."),
@@ -66,9 +75,11 @@ def invert(
         image=image,
         at=at or None,
         steps=steps,
-        start=start,
-        param=param,
+        initial=initial,
+        parameterization=parameterization,
+        optimizer=optimizer,
         rate=rate,
+        penalty=penalty or None,
         smooth=smooth,
         size=size,
         seed=seed,
@@ -88,7 +99,7 @@ def invert(
         output.progress("inverting") as report,
         filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, report=report) as filming,
     ):
-        found = technique.invert(model, report=filming.report, **given)
+        found = technique.invert(model, callback=filming.report, **given)
         filming.of(found[0].recipe)
     _strip(found, target)
     if json:
@@ -106,9 +117,10 @@ def _strip(found: list[Inversion], target: Path) -> Path:
     """Write the picture of one layer, or the original and those of several side by side."""
     from dreamscope import images
     from dreamscope.figures.contact_sheets import Cell, sheet
+    from dreamscope.recipes import note_of
 
     if len(found) == 1:
         return found[0].save(target)
     cells = [Cell(found[0].original, "original")]
     cells += [Cell(each.image, str(each.address), f"error {each.error:.4f}") for each in found]
-    return images.write(sheet(cells, columns=len(cells)), target, note=found[0].recipe.to_json())
+    return images.write(sheet(cells, columns=len(cells)), target, note=note_of(found[0].recipe))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,12 @@ import typer
 
 from dreamscope.cli.exits import INTERRUPTED
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
+from dreamscope.progress import Callback, reported
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
     from torch import Tensor
 
-    from dreamscope.optimize.ascent import Report, Step
+    from dreamscope.optimize.ascent import StepCallback
 
 
 def as_json(value: Any) -> None:
@@ -65,9 +65,9 @@ def note(text: str) -> None:
 
 
 def unreadable(photos: Mapping[str, str]) -> None:
-    """Say which photos were left out, and why, if any were."""
+    """Say which photos were skipped, and why, if any were."""
     if photos:
-        note(f"{len(photos)} photos could not be read and were left out:")
+        note(f"{len(photos)} photos could not be read and were skipped:")
         for name, reason in photos.items():
             note(f"  {name}: {reason}")
 
@@ -93,38 +93,12 @@ def keeping(save: Callable[[Any], Path | None]) -> Iterator[None]:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Report | None]:
+def progress(what: str) -> Iterator[StepCallback | None]:
     """Draw a bar of an ascent's steps on stderr, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with _bar() as bar:
-        task = bar.add_task(what, total=None)
-
-        def report(step: Step) -> None:
-            bar.update(task, completed=step.number, total=step.total)
-
-        yield report
+    with stages() as callback:
+        yield callback and (lambda step: callback(what, step.number, step.total))
 
 
-@contextmanager
-def stages() -> Iterator[Callable[[str, int, int], None] | None]:
-    """Draw a bar on stderr that changes its name and length with what is being done, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with _bar() as bar:
-        task = bar.add_task("", total=None)
-
-        def report(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
-
-        yield report
-
-
-def _bar() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+def stages() -> AbstractContextManager[Callback | None]:
+    """Draw a bar on stderr that names what is being done and how much time is left, if that is a terminal."""
+    return reported(progress=sys.stderr.isatty())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from importlib import import_module
-from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,10 +20,15 @@ RecipeOf = Annotated[
     typer.Option("--recipe", metavar="OUT", help="Make the same picture again; other options change single values."),
 ]
 
-_SETS = ("preset", "look")
+_SETS = ("preset",)
 """Options that name a whole set of settings."""
 
-_SUITING = {"tile": ("size", "memory", "at"), "rate": ("param", "move"), "steps": ("method",), "budget": ("norm",)}
+_SUITING = {
+    "tile": ("size", "memory", "at"),
+    "rate": ("parameterization", "optimizer"),
+    "steps": ("method",),
+    "budget": ("norm",),
+}
 """Values that suit others: where one of those is changed, a recipe's own would be wrong, and is chosen anew."""
 
 
@@ -84,9 +88,10 @@ def recipe_of(command: str, path: str, given: Collection[str]) -> Recipe:
 def _ensure_known(kept: Recipe, path: str, options: Collection[str]) -> None:
     """Raise if a recipe holds something that neither the command nor its technique takes: one of another version."""
     from dreamscope import __version__
+    from dreamscope.recipes import parameters_of
 
     technique = getattr(import_module("dreamscope"), kept.command)
-    unknown = sorted({*kept.parameters, *kept.inputs} - {*options, *signature(technique).parameters})
+    unknown = sorted({*kept.parameters, *kept.inputs} - {*options, *parameters_of(technique)})
     if unknown:
         raise DreamscopeError(
             f"'{path}' was made by dreamscope {kept.version}; this one, {__version__}, knows no {', '.join(unknown)}"

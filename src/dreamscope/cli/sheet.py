@@ -227,9 +227,9 @@ def _targets(target: Path, *, differences: bool) -> list[Path]:
 
 def _longest_side(sources: Sequence[str], target: Path) -> int:
     """Read every picture that goes in, so that one that can't be is refused at once; return the longest side."""
-    from dreamscope.optimize.initial_images import STARTS
+    from dreamscope.optimize.initial_images import INITIAL_IMAGES
 
-    sides = [max(output.input_picture(source, target).shape[-2:]) for source in sources if source not in STARTS]
+    sides = [max(output.input_picture(source, target).shape[-2:]) for source in sources if source not in INITIAL_IMAGES]
     return max(sides, default=0)
 
 

@@ -57,6 +57,7 @@ def video(
     writer.rate(opened.fps, target or "a.mp4")
     model = loader()
     from dreamscope.dreaming import video as technique
+    from dreamscope.recipes import ensure_recipe
 
     plan = technique.video(
         model,
@@ -72,5 +73,5 @@ def video(
         seed=seed,
         **as_begun(out, precision),
     )
-    target = target_of(out, f"{Path(clip).stem}-dream", plan.recipe)
+    target = target_of(out, f"{Path(clip).stem}-dream", ensure_recipe(plan.recipe))
     make(plan, target, json=json, sound=clip, time_base=opened.time_base)

@@ -1,6 +1,6 @@
-"""``visualize``: pictures from nothing.
+"""``visualize``: pictures from noise.
 
-Each picture holds the recipe of itself alone: of a batch, or of pictures on the way ``--between`` two things, it comes
+Each picture holds the recipe of itself alone: of a batch, or of pictures on the way ``--between`` two targets, it comes
 out again without the others, the same up to rounding (a network's sums depend a little on how many pictures it runs at
 once). Only pictures of ``--diversity`` depend on each other: their recipes make all of them again.
 """
@@ -20,10 +20,10 @@ from dreamscope.cli.film import Every, FilmOut, Fps, Hold, PingPong, filmed
 from dreamscope.cli.options import Json, Loader, with_model
 from dreamscope.cli.replay import RecipeOf, replayed
 from dreamscope.errors import DreamscopeError
-from dreamscope.visualization.presets import DEFAULT_LOOK, LOOKS
+from dreamscope.visualization.presets import DEFAULT_PRESET, PRESETS
 
 if TYPE_CHECKING:
-    from dreamscope.visualization.batch import Visualization
+    from dreamscope.visualization.result import Visualization
 
 
 @with_model()
@@ -50,13 +50,17 @@ def visualize(
             help="One picture: .png, .jpg or .webp. Several: a folder, for them and a contact sheet.",
         ),
     ] = None,
-    look: Annotated[
-        str | None, typer.Option(metavar="L", help=f"{', '.join(LOOKS)}; {DEFAULT_LOOK} if not given.")
+    preset: Annotated[
+        str | None, typer.Option(metavar="P", help=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if not given.")
     ] = None,
-    param: Annotated[str | None, typer.Option(metavar="P", help="fourier, pixel or maco.")] = None,
-    move: Annotated[str | None, typer.Option(metavar="M", help="adam or climb.")] = None,
-    steps: Annotated[int | None, typer.Option(metavar="N", help="How often.")] = None,
-    rate: Annotated[float | None, typer.Option(metavar="R", help="How far each step goes.")] = None,
+    parameterization: Annotated[
+        str | None, typer.Option(metavar="P", help="What is climbed: fourier, pixel or maco.")
+    ] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(metavar="O", help="adam, or normalized: along the gradient over its own mean size.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="Number of steps.")] = None,
+    rate: Annotated[float | None, typer.Option(metavar="R", help="Length of a step.")] = None,
     transform: Annotated[
         list[str] | None,
         typer.Option(
@@ -65,7 +69,13 @@ def visualize(
             "in order.",
         ),
     ] = None,
-    views: Annotated[int | None, typer.Option(metavar="N", help="Draws of the transforms at each step.")] = None,
+    crops: Annotated[
+        int | None, typer.Option(metavar="N", help="Number of draws of the transforms at each step.")
+    ] = None,
+    redirect_steps: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Number of steps at the start in which silent units get a gradient."),
+    ] = None,
     contrast: Annotated[
         float | None,
         typer.Option(metavar="SD", help="Of colours, that the finished picture is brought up to; 0 leaves its own."),
@@ -78,7 +88,7 @@ def visualize(
         typer.Option(metavar="L", help="How an address is excited: mean, mean_square, norm; mean if not given."),
     ] = None,
     negative: Annotated[
-        bool | None, typer.Option("--negative/--no-negative", help="What is least wanted.", show_default=False)
+        bool | None, typer.Option("--negative/--no-negative", help="What excites it least.", show_default=False)
     ] = None,
     diversity: Annotated[
         int | None,
@@ -91,7 +101,7 @@ def visualize(
     between: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="With two things: pictures on the way from the one to the other; 0 if not given."
+            metavar="N", help="With two targets: pictures on the way from the one to the other; 0 if not given."
         ),
     ] = None,
     like: Annotated[
@@ -104,7 +114,7 @@ def visualize(
     size: Annotated[
         str | None, typer.Option(metavar="PX", help="PX or WIDTHxHEIGHT; the network's input size if not given.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Of all randomness; 0 if not given.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all random numbers; 0 if not given.")] = None,
     precision: Annotated[
         str | None,
         typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16; auto if not given."),
@@ -123,15 +133,16 @@ def visualize(
         recipe,
         loader,
         of=[*(of or []), *(f"class:{label}" for label in class_ or [])] or None,
-        look=look,
-        param=param,
-        move=move,
+        preset=preset,
+        parameterization=parameterization,
+        optimizer=optimizer,
         steps=steps,
         rate=rate,
-        transforms=_unless_none(transform),
-        views=views,
+        transform=_unless_none(transform),
+        crops=crops,
+        redirect_steps=redirect_steps,
         contrast=contrast,
-        penalties=_unless_none(penalty),
+        penalty=_unless_none(penalty),
         loss=loss,
         negative=negative,
         diversity=diversity,
@@ -149,22 +160,22 @@ def visualize(
     texts = [given["of"]] if isinstance(given["of"], str) else given["of"]
     alpha = given.pop("alpha", False)
     model = load()
-    from dreamscope.objectives.targets import subjects
+    from dreamscope.objectives.targets import targets
     from dreamscope.visualization import visualize as technique
 
-    several = max(len(subjects(model, texts)), given.get("between", 0)) * given.get("diversity", 1) > 1
+    several = max(len(targets(model, texts)), given.get("between", 0)) * given.get("diversity", 1) > 1
     target = _target(out, texts[0], several=several, alpha=alpha)
     if "like" in given:
         output.input_picture(given["like"], target)
     if film is not None and several and given.get("diversity", 1) == 1:
-        raise DreamscopeError("a film shows one picture, or several of one thing (--diversity); name one")
+        raise DreamscopeError("a film shows one picture, or several of one target (--diversity); name one")
     save = partial(_save, target=target, several=several, alpha=alpha)
     with (
         output.keeping(lambda found: target if any(save(found)) else None),
         output.progress("visualizing") as report,
         filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, report=report) as filming,
     ):
-        found = technique.visualize(model, report=filming.report, **given)
+        found = technique.visualize(model, callback=filming.report, **given)
         filming.of(found[0].recipe)
     written = save(found)
     rows = [_facts(each, path) for each, path in zip(found, written, strict=True)]
@@ -210,6 +221,7 @@ def _save(found: Sequence[Visualization], target: Path, *, several: bool, alpha:
     """Write the pictures that show something, and of several a sheet; return where each went."""
     from dreamscope import images
     from dreamscope.figures.contact_sheets import Cell, sheet
+    from dreamscope.recipes import ensure_recipe
 
     if not several:
         if found and found[0].silent:
@@ -223,10 +235,9 @@ def _save(found: Sequence[Visualization], target: Path, *, several: bool, alpha:
         path = target / f"{_slug(each.name)}.png"
         written.append(None if each.silent else each.save(path, alpha=alpha))
     cells = [Cell(None if each.silent else each.image, each.name, "silent" if each.silent else "") for each in found]
-    recipe = found[0].recipe
-    images.write(
-        sheet(cells, title=f"{recipe.model.get('name', '')}, {recipe.parameters['param']}"), target / "sheet.png"
-    )
+    recipe = ensure_recipe(found[0].recipe)
+    title = f"{recipe.model.get('name', '')}, {recipe.parameters['parameterization']}"
+    images.write(sheet(cells, title=title), target / "sheet.png")
     return written
 
 

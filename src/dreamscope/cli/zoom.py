@@ -60,10 +60,10 @@ def zoom(
     What was interrupted, even killed, goes on with the same command.
     """
     from dreamscope.film import writer
-    from dreamscope.optimize.initial_images import STARTS
+    from dreamscope.optimize.initial_images import INITIAL_IMAGES
 
     frame_rate = writer.rate(fps, checked(out) or "a.mp4")
-    if image not in STARTS:
+    if image not in INITIAL_IMAGES:
         photo = output.input_picture(image, Path(out or ""))
         longer = max(photo.shape[-2:])
         if size is None and longer > LARGEST_UNASKED:
@@ -71,6 +71,7 @@ def zoom(
             output.note(f"The photo's longer side is {longer} pixels; zooming at {size} (--size changes that).")
     model = loader()
     from dreamscope.dreaming import zoom as technique
+    from dreamscope.recipes import ensure_recipe
 
     plan = technique.zoom(
         model,
@@ -92,7 +93,7 @@ def zoom(
         seed=seed,
         **as_begun(out, precision),
     )
-    make(plan, target_of(out, f"{output.stem_of(image)}-zoom", plan.recipe), json=json)
+    make(plan, target_of(out, f"{output.stem_of(image)}-zoom", ensure_recipe(plan.recipe)), json=json)
 
 
 def _pair(text: str) -> tuple[float, float]:

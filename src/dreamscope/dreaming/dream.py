@@ -6,42 +6,48 @@ After Mordvintsev, Olah and Tyka, "Inceptionism" and the DeepDream notebook (201
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Unpack
 
 import torch
 from torch import Generator, Tensor
 
-from dreamscope import __version__, images, objectives
+from dreamscope import images, objectives
 from dreamscope.dreaming import presets
 from dreamscope.dreaming.octaves import Dreamer
-from dreamscope.dreaming.presets import DEFAULT_PRESET, Settings
+from dreamscope.dreaming.presets import DEFAULT_PRESET, Overrides, Settings
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_seed
-from dreamscope.images import Size
-from dreamscope.models.addresses import Address, resolve
+from dreamscope.images import Picture, Pictures, Size
+from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
-from dreamscope.optimize.ascent import Report, Step
-from dreamscope.optimize.initial_images import STARTS
+from dreamscope.objectives import Excite, Gathered, Objective
+from dreamscope.objectives.targets import Given, at_places
+from dreamscope.optimize.ascent import Step, StepCallback, stepping
+from dreamscope.optimize.ingredients import text_of, values_of
+from dreamscope.optimize.initial_images import INITIAL_IMAGES
 from dreamscope.optimize.precision import Choice
+from dreamscope.optimize.regularizers import REGULARIZERS
+from dreamscope.optimize.transforms import TRANSFORMS
 from dreamscope.probes import probe
-from dreamscope.recipes import Recipe, reference
+from dreamscope.recipes import Recipe, note_of, reference
 
 
 @dataclass(frozen=True)
 class Dream:
-    """A dream.
+    """A dream, or several of one size that were dreamt together.
 
     Attributes
     ----------
     image : Tensor
-        (1, 3, H, W) in [0, 1].
+        (N, 3, H, W) in [0, 1]; N is the number of photos, usually 1.
     values : tuple of float
-        The objective before each step, all octaves in a row.
+        The objective before each step, all octaves in a row; the sum of that of all images.
     seconds : float
         How long it took.
-    recipe : Recipe
-        Enough to make it again.
+    recipe : Recipe or None
+        Enough to make it again; ``None`` with ``recipe=False``.
     choice : Choice
         In which precision and memory format the network ran, and why.
     """
@@ -49,55 +55,74 @@ class Dream:
     image: Tensor
     values: tuple[float, ...]
     seconds: float
-    recipe: Recipe
+    recipe: Recipe | None
     choice: Choice
 
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def __iter__(self) -> Iterator[Dream]:
+        """Yield each image as a dream of its own, with the recipe of that one."""
+        for index, image in enumerate(self.image.split(1)):
+            recipe = self.recipe
+            if recipe is not None and len(self) > 1:
+                source = recipe.inputs["image"]
+                own = source[index] if isinstance(source, list) else reference(image)
+                recipe = replace(recipe, inputs={**recipe.inputs, "image": own})
+            yield replace(self, image=image, recipe=recipe)
+
     def save(self, path: str | Path) -> Path:
-        """Write the picture (PNG, JPEG or WebP) with the recipe inside."""
-        return images.write(self.image, path, note=self.recipe.to_json())
+        """Write the picture (PNG, JPEG or WebP) with the recipe inside.
+
+        Raises
+        ------
+        DreamscopeError
+            If there are several; save each of them: ``for one in dream: one.save(...)``.
+        """
+        if len(self) != 1:
+            raise DreamscopeError(f"one file holds one picture, not {len(self)}: for one in dream: one.save(...)")
+        return images.write(self.image, path, note=note_of(self.recipe))
+
+    def _repr_png_(self) -> bytes:
+        return images.png(self.image)
 
 
 def dream(
     model: Classifier,
-    image: str | Path | Tensor,
-    at: str | Address | Sequence[str | Address] | None = None,
+    image: Pictures,
+    at: Given | Sequence[str | Address] | None = None,
     *,
-    preset: str = DEFAULT_PRESET,
-    loss: str | None = None,
-    steps: int | None = None,
-    rate: float | None = None,
-    octaves: int | None = None,
-    octave_scale: float | None = None,
-    jitter: int | None = None,
-    filter: str | None = None,
-    natural: float | None = None,
-    precision: str | None = None,
+    preset: str | Settings = DEFAULT_PRESET,
     size: int | str | Size | None = None,
-    guide: str | Path | Tensor | None = None,
-    mask: str | Path | Tensor | None = None,
+    guide: Picture | None = None,
+    mask: Picture | None = None,
     keep_color: bool = False,
     seed: int = 0,
     memory: str | int | None = None,
     tile: int | None = None,
-    report: Report | None = None,
+    callback: StepCallback | None = None,
+    progress: bool = False,
+    recipe: bool = True,
+    **settings: Unpack[Overrides],
 ) -> Dream:
     """Dream on a picture.
 
     Parameters
     ----------
     model
-        Whose dream it is.
+        The classifier.
     image
-        A file, ``sample:NAME``, an image (1, 3, H, W), or a starting point: ``noise``, ``gray``, ``clouds``.
+        A file, ``sample:NAME``, a PIL image, an array, an image (N, 3, H, W), a list of such of one size (all are
+        dreamt on at once, none influences another), or an initial image: ``noise``, ``gray``, ``clouds``.
     at
-        Addresses, weighted (``["features.28", "0.5*features.19:7"]``); the model's default if not given.
+        Addresses, weighted (``["features.28", "0.5*features.19:7"]``); the model's default if not given. Or an
+        objective of your own: an `Objective`, or a function with ``layers``, see `Objective.of`. It can't be run in
+        tiles.
     preset
-        A name in `PRESETS`.
-    loss, steps, rate, octaves, octave_scale, jitter, filter, natural, precision
-        Instead of the preset's, see `Settings`.
+        A name in `PRESETS`, or `Settings`.
     size
-        The longer side in pixels, or ``WIDTHxHEIGHT``; the photo's own size (512x512 for a starting
-        point) if not given.
+        The longer side in pixels, or ``WIDTHxHEIGHT``; the photo's own size (512x512 for an initial image) if not
+        given.
     guide
         A picture whose features are followed instead of a loss: each position climbs towards the guide's
         best match there.
@@ -106,13 +131,19 @@ def dream(
     keep_color
         Only lightness changes; the photo's colours stay.
     seed
-        Of all randomness.
+        Seed of all random numbers.
     memory
         What the dream may hold (``2GB``); a larger picture is run in tiles. Half of what is free if not given.
     tile
         The side of the tiles, 0 for none, instead of the one that fits into `memory`.
-    report
+    callback
         Called after each step with a `Step`, numbered through all octaves.
+    progress
+        Show a bar.
+    recipe
+        Make a recipe; what can't be written in one (your own functions) is then refused.
+    **settings
+        Values in place of the preset's, see `Settings`: ``steps=5``, ``octaves=2``, ``transform=["rotate:5"]``.
 
     Returns
     -------
@@ -121,59 +152,36 @@ def dream(
     Raises
     ------
     DreamscopeError
-        Anything that can't be meant; see the modules that read what was given.
+        If an argument is invalid; see the modules that read what was given.
     DivergedError
         If numbers became infinite, at which step; its ``result`` is the `Dream` so far.
     Interrupted
         On Ctrl-C; its ``result`` is the `Dream` so far.
     """
+    arguments = locals()
     started = time.perf_counter()
-    settings = presets.settings(
-        preset,
-        loss=loss,
-        steps=steps,
-        rate=rate,
-        octaves=octaves,
-        octave_scale=octave_scale,
-        jitter=jitter,
-        filter=filter,
-        natural=natural,
-        precision=precision,
-    )
-    addresses = tuple(resolve(at, model))
+    chosen = presets.settings(preset, **settings)
+    objective = at_places(model, at, chosen.loss)
     ensure_seed(seed)
+    if not isinstance(objective, Gathered) and (tile or memory is not None):
+        raise DreamscopeError("an objective of your own can't be run in tiles: leave tile and memory out")
+    if guide is not None and not isinstance(objective, Excite):
+        raise DreamscopeError("a guide and an objective of your own exclude each other")
     generator = torch.Generator().manual_seed(seed)
-    photo = starting_picture(image, size, generator)
+    photo = initial_picture(image, size, generator)
     coverage = None if mask is None else _coverage(mask, photo)
     guide_picture = None if guide is None else images.read(guide)
     full = images.size_of(photo)
-    dreamer = Dreamer(model, addresses, settings, full, tile=tile, memory=memory)
-    recipe = Recipe(
-        version=__version__,
-        command="dream",
-        model=model.source,
-        inputs={
-            role: value if isinstance(value, str) and value in STARTS else reference(value)
-            for role, value in (("image", image), ("guide", guide), ("mask", mask))
-            if value is not None
-        },
-        parameters={
-            **asdict(settings),
-            "preset": preset,
-            "precision": str(dreamer.choice.form),
-            "tile": dreamer.tile,
-            "at": [str(address) for address in addresses],
-            "size": str(full),
-            "keep_color": keep_color,
-            "seed": seed,
-        },
-    )
+    resolved = {**recorded(chosen, preset, objective, at), "size": str(full), "seed": seed}
+    made = None
+    if recipe:
+        inputs = referenced({"image": image, "guide": guide, "mask": mask})
+        made = Recipe.of_call(dream, arguments, inputs=inputs, resolved=resolved)
+    whole = tile if isinstance(objective, Gathered) else 0
+    dreamer = Dreamer(model, objective.layers, chosen, full, tile=whole, memory=memory, count=len(photo))
+    if made is not None:
+        made = made.but(precision=str(dreamer.choice.form), tile=dreamer.tile)
     values: list[float] = []
-
-    def note(step: Step) -> None:
-        values.append(step.value)
-        if report is not None:
-            report(step)
 
     def finished(picture: Tensor) -> Dream:
         if keep_color:
@@ -181,33 +189,57 @@ def dream(
             picture = (photo + images.gray(picture) - images.gray(photo)).clamp(0, 1)
         if coverage is not None:
             picture = photo + (picture - photo) * coverage
-        return Dream(picture, tuple(values), time.perf_counter() - started, recipe, dreamer.choice)
+        return Dream(picture, tuple(values), time.perf_counter() - started, made, dreamer.choice)
 
-    objective = _objective(dreamer.model, addresses, settings, guide_picture, full)
+    if guide_picture is not None and isinstance(objective, Excite):
+        objective = _following(dreamer.model, objective.addresses, guide_picture, full)
     try:
-        return finished(dreamer(photo, objective, generator=generator, coverage=coverage, report=note))
+        with stepping(callback, "dreaming", progress=progress) as note:
+
+            def noted(step: Step) -> None:
+                values.append(step.value)
+                note(step)
+
+            return finished(dreamer(photo, objective, generator=generator, coverage=coverage, callback=noted))
     except (DivergedError, Interrupted) as stop:
         stop.result = finished(stop.result)
         raise
 
 
-def starting_picture(image: str | Path | Tensor, size: int | str | Size | None, generator: Generator) -> Tensor:
-    """Return the photo, or what a starting point's name means, at the size asked for."""
-    wanted = size if isinstance(size, Size) or size is None else Size.parse(size)
-    if isinstance(image, str) and image in STARTS:
-        if wanted is None:
-            wanted = Size(512, 512)
-        return STARTS[image](wanted if isinstance(wanted, Size) else Size(wanted, wanted), generator)
-    photo = images.read(image)
-    if len(photo) != 1:
-        raise DreamscopeError(f"a dream takes one picture at a time, not {len(photo)}")
-    photo = photo.cpu()
-    if wanted is None:
+def initial_picture(image: Pictures, size: int | str | Size | None, generator: Generator) -> Tensor:
+    """Return the photos, or the initial image of that name, at the size asked for, (N, 3, H, W)."""
+    if isinstance(image, str) and image in INITIAL_IMAGES:
+        return INITIAL_IMAGES[image](Size.parse(size, Size(512, 512)), generator)
+    photo = images.read_all(image).cpu()
+    if size is None:
         return photo
-    return images.resize(photo, wanted if isinstance(wanted, Size) else images.fit_to(photo, wanted)).clamp(0, 1)
+    return images.resize(photo, Size.parse(size, images.size_of(photo))).clamp(0, 1)
 
 
-def _coverage(mask: str | Path | Tensor, photo: Tensor) -> Tensor:
+def recorded(chosen: Settings, preset: str | Settings, objective: Objective, at: Any) -> dict[str, Any]:
+    """Return what a recipe keeps of settings and of what is climbed."""
+    # Only `plain` takes no rate; a preset's name beside all of its values says what None means.
+    own = "plain" if chosen.rate is None else DEFAULT_PRESET
+    kept = values_of(chosen)
+    kept["transform"] = [text_of(each, TRANSFORMS) for each in kept["transform"]]
+    kept["penalty"] = [text_of(each, REGULARIZERS) for each in kept["penalty"]]
+    if isinstance(objective, Excite):
+        return {
+            **kept,
+            "preset": preset if isinstance(preset, str) else own,
+            "at": [str(address) for address in objective.addresses],
+            "loss": objective.loss,
+        }
+    return {**kept, "preset": preset if isinstance(preset, str) else own, "at": at}
+
+
+def referenced(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return what a recipe keeps of pictures: names of initial images as they are, of others a reference."""
+    named = {role: given for role, given in inputs.items() if isinstance(given, str) and given in INITIAL_IMAGES}
+    return {role: None if given is None else named.get(role) or reference(given) for role, given in inputs.items()}
+
+
+def _coverage(mask: Picture, photo: Tensor) -> Tensor:
     cover = images.gray(images.read(mask).cpu())
     given, wanted = images.size_of(cover), images.size_of(photo)
     if abs(given.width * wanted.height / (given.height * wanted.width) - 1) > 0.02:
@@ -215,15 +247,7 @@ def _coverage(mask: str | Path | Tensor, photo: Tensor) -> Tensor:
     return images.resize(cover, wanted).clamp(0, 1)
 
 
-def _objective(
-    model: Classifier,
-    addresses: tuple[Address, ...],
-    settings: Settings,
-    guide: Tensor | None,
-    full: Size,
-) -> objectives.Objective:
-    if guide is None:
-        return objectives.Excite(addresses, settings.loss)
+def _following(model: Classifier, addresses: tuple[Address, ...], guide: Tensor, full: Size) -> Objective:
     # As large as the dream, so that its things have the size at which the network knows them.
     picture = images.resize(guide, images.fit_to(guide, max(full.width, full.height))).clamp(0, 1)
     with torch.no_grad(), probe(model, addresses) as seen:

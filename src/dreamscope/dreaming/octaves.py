@@ -1,28 +1,29 @@
-"""Dreamers: the loop over octaves, with all that holds for every picture of one size made ready once."""
+"""Octaves: the loop of a dream over sizes of the picture, with all that holds for one size made ready once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import torch
 from torch import Generator, Tensor
 
 from dreamscope import images
 from dreamscope.dreaming.presets import Settings
-from dreamscope.errors import DivergedError, Interrupted, ensure_one_of
+from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_one_of
 from dreamscope.images import Size
-from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
 from dreamscope.objectives import LOSSES, Objective
-from dreamscope.optimize.ascent import Report, ascend
-from dreamscope.optimize.gradient_filters import FILTERS, first_at_unit_mean, natural_colors
+from dreamscope.optimize import regularizers, transforms, update_rules
+from dreamscope.optimize.ascent import Ascent, StepCallback
+from dreamscope.optimize.gradient_filters import FILTERS, Filter, FirstAtUnitMean, natural_colors
+from dreamscope.optimize.parameterizations import PARAMETERIZATIONS, Parameterization, Pixel, is_made, made_of, rate_of
 from dreamscope.optimize.precision import prepared
 from dreamscope.optimize.tiles import bytes_of, side_for
-from dreamscope.optimize.transforms import Shift
-from dreamscope.optimize.update_rules import Climb
+from dreamscope.optimize.transforms import Shift, Transform
+from dreamscope.optimize.update_rules import GradientStep, UpdateRule
 
 SMALLEST_OCTAVE = 32
-"""Octaves whose shorter side would be smaller are left out: networks see nothing in them."""
+"""Octaves whose shorter side would be smaller are skipped: networks see nothing in them."""
 
 FIRST_STEP = 1.5 / 255
 """Mean change of a colour in the first step where a raw gradient's rate is not given."""
@@ -34,17 +35,19 @@ class Dreamer:
     Parameters
     ----------
     model
-        Whose dreams they are.
-    addresses
-        All that objectives will ask for.
+        The classifier.
+    layers
+        Names of all layers that objectives will read.
     settings
-        Every number of a dream but its loss, which the objectives have.
+        All settings of a dream but its loss, which the objectives have.
     size
         Of the pictures.
     tile
         The side of the tiles, 0 for none; one that fits into memory if not given.
     memory
         What a dream may hold (``2GB``); half of what is free if not given.
+    count
+        Number of pictures that are dreamt on together.
 
     Attributes
     ----------
@@ -58,27 +61,38 @@ class Dreamer:
     Raises
     ------
     DreamscopeError
-        If there is no such loss, filter or precision, or if memory does not suffice for the smallest tiles.
+        If there is no such loss, filter, precision, transform, penalty, optimizer or parameterization, or if memory
+        does not suffice for the smallest tiles.
     """
 
     def __init__(
         self,
         model: Classifier,
-        addresses: Sequence[Address],
+        layers: Iterable[str],
         settings: Settings,
         size: Size,
         *,
         tile: int | None = None,
         memory: str | int | None = None,
+        count: int = 1,
     ) -> None:
         # Before anything long begins: what objectives ask for, they check when they are made.
         ensure_one_of(settings.loss, LOSSES, "loss")
         ensure_one_of(settings.filter, FILTERS, "filter")
-        layers = sorted({address.layer for address in addresses})
+        self._transforms: list[Transform] = [Shift(settings.jitter)] if settings.jitter else []
+        self._transforms += [transforms.ensure(each) for each in settings.transform]
+        self._penalties = [regularizers.ensure(each) for each in settings.penalty]
+        if isinstance(settings.parameterization, str):
+            ensure_one_of(settings.parameterization, PARAMETERIZATIONS, "parameterization")
+        elif is_made(settings.parameterization):
+            raise DreamscopeError("a dream begins with an image: give a function that makes a parameterization of it")
+        if settings.optimizer is not None:
+            update_rules.ensure(settings.optimizer, FIRST_STEP)
+        layers = sorted(set(layers))
         self.model, self.choice = prepared(model, layers, max(size.width, size.height), settings.precision)
         self._settings, self._sizes = settings, octave_sizes(size, settings)
         if tile is None:
-            tile = side_for(self.model, layers, size, None if memory is None else bytes_of(memory))
+            tile = side_for(self.model, layers, size, None if memory is None else bytes_of(memory), count)
         self.tile = tile
 
     def __call__(
@@ -89,23 +103,23 @@ class Dreamer:
         generator: Generator,
         steps: int | None = None,
         coverage: Tensor | None = None,
-        report: Report | None = None,
+        callback: StepCallback | None = None,
     ) -> Tensor:
         """Dream on a picture, or on several at once.
 
         Parameters
         ----------
         picture
-            (N, 3, H, W) in [0, 1], of the dreamer's size; several only where they are not run in tiles.
+            (N, 3, H, W) in [0, 1], of the dreamer's size.
         objective
-            What to climb, at the dreamer's addresses.
+            What to climb, at the dreamer's layers; run in tiles only if it is `Gathered` over positions.
         generator
-            The source of all randomness.
+            The source of all random numbers.
         steps
             On each octave, instead of the settings'.
         coverage
             (1, 1, H, W) in [0, 1]: how far each pixel follows.
-        report
+        callback
             Called after each step with a `Step`, numbered through all octaves.
 
         Returns
@@ -123,53 +137,67 @@ class Dreamer:
         settings = self._settings
         steps = settings.steps if steps is None else steps
         # Made once, not for each octave: the one for no given rate remembers its first gradient.
-        direction = first_at_unit_mean() if settings.rate is None else FILTERS[settings.filter]
-        direction = natural_colors(direction, settings.natural)
-        detail = torch.zeros(1, 3, 1, 1)
-        for index, size in enumerate(self._sizes):
-            # The picture itself on the last octave: no copy, which for large ones matters.
-            base = picture if size == images.size_of(picture) else images.resize(picture, size).clamp(0, 1)
-            start = (base + images.resize(detail, size)).clamp_(0, 1) if index else base
-            del detail
-            try:
-                dreamt = ascend(
+        filter_ = FirstAtUnitMean() if settings.rate is None else FILTERS[settings.filter]
+        filter_ = natural_colors(filter_, settings.natural)
+        # At all times `image - base` is what was dreamt so far, at the size of the octave.
+        image = base = picture
+        try:
+            for index, size in enumerate(self._sizes):
+                image, base = self._grown(picture, image - base if index else None, size)
+                mask = None if coverage is None else images.resize(coverage, size).clamp(0, 1)
+                climbed = made_of(image.to(self.model.device), settings.parameterization)
+                ascent = Ascent(
+                    self._optimizer(climbed, filter_, mask),
+                    transforms=self._transforms,
+                    penalties=self._penalties,
+                    tile=self._tile_of(size),
+                )
+                dreamt = ascent(
                     self.model,
-                    start.to(self.model.device),
+                    climbed,
                     objective,
                     steps=steps,
-                    move=Climb(
-                        FIRST_STEP if settings.rate is None else settings.rate,
-                        direction,
-                        None if coverage is None else images.resize(coverage, size).clamp(0, 1).to(self.model.device),
-                    ),
-                    transforms=[Shift(settings.jitter)] if settings.jitter else [],
                     generator=generator,
-                    report=report,
-                    tile=self._tile_of(size),
+                    callback=callback,
                     before=index * steps,
                     total=len(self._sizes) * steps,
                 )
-            except (DivergedError, Interrupted) as stop:
-                stop.result = _with(picture, stop.result.cpu() - base)
-                raise
-            detail = dreamt.cpu() - base
-            del dreamt, start
-        return _with(picture, detail)
+                image = dreamt.cpu()
+                del dreamt, climbed, ascent
+            return _with(picture, image - base)
+        except (DivergedError, Interrupted) as stop:
+            stop.result = _with(picture, stop.result.cpu() - base)
+            raise
+        except KeyboardInterrupt as stop:
+            raise Interrupted("stopped between two octaves", result=_with(picture, image - base)) from stop
+
+    @staticmethod
+    def _grown(picture: Tensor, detail: Tensor | None, size: Size) -> tuple[Tensor, Tensor]:
+        """Return the picture at a size with the detail that was dreamt at a smaller one, and without it."""
+        # The picture itself on the last octave: no copy, which for large ones matters.
+        base = picture if size == images.size_of(picture) else images.resize(picture, size).clamp(0, 1)
+        return base if detail is None else (base + images.resize(detail, size)).clamp_(0, 1), base
 
     def strength(self, picture: Tensor, objective: Objective) -> float:
         """Return the mean size of the gradient that an objective has on a picture, to weigh it against others."""
-        seen: list[float] = []
-        ascend(
-            self.model,
-            picture.to(self.model.device),
-            objective,
-            steps=1,
-            move=lambda numbers, gradient, values, progress: numbers,  # noqa: ARG005
-            generator=torch.Generator().manual_seed(0),
-            watch=lambda gradient: seen.append(gradient.float().abs().mean().item()),
+        sizes: list[float] = []
+        ascent = Ascent(
+            GradientStep(0.0, torch.zeros_like),
             tile=self._tile_of(images.size_of(picture)),
+            watch=lambda gradient: sizes.append(gradient.float().abs().mean().item()),
         )
-        return seen[0]
+        climbed = Pixel.of(picture.to(self.model.device))
+        ascent(self.model, climbed, objective, steps=1, generator=torch.Generator().manual_seed(0))
+        return sizes[0]
+
+    def _optimizer(self, climbed: Parameterization, filter_: Filter, mask: Tensor | None) -> UpdateRule:
+        settings = self._settings
+        rate = FIRST_STEP if settings.rate is None else settings.rate
+        if settings.optimizer is None and isinstance(climbed, Pixel):
+            return GradientStep(rate, filter_, None if mask is None else mask.to(self.model.device))
+        # As far in its own numbers as that changes colours in pixels.
+        own = rate * rate_of(climbed, Pixel.rate) / Pixel.rate
+        return update_rules.ensure("adam" if settings.optimizer is None else settings.optimizer, own)
 
     def _tile_of(self, size: Size) -> int:
         return self.tile if max(size.width, size.height) > self.tile else 0

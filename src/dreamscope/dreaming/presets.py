@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict
 
 from dreamscope.errors import DreamscopeError, ensure_one_of
+from dreamscope.optimize.ingredients import listed
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Every number of a dream.
+    """How a dream is made; all that may be given in place of a preset's value.
 
     Attributes
     ----------
     loss : str
-        What is climbed, see `dreamscope.objectives.LOSSES`.
+        What is climbed at addresses, see `dreamscope.objectives.LOSSES`.
     steps : int
-        Steps on each octave.
+        Number of steps on each octave.
     rate : float or None
-        How far each step goes: the mean change of a colour (in [0, 1]) with a filter other than
-        ``none``, the factor of the raw gradient with it. ``None``, with ``none``: the factor that makes
-        the first step change colours by 1.5/255 on average, and the same one from there on.
+        Length of a step: the mean change of a colour (in [0, 1]) with a filter other than ``none``, the factor of the
+        raw gradient with it. ``None``, with ``none``: the factor that makes the first step change colours by 1.5/255
+        on average, and the same one from there on.
     octaves : int
-        Sizes of the picture, from small to full.
+        Number of sizes of the picture, from small to full.
     octave_scale : float
         From one size to the next.
     jitter : int
@@ -36,6 +38,17 @@ class Settings:
     precision : str
         ``auto`` measures which is fastest and still right; or ``float32``, ``bfloat16``, ``float16``; or, as
         recipes have it, with the memory format (``bfloat16/channels_last``).
+    transform : sequence of str, Transform or callable
+        After the shift, see `dreamscope.optimize.transforms`: ``rotate:5``, or any function from images to images.
+    penalty : sequence of str or callable
+        Subtracted from the objective, see `dreamscope.optimize.regularizers`: ``tv:0.1``, or a function of images.
+    optimizer : str, UpdateRule, callable or None
+        In place of the step along the filtered gradient: ``adam``, an update rule, or a factory of an optimizer of
+        ``torch.optim``, see `dreamscope.optimize.update_rules`. Filter and colours then have no say.
+    parameterization : str or callable
+        What is climbed: ``pixel``, another name in `dreamscope.optimize.parameterizations.PARAMETERIZATIONS`, or a
+        function that makes one's own object from the image that an octave starts with. Others than ``pixel`` are
+        climbed with ``adam`` if no optimizer is given.
     """
 
     loss: str = "norm"
@@ -47,6 +60,10 @@ class Settings:
     filter: str = "mean"
     natural: float = 0.0
     precision: str = "auto"
+    transform: Sequence[Any] = ()
+    penalty: Sequence[Any] = ()
+    optimizer: Any = None
+    parameterization: Any = "pixel"
 
     def __post_init__(self) -> None:
         for value, name, least, most in (
@@ -63,6 +80,26 @@ class Settings:
             raise DreamscopeError("rate is not a number")
         if self.rate is None and self.filter != "none":
             raise DreamscopeError(f"the filter '{self.filter}' needs a rate")
+        for name in ("transform", "penalty"):
+            object.__setattr__(self, name, listed(getattr(self, name)))
+
+
+class Overrides(TypedDict, total=False):
+    """Values in place of a preset's, see `Settings`; ``None`` leaves the preset's own."""
+
+    loss: str | None
+    steps: int | None
+    rate: float | None
+    octaves: int | None
+    octave_scale: float | None
+    jitter: int | None
+    filter: str | None
+    natural: float | None
+    precision: str | None
+    transform: str | Sequence[Any] | None
+    penalty: str | Sequence[Any] | None
+    optimizer: str | Callable[..., Any] | None
+    parameterization: str | Callable[..., Any] | None
 
 
 PRESETS = {
@@ -85,13 +122,18 @@ PRESETS = {
 DEFAULT_PRESET = next(iter(PRESETS))
 
 
-def settings(preset: str, **given: Any) -> Settings:
-    """Return a preset's settings, with those in their place that are given and not ``None``.
+def settings(preset: str | Settings, **given: Any) -> Settings:
+    """Return a preset's settings, or one's own, with those in their place that are given and not ``None``.
 
     Raises
     ------
     DreamscopeError
-        If there is no such preset, or a number can't be meant.
+        If there is no such preset, or a value is invalid.
     """
-    ensure_one_of(preset, PRESETS, "preset")
-    return replace(PRESETS[preset], **{name: value for name, value in given.items() if value is not None})
+    if isinstance(preset, str):
+        ensure_one_of(preset, PRESETS, "preset")
+        preset = PRESETS[preset]
+    unknown = given.keys() - Overrides.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"no setting of a dream: {', '.join(sorted(unknown))}")
+    return replace(preset, **{name: value for name, value in given.items() if value is not None})

@@ -7,27 +7,30 @@ as Ruder, Dosovitskiy and Brox did for styles in "Artistic style transfer for vi
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import Unpack
 
 import torch
 from torch import Tensor
 
-from dreamscope import __version__, images
+from dreamscope import images
 from dreamscope.dreaming import presets
+from dreamscope.dreaming.dream import recorded, referenced
 from dreamscope.dreaming.frames import Footage, Frame
 from dreamscope.dreaming.octaves import Dreamer
 from dreamscope.dreaming.optical_flow import motion
-from dreamscope.dreaming.presets import DEFAULT_PRESET
+from dreamscope.dreaming.presets import DEFAULT_PRESET, Overrides, Settings
 from dreamscope.errors import DreamscopeError, ensure_seed
 from dreamscope.images import Size
-from dreamscope.models.addresses import Address, resolve
+from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives import Excite
-from dreamscope.recipes import Recipe, reference
+from dreamscope.objectives import Gathered, Objective
+from dreamscope.objectives.targets import Given, at_places
+from dreamscope.recipes import Recipe
 
 KEEP = 0.85
-"""Of what was dreamt on the frame before."""
+"""The share of the dream on the frame before that is kept."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +41,20 @@ class Video:
     ----------
     clip : Footage
         What is dreamt on.
-    addresses : tuple of Address
-        Where.
     size : Size
         Of its frames.
-    recipe : Recipe
-        Enough to make it again.
+    recipe : Recipe or None
+        Enough to make it again; ``None`` with ``recipe=False``.
     """
 
     clip: Footage
-    addresses: tuple[Address, ...]
     size: Size
-    recipe: Recipe
+    recipe: Recipe | None
+    _objective: Objective
     _dreamer: Dreamer
+    _keep: float
+    _steps: int
+    _seed: int
 
     @property
     def fps(self) -> Fraction:
@@ -59,7 +63,7 @@ class Video:
 
     @property
     def count(self) -> int:
-        """How many frames there are, as far as the clip says."""
+        """The number of frames, as far as the clip says."""
         return self.clip.count
 
     @property
@@ -74,65 +78,63 @@ class Video:
         """
         earlier: Tensor | None = None
         for number, frame in enumerate(self.clip.frames(max(0, first - 1)), max(0, first - 1)):
-            later = self._sized(frame.image)
+            later = images.resize(frame.image, self.size).clamp(0, 1)
             if number >= first:
                 before = images.read(images.to_pil(self._dreamt(later, earlier, before)))
                 yield Frame(before, frame.time)
             earlier = later
 
-    def _sized(self, image: Tensor) -> Tensor:
-        return images.resize(image, self.size).clamp(0, 1)
-
     def _dreamt(self, later: Tensor, earlier: Tensor | None, before: Tensor | None) -> Tensor:
-        given = self.recipe.parameters
-        start, steps = later, None
-        if earlier is not None and before is not None and given["keep"]:
+        initial, steps = later, None
+        if earlier is not None and before is not None and self._keep:
             moved = motion(earlier, later)
             if not moved.cut:
-                start = (later + given["keep"] * moved.carry(before - earlier)).clamp(0, 1)
+                initial = (later + self._keep * moved.carry(before - earlier)).clamp(0, 1)
                 # So much is forgotten from frame to frame, and so much dreamt anew: it neither fades nor piles up.
-                steps = max(1, round((1 - given["keep"]) * given["steps"]))
+                steps = max(1, round((1 - self._keep) * self._steps))
         # The same seed for each: what does not move is dreamt alike.
-        generator = torch.Generator().manual_seed(given["seed"])
-        return self._dreamer(start, Excite(self.addresses, given["loss"]), generator=generator, steps=steps)
+        generator = torch.Generator().manual_seed(self._seed)
+        return self._dreamer(initial, self._objective, generator=generator, steps=steps)
 
 
 def video(
     model: Classifier,
     clip: Footage,
-    at: str | Address | Sequence[str | Address] | None = None,
+    at: Given | Sequence[str | Address] | None = None,
     *,
     keep: float = KEEP,
-    preset: str = DEFAULT_PRESET,
-    loss: str | None = None,
-    steps: int | None = None,
-    rate: float | None = None,
-    octaves: int | None = None,
-    precision: str | None = None,
+    preset: str | Settings = DEFAULT_PRESET,
     size: int | str | Size | None = None,
     seed: int = 0,
     tile: int | None = None,
+    recipe: bool = True,
+    **settings: Unpack[Overrides],
 ) -> Video:
     """Plan a dream on a clip; `dreamscope.film.frame_store.make` makes the film.
 
     Parameters
     ----------
     model
-        Whose dream it is.
+        The classifier.
     clip
         What is dreamt on: a video file opened with `dreamscope.film.reader.Clip.open`, or anything like it.
     at
-        Addresses, weighted; the model's default if not given.
+        Addresses, weighted, or an objective of your own, as for `dream`; the model's default if not given.
     keep
-        How much of the dream before is kept, 0 to less than 1; with 0 each frame is dreamt by itself.
-    preset, loss, steps, rate, octaves, precision
-        As for `dream`. The first frame of a scene has all the steps; the others only what was not kept of them.
+        The share of the dream before that is kept, 0 to less than 1; with 0 each frame is dreamt by itself.
+    preset
+        A name in `PRESETS`, or `Settings`. The first frame of a scene has all the steps; the others only what was not
+        kept of them.
     size
         The longer side in pixels, or ``WIDTHxHEIGHT``; the clip's own if not given.
     seed
-        Of all randomness.
+        Seed of all random numbers.
     tile
         The side of the tiles, 0 for none; one that fits into memory if not given.
+    recipe
+        Make a recipe; what can't be written in one (your own functions) is then refused.
+    **settings
+        Values in place of the preset's, see `Settings`.
 
     Returns
     -------
@@ -141,39 +143,23 @@ def video(
     Raises
     ------
     DreamscopeError
-        Anything that can't be meant; a file that is no video; see the modules that read what was given.
+        If an argument is invalid, or the file is no video; see the modules that read what was given.
     """
-    settings = presets.settings(preset, loss=loss, steps=steps, rate=rate, octaves=octaves, precision=precision)
+    arguments = locals()
+    chosen = presets.settings(preset, **settings)
     if not 0 <= keep < 1:
         raise DreamscopeError(f"keep lies between 0 and less than 1, not at {keep}")
     ensure_seed(seed)
-    addresses = tuple(resolve(at, model))
-    full = _size(clip, size)
-    dreamer = Dreamer(model, addresses, settings, full, tile=tile)
-    recipe = Recipe(
-        version=__version__,
-        command="video",
-        model=model.source,
-        inputs={"clip": reference(clip.path)},
-        parameters={
-            **asdict(settings),
-            "preset": preset,
-            "precision": str(dreamer.choice.form),
-            "tile": dreamer.tile,
-            "at": [str(address) for address in addresses],
-            "keep": keep,
-            "size": str(full),
-            "seed": seed,
-        },
-    )
-    return Video(clip, addresses, full, recipe, dreamer)
-
-
-def _size(clip: Footage, size: int | str | Size | None) -> Size:
-    wanted = size if isinstance(size, Size) or size is None else Size.parse(size)
-    if isinstance(wanted, Size):
-        return wanted
-    if wanted is None:
-        return clip.size
-    scale = wanted / max(clip.size.width, clip.size.height)
-    return Size(max(1, round(clip.size.width * scale)), max(1, round(clip.size.height * scale)))
+    objective = at_places(model, at, chosen.loss)
+    if not isinstance(objective, Gathered) and tile:
+        raise DreamscopeError("an objective of your own can't be run in tiles: leave tile out")
+    full = Size.parse(size, clip.size)
+    made = None
+    if recipe:
+        resolved = {**recorded(chosen, preset, objective, at), "size": str(full)}
+        made = Recipe.of_call(video, arguments, inputs=referenced({"clip": clip.path}), resolved=resolved)
+    whole = tile if isinstance(objective, Gathered) else 0
+    dreamer = Dreamer(model, objective.layers, chosen, full, tile=whole)
+    if made is not None:
+        made = made.but(precision=str(dreamer.choice.form), tile=dreamer.tile)
+    return Video(clip, full, made, objective, dreamer, keep, chosen.steps, seed)

@@ -7,34 +7,93 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from typing import Unpack
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamscope import __version__, images
+from dreamscope import images
 from dreamscope.dreaming import presets
-from dreamscope.dreaming.dream import starting_picture
+from dreamscope.dreaming.dream import initial_picture, recorded, referenced
 from dreamscope.dreaming.frames import Frame, frame_rate
 from dreamscope.dreaming.octaves import Dreamer
-from dreamscope.dreaming.presets import DEFAULT_PRESET
+from dreamscope.dreaming.presets import DEFAULT_PRESET, Overrides, Settings
 from dreamscope.dreaming.schedule import Schedule
 from dreamscope.errors import DreamscopeError, ensure_seed
-from dreamscope.images import Size
-from dreamscope.models.addresses import Address, resolve
+from dreamscope.images import Picture, Size
+from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives import Excite
-from dreamscope.optimize.initial_images import STARTS
-from dreamscope.recipes import Recipe, reference
+from dreamscope.objectives import Excite, Gathered, Objective
+from dreamscope.objectives.targets import Given, at_places
+from dreamscope.recipes import Recipe
 
 STEPS, OCTAVES = 2, 3
 """Of each frame, since the next one goes on from it."""
 
 CONTRAST = 0.18
 """Standard deviation of a colour that every film may reach."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """How the view moves in a second.
+
+    Attributes
+    ----------
+    zoom : float
+        How much larger things get.
+    rotate : float
+        Degrees, counter-clockwise.
+    pan : tuple of float
+        Widths to the right and heights down.
+    """
+
+    zoom: float = 1.3
+    rotate: float = 0.0
+    pan: tuple[float, float] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.zoom <= 10:
+            raise DreamscopeError(f"zoom lies between 0.1 and 10 times a second, not at {self.zoom}")
+        if not (math.isfinite(self.rotate) and all(map(math.isfinite, self.pan))):
+            raise DreamscopeError("rotate and pan are finite numbers")
+
+    def moved(self, image: Tensor, fps: float) -> Tensor:
+        """Show (N, 3, H, W) as it is a frame later."""
+        return moved(
+            image,
+            zoom=self.zoom ** (1 / fps),
+            angle=math.radians(self.rotate / fps),
+            pan=(self.pan[0] / fps, self.pan[1] / fps),
+        )
+
+
+@dataclass(frozen=True)
+class Climbed:
+    """What is climbed along a film: one objective, or those of a schedule.
+
+    Attributes
+    ----------
+    schedule : Schedule or None
+        Addresses along the way.
+    strengths : tuple of float
+        For each of its entries how large its gradients are.
+    objective : Objective
+        What is climbed if there is no schedule, and else at its beginning.
+    """
+
+    objective: Objective
+    schedule: Schedule | None = None
+    strengths: tuple[float, ...] = ()
+
+    def at(self, time: Fraction) -> Objective:
+        """Return what is climbed at a time in seconds."""
+        if self.schedule is None or not isinstance(self.objective, Excite):
+            return self.objective
+        return Excite(self.schedule.at(time, self.strengths), self.objective.loss)
 
 
 @dataclass(frozen=True)
@@ -45,56 +104,47 @@ class Zoom:
     ----------
     photo : Tensor
         The first frame, (1, 3, H, W).
-    schedule : Schedule
-        Where it dreams, and when.
     fps : Fraction
         Frames a second.
     count : int
         Frames to be made.
     overlap : int
         How many of them are there only to be faded into the end, so that the film can be repeated; or 0.
-    recipe : Recipe
-        Enough to make it again.
+    recipe : Recipe or None
+        Enough to make it again; ``None`` with ``recipe=False``.
     """
 
     photo: Tensor
-    schedule: Schedule
     fps: Fraction
     count: int
     overlap: int
-    recipe: Recipe
+    recipe: Recipe | None
+    _camera: Camera
+    _climbed: Climbed
     _dreamer: Dreamer
-    _strengths: tuple[float, ...]
+    _seed: int
 
     def frames(self, first: int = 0, before: Tensor | None = None) -> Generator[Frame, None, None]:
         """Make the frames from number `first` on, in 8 bits; `before` is the one before it.
 
         A frame depends on nothing but its number and the one before it, so that a dive can go on from any frame.
         """
-        given = self.recipe.parameters
-        fps = float(self.fps)
         for number in range(first, self.count):
+            time = Fraction(number) / self.fps
             if number == 0 or before is None:
                 image = self.photo
             else:
-                near = moved(
-                    before,
-                    zoom=given["zoom"] ** (1 / fps),
-                    angle=math.radians(given["rotate"] / fps),
-                    pan=(given["pan"][0] / fps, given["pan"][1] / fps),
-                )
-                addresses = self.schedule.at(Fraction(number) / self.fps, self._strengths)
-                generator = torch.Generator().manual_seed((given["seed"] + number) % 2**63)
-                dreamt = self._dreamer(near, Excite(addresses, given["loss"]), generator=generator)
-                image = calmed(dreamt, self.photo)
+                near = self._camera.moved(before, float(self.fps))
+                generator = torch.Generator().manual_seed((self._seed + number) % 2**63)
+                image = calmed(self._dreamer(near, self._climbed.at(time), generator=generator), self.photo)
             before = images.read(images.to_pil(image))
-            yield Frame(before, Fraction(number) / self.fps)
+            yield Frame(before, time)
 
 
 def zoom(
     model: Classifier,
-    image: str | Path | Tensor,
-    at: str | Address | Sequence[str | Address] | None = None,
+    image: Picture,
+    at: Given | Sequence[str | Address] | None = None,
     *,
     seconds: float = 5.0,
     zoom: float = 1.3,
@@ -103,26 +153,24 @@ def zoom(
     fps: str | float | Fraction = 24,
     schedule: str | None = None,
     loop: bool = False,
-    preset: str = DEFAULT_PRESET,
-    loss: str | None = None,
-    steps: int | None = None,
-    rate: float | None = None,
-    octaves: int | None = None,
-    precision: str | None = None,
+    preset: str | Settings = DEFAULT_PRESET,
     size: int | str | Size | None = None,
     seed: int = 0,
     tile: int | None = None,
+    recipe: bool = True,
+    **settings: Unpack[Overrides],
 ) -> Zoom:
     """Plan a dive into a picture; `dreamscope.film.frame_store.make` makes the film.
 
     Parameters
     ----------
     model
-        Whose dream it is.
+        The classifier.
     image
-        A file, ``sample:NAME``, an image (1, 3, H, W), or a starting point: ``noise``, ``gray``, ``clouds``.
+        A file, ``sample:NAME``, a PIL image, an array, an image (1, 3, H, W), or an initial image: ``noise``, ``gray``,
+        ``clouds``.
     at
-        Addresses, weighted; the model's default if not given.
+        Addresses, weighted, or an objective of your own, as for `dream`; the model's default if not given.
     seconds
         How long the film is.
     zoom
@@ -137,14 +185,19 @@ def zoom(
         Addresses that change along the way, instead of `at`, see `Schedule`.
     loop
         End where it begins: a second more is made, and its end faded into its beginning.
-    preset, loss, steps, rate, octaves, precision
-        As for `dream`; but each frame has `STEPS` steps and `OCTAVES` octaves if not given.
+    preset
+        A name in `PRESETS`, or `Settings`.
     size
         The longer side in pixels, or ``WIDTHxHEIGHT``; the photo's own if not given.
     seed
-        Of all randomness.
+        Seed of all random numbers.
     tile
         The side of the tiles, 0 for none; one that fits into memory if not given.
+    recipe
+        Make a recipe; what can't be written in one (your own functions) is then refused.
+    **settings
+        Values in place of the preset's, see `Settings`; but each frame has `STEPS` steps and `OCTAVES` octaves if not
+        given.
 
     Returns
     -------
@@ -153,66 +206,58 @@ def zoom(
     Raises
     ------
     DreamscopeError
-        Anything that can't be meant; see the modules that read what was given.
+        If an argument is invalid; see the modules that read what was given.
     """
-    settings = presets.settings(
-        preset,
-        loss=loss,
-        steps=STEPS if steps is None else steps,
-        rate=rate,
-        octaves=OCTAVES if octaves is None else octaves,
-        precision=precision,
-    )
-    fps = frame_rate(fps)
+    arguments = locals()
+    chosen = presets.settings(preset, **{**settings, **_few(settings)})
+    rate = frame_rate(fps)
     if not 0 < seconds <= 36_000:
         raise DreamscopeError(f"seconds are more than 0 and at most 36000, not {seconds}")
-    if not 0.1 <= zoom <= 10:
-        raise DreamscopeError(f"zoom lies between 0.1 and 10 times a second, not at {zoom}")
-    if not (math.isfinite(rotate) and all(map(math.isfinite, pan))):
-        raise DreamscopeError("rotate and pan are finite numbers")
+    camera = Camera(zoom, rotate, pan)
     if at is not None and schedule is not None:
         raise DreamscopeError("an address and a schedule exclude each other: write the address into the schedule")
     ensure_seed(seed)
-    if schedule is not None:
-        plan = Schedule.parse(schedule, model)
-    else:
-        plan = Schedule(((Fraction(0), tuple(resolve(at, model))),))
-    photo = starting_picture(image, size, torch.Generator().manual_seed(seed))
+    plan = None if schedule is None else Schedule.parse(schedule, model)
+    objective = at_places(model, at, chosen.loss) if plan is None else Excite(tuple(plan.addresses), chosen.loss)
+    if not isinstance(objective, Gathered) and tile:
+        raise DreamscopeError("an objective of your own can't be run in tiles: leave tile out")
+    photo = initial_picture(image, size, torch.Generator().manual_seed(seed))
+    if len(photo) != 1:
+        raise DreamscopeError(f"a zoom takes one picture, not {len(photo)}")
     photo = images.read(images.to_pil(photo))
-    dreamer = Dreamer(model, plan.addresses, settings, images.size_of(photo), tile=tile)
+    full = images.size_of(photo)
+    made = None
+    if recipe:
+        resolved = {**recorded(chosen, preset, objective, at), "fps": str(rate), "size": str(full)}
+        if plan is not None:
+            resolved |= {"at": None, "schedule": str(plan)}
+        made = Recipe.of_call(_technique, arguments, inputs=referenced({"image": image}), resolved=resolved)
+    whole = tile if isinstance(objective, Gathered) else 0
+    dreamer = Dreamer(model, objective.layers, chosen, full, tile=whole)
+    if made is not None:
+        made = made.but(precision=str(dreamer.choice.form), tile=dreamer.tile)
     strengths: tuple[float, ...] = (1.0,)
-    if len(plan.entries) > 1:
-        measured = [dreamer.strength(photo, Excite(addresses, settings.loss)) or 1.0 for _, addresses in plan.entries]
+    if plan is not None and len(plan.entries) > 1:
+        measured = [dreamer.strength(photo, Excite(addresses, chosen.loss)) or 1.0 for _, addresses in plan.entries]
         strengths = tuple(each / measured[0] for each in measured)
-    shown = max(1, round(Fraction(str(seconds)) * fps))
-    overlap = min(round(fps), shown) if loop else 0
-    recipe = Recipe(
-        version=__version__,
-        command="zoom",
-        model=model.source,
-        inputs={"image": image if isinstance(image, str) and image in STARTS else reference(image)},
-        parameters={
-            **asdict(settings),
-            "preset": preset,
-            "precision": str(dreamer.choice.form),
-            "tile": dreamer.tile,
-            "at": None if schedule is not None else [str(address) for address in plan.addresses],
-            "schedule": None if schedule is None else str(plan),
-            "seconds": seconds,
-            "zoom": zoom,
-            "rotate": rotate,
-            "pan": list(pan),
-            "fps": str(fps),
-            "loop": loop,
-            "size": str(images.size_of(photo)),
-            "seed": seed,
-        },
-    )
-    return Zoom(photo, plan, fps, shown + overlap, overlap, recipe, dreamer, strengths)
+    shown = max(1, round(Fraction(str(seconds)) * rate))
+    overlap = min(round(rate), shown) if loop else 0
+    climbed = Climbed(objective, plan, strengths)
+    return Zoom(photo, rate, shown + overlap, overlap, made, camera, climbed, dreamer, seed)
+
+
+# Inside of it, its name is that of an argument.
+_technique = zoom
+
+
+def _few(settings: Overrides) -> Overrides:
+    """Return how many steps and octaves a frame has, where it is not said."""
+    steps, octaves = settings.get("steps"), settings.get("octaves")
+    return {"steps": STEPS if steps is None else steps, "octaves": OCTAVES if octaves is None else octaves}
 
 
 def moved(image: Tensor, *, zoom: float = 1.0, angle: float = 0.0, pan: tuple[float, float] = (0.0, 0.0)) -> Tensor:
-    """Show (N, 3, H, W) from nearer, turned and from further on: what one frame shows of the one before.
+    """Show (N, 3, H, W) enlarged, turned and moved along: what one frame shows of the one before.
 
     Bicubic, since a hundred bilinear samplings in a row leave nothing but mush. What is missing at the edges is
     mirrored.

@@ -15,7 +15,7 @@ from dreamscope.film import writer
 from dreamscope.film.editing import Frames, held, there_and_back
 from dreamscope.film.frame_store import Reel
 from dreamscope.film.writer import Film
-from dreamscope.optimize.ascent import Report, Step
+from dreamscope.optimize.ascent import Step, StepCallback
 
 _RECORDING = '{"recording": true}'
 """In the place of a recipe: frames of something that can't go on where it stopped."""
@@ -24,7 +24,7 @@ _RECORDING = '{"recording": true}'
 class Recorder:
     """A report that keeps the picture of every so many steps, and passes the step on."""
 
-    def __init__(self, reel: Reel, every: int, fps: Fraction, report: Report | None) -> None:
+    def __init__(self, reel: Reel, every: int, fps: Fraction, report: StepCallback | None) -> None:
         self._reel, self._every, self._fps, self._report = reel, every, fps, report
         self.note = ""
         self.film: Film | None = None
@@ -47,7 +47,7 @@ def recording(
     fps: str | float | Fraction = 24,
     hold: float = 1.0,
     back: bool = False,
-    report: Report | None = None,
+    report: StepCallback | None = None,
 ) -> Iterator[Recorder]:
     """Film an ascent: give what is passed as ``report`` to `dream`, `visualize`, `invert`; write the film at the end.
 

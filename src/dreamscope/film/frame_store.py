@@ -23,7 +23,7 @@ from dreamscope.files import ensure_writable, written_whole
 from dreamscope.film import writer
 from dreamscope.film.editing import Frames, looped
 from dreamscope.film.writer import Film
-from dreamscope.recipes import Recipe
+from dreamscope.recipes import Recipe, ensure_recipe
 
 Told = Callable[[str, int, int], None]
 """What is being done, how many frames of it are done, and of how many."""
@@ -33,8 +33,8 @@ class Plan(Protocol):
     """What makes a film's frames, each from the one before it."""
 
     @property
-    def recipe(self) -> Recipe:
-        """Enough to make it again."""
+    def recipe(self) -> Recipe | None:
+        """Enough to make it again; without one it can't go on where it stopped."""
 
     @property
     def fps(self) -> Fraction:
@@ -204,7 +204,7 @@ def make(
     writer.ensure_format(path)
     writer.rate(plan.fps, path)
     reel = Reel(path)
-    note = plan.recipe.to_json()
+    note = ensure_recipe(plan.recipe).to_json()
     reel.open(note)
     options: dict[str, Any] = {"fps": plan.fps, "sound": sound, "time_base": time_base, "report": report}
     try:

@@ -1,28 +1,31 @@
 """Objectives: activations -> one number an image, to climb. Values that add, subtract and scale."""
 
-from dreamscope.objectives.answers import Lead, Logit, LogProbability, Lost, Taken
-from dreamscope.objectives.base import Each, Objective, Sum
-from dreamscope.objectives.excite import LOSSES, Excite, Gathered, Loss, Parts, select
+from dreamscope.objectives.base import Custom, Each, Objective, Sum, ensure
+from dreamscope.objectives.class_scores import ClassifiedAs, Logit, LogProbability, Margin, Misclassified
+from dreamscope.objectives.excite import LOSSES, Excite, Gathered, Loss, Parts, select, select_map
 from dreamscope.objectives.likeness import Direction, Diversity, Follow, Match, Similar
 
 __all__ = [
     "LOSSES",
+    "ClassifiedAs",
+    "Custom",
     "Direction",
     "Diversity",
     "Each",
     "Excite",
     "Follow",
     "Gathered",
-    "Lead",
     "LogProbability",
     "Logit",
     "Loss",
-    "Lost",
+    "Margin",
     "Match",
+    "Misclassified",
     "Objective",
     "Parts",
     "Similar",
     "Sum",
-    "Taken",
+    "ensure",
     "select",
+    "select_map",
 ]

@@ -1,4 +1,4 @@
-"""Excite: how strongly layers, channels or neurons answer, added up over positions."""
+"""Excite: how strongly layers, channels or neurons respond, added up over positions."""
 
 from __future__ import annotations
 
@@ -77,14 +77,18 @@ def select(activations: Mapping[str, Tensor], address: Address) -> Tensor:
     DreamscopeError
         If the address has a position outside the map.
     """
+    selected = select_map(activations, address)
+    return selected.reshape(selected.shape[0], selected.shape[1], -1)
+
+
+def select_map(activations: Mapping[str, Tensor], address: Address) -> Tensor:
+    """Return what an address names in float32, positions as the layer has them: (N, C, H, W), (N, C, T) or (N, C)."""
     activation = activations[address.layer].float()
     where = at_position(activation, address)
     if where is not None:
         index: tuple[Any, ...] = (slice(None), slice(None), *where)
         activation = activation[index]
-    if address.channels is not None:
-        activation = activation[:, list(address.channels)]
-    return activation.reshape(activation.shape[0], activation.shape[1], -1)
+    return activation if address.channels is None else activation[:, list(address.channels)]
 
 
 class Gathered(Objective):

@@ -1,20 +1,23 @@
-"""Likeness: how near a picture's activations come to another's, to a direction, or to each other."""
+"""Likeness: how near an image's activations come to another's, to a direction, or to each other."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isqrt
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dreamscope.errors import DreamscopeError
+from dreamscope.images import resampled
 from dreamscope.models.addresses import Address
 from dreamscope.objectives.base import Objective
-from dreamscope.objectives.excite import Gathered, select
+from dreamscope.objectives.excite import Gathered, select, select_map
 
 
-# Tensors have no single answer to ==; each such objective equals itself alone.
+# == of tensors is a tensor, no truth value; each such objective equals itself alone.
 @dataclass(frozen=True, eq=False)
 class Follow(Gathered):
     """The likeness to a guide picture: at each position, the dot product with the guide's best match.
@@ -82,7 +85,8 @@ class Similar(Objective):
     address : Address
         A resolved one.
     features : Tensor
-        The other picture's features there, (1, C, P), see `select`.
+        The other picture's features there, (1, C, H, W), (1, C, T) or (1, C), see `select_map`. Where the map that is
+        climbed has another size, they are resized to it.
     power : float
         Of the cosine.
     """
@@ -98,8 +102,10 @@ class Similar(Objective):
 
     def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
         """Return one number for each image, (N,)."""
-        ours = select(activations, self.address)
-        theirs = _fitted(self.features.to(ours), ours)
+        selected = select_map(activations, self.address)
+        theirs = _resized(self.features.to(selected), selected)
+        ours = selected.reshape(*selected.shape[:2], -1)
+        theirs = theirs.reshape(*theirs.shape[:2], -1)
         product = (ours * theirs).sum(1)
         cosine = F.cosine_similarity(ours, theirs, dim=1).clamp_min(0.1)
         return (product * cosine**self.power).mean(1)
@@ -116,7 +122,7 @@ class Match(Objective):
     address : Address
         A resolved one.
     features : Tensor
-        (1, C, P), see `select`.
+        (1, C, P), or (N, C, P) for an image each, see `select`.
     """
 
     address: Address
@@ -131,7 +137,9 @@ class Match(Objective):
         """Return one number for each image, (N,): 0 at best."""
         wanted = self.features.to(activations[self.address.layer]).float()
         missing = select(activations, self.address) - wanted
-        return -missing.square().sum((1, 2)) / wanted.square().sum().clamp_min(1e-30)
+        squares = wanted.square()
+        size = squares.sum() if len(wanted) == 1 else squares.sum((1, 2))
+        return -missing.square().sum((1, 2)) / size.clamp_min(1e-30)
 
 
 @dataclass(frozen=True)
@@ -161,8 +169,29 @@ class Diversity(Objective):
         return -(grams @ grams.T - torch.eye(len(grams)).to(grams)).sum(1) / max(others, 1)
 
 
-def _fitted(features: Tensor, like: Tensor) -> Tensor:
-    """Return features (1, C, P) of a map of another size as if they had been seen at the size of `like`."""
-    if features.shape[2] == like.shape[2]:
+def _resized(features: Tensor, like: Tensor) -> Tensor:
+    """Return features (1, C, ...) of a map of another size as if they had been seen at the size of `like`."""
+    if features.shape[2:] == like.shape[2:]:
         return features
-    return F.interpolate(features, like.shape[2], mode="linear", align_corners=False)
+    if features.dim() == 4:
+        return _resampled(features, (like.shape[2], like.shape[3]))
+    # Tokens: those before the grid (a class token, registers) stay what they are.
+    before = _before_grid(features.shape[2], like.shape[2])
+    side, wanted = isqrt(features.shape[2] - before), isqrt(like.shape[2] - before)
+    grid = features[..., before:].unflatten(2, (side, side))
+    return torch.cat([features[..., :before], _resampled(grid, (wanted, wanted)).flatten(2)], 2)
+
+
+def _resampled(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    smaller = size[0] < maps.shape[2] or size[1] < maps.shape[3]
+    if not smaller:
+        return F.interpolate(maps, size, mode="bilinear", align_corners=False)
+    return resampled(maps, size, mode="bilinear")
+
+
+def _before_grid(*counts: int) -> int:
+    """Return how many tokens come before the square grid, in sequences of different lengths."""
+    for before in range(min(counts)):
+        if all(isqrt(count - before) ** 2 == count - before for count in counts):
+            return before
+    raise DreamscopeError(f"{counts[0]} tokens can't be resized to {counts[1]}: they form no square grids")

@@ -1,18 +1,21 @@
-"""Subjects: what a picture is to show, as text - ``features.28:3 + 0.5*features.28:7``, ``class:bee``."""
+"""Targets: what a picture is to show - as text (``features.28:3 + 0.5*features.28:7``, ``class:bee``), or one's own."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+from torch import Tensor
 
 from dreamscope.errors import DreamscopeError
 from dreamscope.models import labels
 from dreamscope.models.addresses import Address, resolve, weight_of
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives.answers import Logit
-from dreamscope.objectives.base import Objective
+from dreamscope.objectives.base import Custom, Objective, ensure
+from dreamscope.objectives.class_scores import Logit
 from dreamscope.objectives.excite import Excite
+from dreamscope.probes import LOGITS
 
 _SIGN = re.compile(r"\s([+-])\s")
 _CLASS = re.compile(r"\s*(?:(?P<weight>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*\*\s*)?class:(?P<label>.+)")
@@ -30,25 +33,30 @@ class Class:
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What a picture is to show: a weighted sum of places and classes.
+class Target:
+    """What a picture is to show: a weighted sum of places and classes, or an objective of one's own.
 
     Attributes
     ----------
     terms : tuple of Address or Class
-        Resolved ones.
+        Resolved ones; none of one's own objective.
     name : str
         For people.
+    own : Objective or None
+        What is climbed in place of terms.
     """
 
     terms: tuple[Address | Class, ...]
     name: str
+    own: Objective | None = None
 
     def __str__(self) -> str:
         return " + ".join(map(str, self.terms)).replace("+ -1*", "- ").replace("+ -", "- ")
 
     def objective(self, loss: str) -> Objective:
         """Return what is climbed: scores of classes, and one of `dreamscope.objectives.LOSSES` of places."""
+        if self.own is not None:
+            return self.own
         each = [
             term.weight * Logit(term.index)
             if isinstance(term, Class)
@@ -58,53 +66,92 @@ class Subject:
         return sum(each[1:], start=each[0])
 
 
-def subjects(model: Classifier, texts: Sequence[str]) -> list[Subject]:
+Given = str | Address | Objective | Callable[[Mapping[str, Tensor]], Tensor]
+"""What names a target: an address, a text, an objective, or a function of activations that has ``layers``."""
+
+
+def targets(model: Classifier, given: Given | Sequence[Given]) -> list[Target]:
     """Read what is to be shown.
 
     Parameters
     ----------
     model
         Whose layers and classes are meant.
-    texts
-        Sums of weighted addresses and of classes (``class:LABEL``), signs standing between spaces. An address
-        that stands alone and names channels is one subject for each of them.
+    given
+        One or several: texts, each a sum of weighted addresses and of classes (``class:LABEL``), signs standing
+        between spaces; objectives; functions that have ``layers``. An address that stands alone and names channels is
+        one target for each of them.
 
     Raises
     ------
     DreamscopeError
-        Nothing named; no such layer, channel or class.
+        Nothing named; no such layer, channel or class; a function without layers.
     """
-    found: list[Subject] = []
-    for text in texts:
-        terms = _terms(text, model)
+    found: list[Target] = []
+    listed: Sequence[Given] = given if isinstance(given, list | tuple) else [given]  # type: ignore[list-item]
+    for each in listed:
+        if not isinstance(each, str | Address):
+            found.append(_own(each, model))
+            continue
+        terms = _terms(str(each), model)
         alone = terms[0] if len(terms) == 1 else None
         if isinstance(alone, Address) and alone.channels is not None:
-            each = [replace(alone, channels=(channel,)) for channel in alone.channels]
-            found += [Subject((address,), str(address)) for address in each]
+            addresses = [replace(alone, channels=(channel,)) for channel in alone.channels]
+            found += [Target((address,), str(address)) for address in addresses]
         else:
             name = model.label(alone.index) if isinstance(alone, Class) else ""
-            subject = Subject(tuple(terms), name)
-            found.append(subject if name else replace(subject, name=str(subject)))
+            target = Target(tuple(terms), name)
+            found.append(target if name else replace(target, name=str(target)))
     if not found:
         raise DreamscopeError("nothing to show; give an address such as features.28:40, or a class")
     return found
 
 
-def between(first: Subject, last: Subject, count: int) -> list[Subject]:
-    """Return `count` subjects on the way from the one to the other, both included."""
+def at_places(model: Classifier, at: Given | Sequence[str | Address] | None, loss: str) -> Objective:
+    """Return what is climbed at addresses, the model's default if not given; or one's own objective.
+
+    Raises
+    ------
+    DreamscopeError
+        No such layer or channel; a function without layers.
+    """
+    if at is None or isinstance(at, str | Address | list | tuple):
+        return Excite(tuple(resolve(at, model)), loss)
+    objective = ensure(at)
+    _ensure_layers(objective, model)
+    return objective
+
+
+def between(first: Target, last: Target, count: int) -> list[Target]:
+    """Return `count` targets on the way from the one to the other, both included."""
+    if first.own is not None or last.own is not None:
+        raise DreamscopeError("between takes addresses and classes; add objectives of your own yourself: 0.5*a + 0.5*b")
     shares = [index / (count - 1) for index in range(1, count - 1)]
     middle = [
-        Subject(
+        Target(
             tuple(
                 replace(term, weight=round(term.weight * share, 6))
-                for subject, share in ((first, 1 - share), (last, share))
-                for term in subject.terms
+                for target, share in ((first, 1 - share), (last, share))
+                for term in target.terms
             ),
             f"{1 - share:.0%} {first.name}, {share:.0%} {last.name}",
         )
         for share in shares
     ]
     return [first, *middle, last]
+
+
+def _ensure_layers(objective: Objective, model: Classifier) -> None:
+    names = [layer for layer in objective.layers if layer != LOGITS]
+    if names:
+        resolve(names, model)
+
+
+def _own(given: Objective | Callable[[Mapping[str, Tensor]], Tensor], model: Classifier) -> Target:
+    objective = ensure(given)
+    _ensure_layers(objective, model)
+    function = objective.function if isinstance(objective, Custom) else objective
+    return Target((), getattr(function, "__name__", type(function).__name__).strip("<>"), objective)
 
 
 def _terms(text: str, model: Classifier) -> list[Address | Class]:

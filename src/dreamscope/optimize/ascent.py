@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Generator, Tensor
 
-from dreamscope.errors import DivergedError, Interrupted
+from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.relu_rules import awake
 from dreamscope.objectives import Gathered, Objective
 from dreamscope.optimize import tiles
-from dreamscope.optimize.parameterizations import Parameterization, Pixel
+from dreamscope.optimize.parameterizations import Constrained, Parameterization, tensors_of
 from dreamscope.optimize.regularizers import Regularizer
 from dreamscope.optimize.transforms import Transform
-from dreamscope.optimize.update_rules import Move
+from dreamscope.optimize.update_rules import UpdateRule
 from dreamscope.probes import Probe, probe
+from dreamscope.progress import reported
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a callback is told after each step.
+    """What a callback is given after each step.
 
     Attributes
     ----------
     number, total : int
         This step, from 1, of how many in all.
     values : tuple of float
-        Each image's objective before the step, penalties taken off.
-    numbers : Tensor
-        What is climbed, after the step; the next step makes new ones.
+        Each image's objective before the step, penalties subtracted.
     parameterization : Parameterization
-        Makes images of them.
+        What is climbed, as it is after the step; the next step changes it.
     """
 
     number: int
     total: int
     values: tuple[float, ...]
-    numbers: Tensor
     parameterization: Parameterization
 
     @property
@@ -51,202 +49,249 @@ class Step:
 
     @cached_property
     def image(self) -> Tensor:
-        """The picture after the step, (N, 3, H, W) in [0, 1]."""
-        with torch.no_grad():
-            return self.parameterization.image(self.numbers)
+        """The picture after the step, (N, 3, H, W) in [0, 1]: made when first asked for, which is in the callback."""
+        return image_of(self.parameterization)
 
     def is_due(self, every: int) -> bool:
         """Return whether it is the first one, each `every`-th after that, or the last."""
         return (self.number - 1) % every == 0 or self.number == self.total
 
 
-Report = Callable[[Step], None]
+StepCallback = Callable[[Step], None]
 
 
-def ascend(
-    model: Classifier,
-    numbers: Tensor,
-    objective: Objective,
-    *,
-    steps: int,
-    move: Move,
-    parameterization: Parameterization | None = None,
-    transforms: Sequence[Transform] = (),
-    views: int = 1,
-    penalties: Sequence[Regularizer] = (),
-    waking: int = 0,
-    generator: Generator,
-    report: Report | None = None,
-    until: Callable[[Step], bool] | None = None,
-    watch: Callable[[Tensor], None] | None = None,
-    tile: int = 0,
-    before: int = 0,
-    total: int | None = None,
-) -> Tensor:
-    """Climb: ``numbers <- within(move(numbers, dL/dnumbers))``, `steps` times.
+@dataclass(frozen=True)
+class Ascent:
+    """How to climb: ``parameters <- optimizer(parameters, d objective / d parameters)``.
 
-    Parameters
+    Attributes
     ----------
-    model
-        Run no further than the objective's layers.
-    numbers
-        Where to start: an image (N, 3, H, W) in [0, 1], or what the parameterization makes images of.
-    objective
-        What to climb; one number an image.
-    steps
-        How often.
-    move
+    optimizer : UpdateRule
         One step, see `dreamscope.optimize.update_rules`.
-    parameterization
-        From numbers to images; the numbers are pixels if not given.
-    transforms
+    transforms : sequence of Transform
         Applied in order to the picture that the network sees, drawn anew each step.
-    views
-        So many draws of the transforms at each step, over which the objective is averaged.
-    penalties
-        Taken from the objective, see `dreamscope.optimize.regularizers`.
-    waking
+    crops : int
+        Number of draws of the transforms at each step, over which the objective is averaged.
+    penalties : sequence of Regularizer
+        Subtracted from the objective, see `dreamscope.optimize.regularizers`.
+    redirect_steps : int
         If the first step has no gradient at all for an image: for so many steps gradients pass through units that are
         silent all over a picture.
-    generator
-        The source of all randomness.
-    report
-        Called after each step.
-    until
-        Called after each step; the ascent ends where it is true.
-    watch
-        Called at each step with the gradient of the image, (N, 3, H, W).
-    tile
+    tile : int
         The side of the parts in which the picture is run, 0 for the whole at once, see `dreamscope.optimize.tiles`.
-    before, total
-        Steps that a technique made in earlier ascents, and of all of them: what numbers are counted in.
-
-    Returns
-    -------
-    Tensor
-        The numbers, like `numbers`.
-
-    Raises
-    ------
-    DivergedError
-        At the first step whose numbers are not finite; its ``result`` is the last finite ones.
-    Interrupted
-        On Ctrl-C; its ``result`` is the numbers after the last whole step.
+    watch : callable or None
+        Called at each step with the gradient of the image, (N, 3, H, W).
+    until : callable or None
+        Called after each step; the ascent ends where it is true.
     """
-    total = before + steps if total is None else total
-    parameterization = parameterization or Pixel()
-    # Its own, so that a picture in tiles is shifted as the whole one would be.
-    grid = torch.Generator().manual_seed((generator.initial_seed() + 1) % 2**63)
-    asleep = False
-    with probe(model, objective.layers) as seen:
-        for number in range(before + 1, before + steps + 1):
-            progress = (number - before - 1) / steps
+
+    optimizer: UpdateRule
+    transforms: Sequence[Transform] = ()
+    crops: int = 1
+    penalties: Sequence[Regularizer] = ()
+    redirect_steps: int = 0
+    tile: int = 0
+    watch: Callable[[Tensor], None] | None = None
+    until: Callable[[Step], bool] | None = None
+
+    def __call__(
+        self,
+        model: Classifier,
+        parameterization: Parameterization,
+        objective: Objective,
+        *,
+        steps: int,
+        generator: Generator,
+        callback: StepCallback | None = None,
+        before: int = 0,
+        total: int | None = None,
+    ) -> Tensor:
+        """Climb.
+
+        Parameters
+        ----------
+        model
+            Run no further than the objective's layers.
+        parameterization
+            What to climb; changed in place.
+        objective
+            One number an image.
+        steps
+            Number of steps.
+        generator
+            The source of all random numbers.
+        callback
+            Called after each step.
+        before, total
+            Steps that a technique made in earlier ascents, and of all of them, for the steps' numbers.
+
+        Returns
+        -------
+        Tensor
+            The images, (N, 3, H, W) in [0, 1].
+
+        Raises
+        ------
+        DivergedError
+            At the first step whose parameters are not finite; its ``result`` is the images before it.
+        Interrupted
+            On Ctrl-C; its ``result`` is the images after the last whole step.
+        """
+        if not objective.layers:
+            raise DreamscopeError("the objectives cancel out; nothing is left to climb")
+        total = before + steps if total is None else total
+        # Its own, so that a picture in tiles is shifted as the whole one would be.
+        grid = torch.Generator().manual_seed((generator.initial_seed() + 1) % 2**63)
+        silent, number = False, before
+        with _climbed(parameterization) as parameters:
             try:
-                with awake() if asleep else nullcontext():
-                    gradient, values = _gradient(
-                        seen,
-                        numbers,
-                        objective,
-                        parameterization=parameterization,
-                        transforms=transforms,
-                        progress=progress,
-                        views=views,
-                        penalties=penalties,
-                        generator=generator,
-                        watch=watch,
-                        tile=tile,
-                        grid=grid,
-                    )
-                # Seen at the first step, since waking takes twice the time.
-                if number == before + 1 and waking:
-                    asleep = bool((gradient.flatten(1).abs().amax(1) == 0).any())
-                asleep = asleep and number - before <= waking
-                with torch.no_grad():
-                    moved = move(numbers, gradient, values, progress)
-                    del gradient
-                    # A NaN or an infinity anywhere makes the sum one; far cheaper than looking at each pixel,
-                    # and before clipping, which would turn an infinity into a white one.
-                    if not torch.isfinite(moved.sum() + values.sum()):
-                        raise DivergedError(
-                            f"the numbers were no longer finite at step {number} of {total}; "
-                            f"try a smaller rate{_than(move)}",
-                            step=number,
-                            result=numbers,
-                        )
-                    numbers = parameterization.within(moved)
-                step = Step(number, total, tuple(values.tolist()), numbers, parameterization)
-                if report is not None:
-                    report(step)
-                if until is not None and until(step):
-                    break
+                with probe(model, objective.layers) as seen:
+                    for number in range(before + 1, before + steps + 1):
+                        progress = (number - before - 1) / steps
+                        with awake() if silent else nullcontext():
+                            image, gradient, values = self._gradient(
+                                seen, parameterization, objective, progress=progress, generator=generator, grid=grid
+                            )
+                        # Seen at the first step, since redirecting takes twice the time.
+                        if number == before + 1 and self.redirect_steps:
+                            silent = bool((gradient.flatten(1).abs().amax(1) == 0).any())
+                        silent = silent and number - before <= self.redirect_steps
+                        gradients = _behind(image, parameters, gradient)
+                        del image, gradient
+                        self._move(parameters, gradients, values, progress, step=f"step {number} of {total}")
+                        del gradients
+                        if isinstance(parameterization, Constrained):
+                            with torch.no_grad():
+                                parameterization.constrain()
+                        step = Step(number, total, tuple(values.tolist()), parameterization)
+                        if callback is not None:
+                            callback(step)
+                        if self.until is not None and self.until(step):
+                            break
+                return image_of(parameterization)
+            except DivergedError as error:
+                error.step, error.result = number, image_of(parameterization)
+                raise
             except KeyboardInterrupt as stop:
-                raise Interrupted(f"stopped at step {number} of {total}", result=numbers) from stop
-    return numbers
+                raise Interrupted(f"stopped at step {number} of {total}", result=image_of(parameterization)) from stop
+
+    def _gradient(
+        self,
+        seen: Probe,
+        parameterization: Parameterization,
+        objective: Objective,
+        *,
+        progress: float,
+        generator: Generator,
+        grid: Generator,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the image with its graph, the gradient of the image, and the value of each."""
+        image = parameterization.image()
+        _check(image)
+        drawn = []
+        for _ in range(self.crops):
+            shown = image
+            for transform in self.transforms:
+                shown = transform(shown, generator, progress)
+            drawn.append(shown)
+        shown = torch.cat(drawn) if self.crops > 1 else drawn[0]
+        # Pictures may be large: no copy is kept longer, or made, than needed.
+        del drawn
+        outputs, slopes = [], []
+        if self.tile and isinstance(objective, Gathered):
+            slope, values = tiles.gradient(seen, shown.detach(), objective, self.tile, grid)
+            tiles.release_memory()
+            outputs.append(shown)
+            slopes.append(slope)
+            del slope
+        else:
+            activations = seen(shown)
+            each = [objective(_drawn(activations, index, self.crops)) for index in range(self.crops)]
+            values = torch.stack(each).mean(0)
+            outputs.append(values)
+            slopes.append(torch.ones_like(values))
+            del activations, each
+        del shown
+        for penalty in self.penalties:
+            cost = penalty(image)
+            outputs.append(cost)
+            slopes.append(-torch.ones_like(cost))
+            values = values - cost.to(values.device)
+        (gradient,) = torch.autograd.grad(outputs, image, slopes)
+        outputs.clear()
+        slopes.clear()
+        if self.watch is not None:
+            self.watch(gradient)
+        return image, gradient, values.detach()
+
+    @torch.no_grad()
+    def _move(
+        self, parameters: list[Tensor], gradients: list[Tensor], values: Tensor, progress: float, *, step: str
+    ) -> None:
+        """Put the next parameters in the place of these, if they are finite."""
+        moved = self.optimizer(parameters, gradients, values, progress)
+        # A NaN or an infinity anywhere makes the sum one; far cheaper than looking at each pixel,
+        # and before clipping, which would turn an infinity into a white one.
+        if not all(torch.isfinite(each.sum()) for each in (*moved, values)):
+            rate = getattr(self.optimizer, "rate", None)
+            than = "" if rate is None else f" than {rate:g}"
+            raise DivergedError(f"the numbers were no longer finite at {step}; try a smaller rate{than}", step=0)
+        for parameter, new in zip(parameters, moved, strict=True):
+            parameter.data = new
 
 
-def _than(move: Move) -> str:
-    rate = getattr(move, "rate", None)
-    return "" if rate is None else f" than {rate:g}"
+@contextmanager
+def stepping(callback: StepCallback | None, stage: str, *, progress: bool) -> Iterator[StepCallback]:
+    """Give a callback for steps that passes them on and, with `progress`, draws a bar."""
+    with reported(progress=progress) as bar:
+
+        def note(step: Step) -> None:
+            if callback is not None:
+                callback(step)
+            if bar is not None:
+                bar(stage, step.number, step.total)
+
+        yield note
 
 
-def _gradient(
-    seen: Probe,
-    numbers: Tensor,
-    objective: Objective,
-    *,
-    parameterization: Parameterization,
-    transforms: Sequence[Transform],
-    progress: float,
-    views: int,
-    penalties: Sequence[Regularizer],
-    generator: Generator,
-    watch: Callable[[Tensor], None] | None,
-    tile: int,
-    grid: Generator,
-) -> tuple[Tensor, Tensor]:
-    """Return the gradient of the numbers, and the value of each image."""
-    leaf = numbers.detach().requires_grad_()
-    image = parameterization.image(leaf)
-    drawn = []
-    for _ in range(views):
-        view = image
-        for transform in transforms:
-            view = transform(view, generator, progress)
-        drawn.append(view)
-    view = torch.cat(drawn) if views > 1 else drawn[0]
-    # Pictures may be large: no copy is kept longer, or made, than needed.
-    del drawn
-    outputs, slopes = [], []
-    if tile and isinstance(objective, Gathered):
-        slope, values = tiles.gradient(seen, view.detach(), objective, tile, grid)
-        tiles.release_memory()
-        outputs.append(view)
-        slopes.append(slope)
-        del slope
-    else:
-        activations = seen(view)
-        each = [objective(_drawn(activations, index, views)) for index in range(views)]
-        values = torch.stack(each).mean(0)
-        outputs.append(values)
-        slopes.append(torch.ones_like(values))
-        del activations, each
-    del view
-    for penalty in penalties:
-        cost = penalty(image)
-        outputs.append(cost)
-        slopes.append(-torch.ones_like(cost))
-        values = values - cost
-    (gradient,) = torch.autograd.grad(outputs, image, slopes)
-    outputs.clear()
-    slopes.clear()
-    if watch is not None:
-        watch(gradient)
-    if image is not leaf:
-        (gradient,) = torch.autograd.grad(image, leaf, gradient)
+def image_of(parameterization: Parameterization) -> Tensor:
+    """Return the images that a parameterization makes now, without a graph behind them."""
+    with torch.no_grad():
+        # A tensor of its own: the next step puts other numbers into the parameters.
+        return parameterization.image().detach()
+
+
+@contextmanager
+def _climbed(parameterization: Parameterization) -> Iterator[list[Tensor]]:
+    """Give the tensors that are climbed, with gradients for the length of the block."""
+    parameters = tensors_of(parameterization)
+    required = [each.requires_grad for each in parameters]
+    try:
+        for each in parameters:
+            each.requires_grad_()
+        yield parameters
+    finally:
+        for each, before in zip(parameters, required, strict=True):
+            each.requires_grad_(before)
+
+
+def _check(image: Tensor) -> None:
+    if not isinstance(image, Tensor) or image.dim() != 4 or image.shape[1] != 3:
+        what = f"shape {tuple(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
+        raise DreamscopeError(f"a parameterization's image() returns (N, 3, H, W), not {what}")
+    if not image.requires_grad:
+        raise DreamscopeError("a parameterization's image() does not depend on its parameters(): nothing to climb")
+
+
+def _behind(image: Tensor, parameters: list[Tensor], gradient: Tensor) -> list[Tensor]:
+    """Return the gradients of the parameters behind an image whose gradient is given."""
+    gradients: Sequence[Tensor] = [gradient]
+    if len(parameters) > 1 or image is not parameters[0]:
+        gradients = torch.autograd.grad(image, parameters, gradient, allow_unused=True, materialize_grads=True)
     # A gradient comes back in the network's memory format; resampling is far slower in channels_last.
-    return gradient.contiguous(), values.detach()
+    return [each.contiguous() for each in gradients]
 
 
-def _drawn(activations: Mapping[str, Tensor], index: int, views: int) -> Mapping[str, Tensor]:
+def _drawn(activations: Mapping[str, Tensor], index: int, crops: int) -> Mapping[str, Tensor]:
     """Return the activations of one draw of the transforms, of several that ran together."""
-    return activations if views == 1 else {name: each.chunk(views)[index] for name, each in activations.items()}
+    return activations if crops == 1 else {name: each.chunk(crops)[index] for name, each in activations.items()}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dreamscope.images import blur
+from dreamscope.images import blur, resampled
 from dreamscope.optimize.color_correlation import COLOR_ROOT
 
 Filter = Callable[[Tensor], Tensor]
@@ -62,19 +62,21 @@ def laplacian(gradient: Tensor, levels: int = 5) -> Tensor:
     return total.div_(_mean_size(total))
 
 
-def first_at_unit_mean() -> Filter:
-    """Return a filter that divides each image's gradients by the mean absolute value of its first one.
+class FirstAtUnitMean:
+    """Divide each image's gradients by the mean absolute value of its first one.
 
-    The bare loop with a rate that fits the network: raw gradients differ a thousandfold between networks.
+    The bare loop with a rate that fits the network: raw gradients differ a thousandfold between networks. One object
+    belongs to one ascent, or to one dream with all its octaves.
     """
-    scale: list[Tensor] = []
 
-    def scaled(gradient: Tensor) -> Tensor:
-        if not scale:
-            scale.append(_mean_size(gradient))
-        return gradient / scale[0]
+    def __init__(self) -> None:
+        self._scale: Tensor | None = None
 
-    return scaled
+    def __call__(self, gradient: Tensor) -> Tensor:
+        """Return the gradient (N, ...) in units of the first one."""
+        if self._scale is None:
+            self._scale = _mean_size(gradient)
+        return gradient / self._scale
 
 
 FILTERS: Mapping[str, Filter] = {
@@ -90,31 +92,40 @@ def natural_colors(filter: Filter, share: float) -> Filter:
     """Follow `filter` by a mixing of colours: R, G and B move together as in photos.
 
     Climbing in colours that are independent of each other and going back to RGB multiplies a gradient by
-    their covariance. `share` 0 leaves the gradient as it is; 1 mixes entirely: no more neon.
+    their covariance. A filter that evens gradients out to unit mean does so with the mixture; `as_is` leaves its size
+    to the gradient, and `FirstAtUnitMean` to the first one.
+
+    Parameters
+    ----------
+    filter
+        What comes before.
+    share
+        0 leaves the gradient as it is; 1 mixes entirely: no more neon.
     """
     if share == 0:
         return filter
+    before, after = (as_is, filter) if filter is as_is or isinstance(filter, FirstAtUnitMean) else (filter, None)
 
     def mixed(gradient: Tensor) -> Tensor:
         root = gradient.new_tensor(COLOR_ROOT)
         covariance = root @ root.T
         covariance = covariance / covariance.diagonal().mean()
         mixing = torch.lerp(torch.eye(3).to(covariance), covariance, share)
-        mixture = torch.einsum("ij,njhw->nihw", mixing, filter(gradient))
-        return mixture.div_(_mean_size(mixture))
+        mixture = torch.einsum("ij,njhw->nihw", mixing, before(gradient))
+        return mixture.div_(_mean_size(mixture)) if after is None else after(mixture)
 
     return mixed
 
 
 def _mean_size(images: Tensor) -> Tensor:
-    """Return the mean absolute value of each image, (N, 1, 1, 1)."""
-    total: Tensor = torch.linalg.vector_norm(images, ord=1, dim=(1, 2, 3), keepdim=True)
-    return (total / images[0].numel()).clamp_min(_TINY)
+    """Return the mean absolute value of each image's numbers (N, ...), as (N, 1, ...)."""
+    total: Tensor = torch.linalg.vector_norm(images, ord=1, dim=tuple(range(1, images.dim())) or None, keepdim=True)
+    return (total / (images[0] if images.dim() > 1 else images).numel()).clamp_min(_TINY)
 
 
 def _half(images: Tensor) -> Tensor:
     size = [-(-side // 2) for side in images.shape[-2:]]
-    return F.interpolate(images, size, mode="bilinear", antialias=True)
+    return resampled(images, (size[0], size[1]), mode="bilinear")
 
 
 def _double(images: Tensor, like: Tensor) -> Tensor:

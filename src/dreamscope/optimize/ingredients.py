@@ -1,4 +1,7 @@
-"""Ingredients by name: ``NAME`` or ``NAME:NUMBERS``, such as ``crop:0.3,1`` - one parser for all of them."""
+"""Ingredients by name: ``NAME`` or ``NAME:NUMBERS``, such as ``crop:0.3,1`` - one parser for all of them.
+
+Imports no torch, so that presets can be read by ``--help``.
+"""
 
 from __future__ import annotations
 
@@ -45,19 +48,30 @@ def named(given: str | T, table: Mapping[str, Callable[..., T]], what: str) -> T
     except ValueError:
         numbers = [math.nan]
     needed = sum(part.default is MISSING for part in parts)
-    if not needed <= len(numbers) <= len(parts) or any(map(math.isnan, numbers)):
+    if not needed <= len(numbers) <= len(parts) or not all(map(math.isfinite, numbers)):
         form = ",".join(part.name.upper() for part in parts)
         raise DreamscopeError(f"'{given}' is no {what} such as {name}{form and ':'}{form}")
     return table[name](*numbers)
 
 
-def text_of(ingredient: Any, table: Mapping[str, Any]) -> str:
-    """Return the text that `named` reads as this ingredient, for a recipe."""
+def text_of(ingredient: Any, table: Mapping[str, Any]) -> Any:
+    """Return the text that `named` reads as this ingredient, for a recipe; what is no such ingredient as it is."""
     name = next((name for name, kind in table.items() if type(ingredient) is kind), None)
     if name is None:
-        return repr(ingredient)
-    numbers = ",".join(f"{number:g}" for number in astuple(ingredient))
+        return ingredient
+    numbers = ",".join(f"{number:.12g}" for number in astuple(ingredient))
     return f"{name}:{numbers}" if numbers else name
+
+
+def listed(given: Any) -> tuple[Any, ...]:
+    """Return one ingredient, or a sequence of them, as a tuple."""
+    return tuple(given) if isinstance(given, list | tuple) else (given,)
+
+
+def values_of(settings: Any) -> dict[str, Any]:
+    """Return the values of a dataclass by name, as they are but for tuples, which become lists as in a recipe."""
+    values = {each.name: getattr(settings, each.name) for each in fields(settings)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def _number(text: str) -> float:

@@ -1,4 +1,4 @@
-"""What an ascent starts from besides a photo: noise, gray, clouds."""
+"""Initial images besides photos: noise, gray, clouds."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def clouds(size: Size, generator: Generator) -> Tensor:
     return (0.5 + 0.16 * total / total.std()).clamp(0, 1)
 
 
-STARTS: Mapping[str, Callable[[Size, Generator], Tensor]] = {"noise": noise, "gray": gray, "clouds": clouds}
-"""The starting points besides a photo, by name; each makes (1, 3, H, W) in [0, 1]."""
+INITIAL_IMAGES: Mapping[str, Callable[[Size, Generator], Tensor]] = {"noise": noise, "gray": gray, "clouds": clouds}
+"""By name; each makes (1, 3, H, W) in [0, 1]."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
 from dreamscope import images as pictures
+from dreamscope.errors import DreamscopeError
+from dreamscope.optimize.ingredients import named
 
 Regularizer = Callable[[Tensor], Tensor]
+"""Images (N, 3, H, W) in [0, 1] -> the penalty of each, (N,); any such function is one."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,10 @@ class Unblurred:
     weight: float = 1.0
     width: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not self.width > 0:
+            raise DreamscopeError(f"a blur is more than 0 pixels wide, not {self.width:g}")
+
     def __call__(self, images: Tensor) -> Tensor:
         """Return the penalty of (N, 3, H, W) as (N,)."""
         return self.weight * (images - pictures.blur(images, self.width).detach()).square().mean((1, 2, 3))
@@ -69,3 +77,11 @@ REGULARIZERS: Mapping[str, Callable[..., Regularizer]] = {
     "blur": Unblurred,
 }
 """The regularizers by name."""
+
+
+def ensure(given: Any) -> Regularizer:
+    """Return the regularizer that a text names (``tv:0.1``), or a function of images as it is."""
+    found: Regularizer = named(given, REGULARIZERS, "regularizer")
+    if not callable(found):
+        raise DreamscopeError(f"a penalty is a text such as tv:0.1, or a function of images, not {found!r}")
+    return found

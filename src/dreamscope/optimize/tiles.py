@@ -29,7 +29,7 @@ from dreamscope.objectives import Gathered, Parts
 from dreamscope.probes import Probe, probe
 
 PICTURES_HELD = 7
-"""Copies of the whole picture that a dream holds beside the tile: photo, detail, gradient, its bands ..."""
+"""Copies of the whole picture that a dream holds besides the tile: photo, detail, gradient, its bands ..."""
 
 SMALLEST = 128
 """Pixels: the side of the smallest tile."""
@@ -67,7 +67,7 @@ def bytes_of(text: str | int) -> int:
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
-def side_for(model: Classifier, layers: Sequence[str], size: Size, budget: int | None) -> int:
+def side_for(model: Classifier, layers: Sequence[str], size: Size, budget: int | None, count: int = 1) -> int:
     """Return the side of the tiles for a picture of that size, or 0 if it fits as a whole.
 
     Parameters
@@ -80,13 +80,15 @@ def side_for(model: Classifier, layers: Sequence[str], size: Size, budget: int |
         Of the whole picture.
     budget
         Bytes for all that the ascent holds; half of what is free if not given.
+    count
+        Number of pictures that are climbed together.
 
     Raises
     ------
     DreamscopeError
         If the budget is too small even for the smallest tile.
     """
-    pixels = size.width * size.height
+    pixels = size.width * size.height * count
     if budget is None and pixels <= 512 * 512:
         return 0
     limit = _free(model.device) // 2 if budget is None else budget
@@ -94,6 +96,7 @@ def side_for(model: Classifier, layers: Sequence[str], size: Size, budget: int |
     each = _bytes_per_pixel(model, layers)
     if pixels * each <= left:
         return 0
+    each *= count
     unit = _unit(model, layers)
     side = isqrt(max(0, int(left / each))) - 2 * _margin(model, layers)
     side = side // unit * unit
@@ -122,7 +125,7 @@ def gradient(
     side
         Of a tile without its margin, in pixels; rounded up to the layers' strides.
     generator
-        Says where the grid begins.
+        Draws where the grid begins.
     """
     for address in objective.addresses:
         if address.position is not None:

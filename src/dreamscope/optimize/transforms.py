@@ -1,11 +1,13 @@
 """Transforms: image -> image, drawn anew each step, differentiable.
 
-One draw holds for a whole batch, so that a picture becomes the same alone and among others.
+One draw holds for a whole batch, so that a picture becomes the same alone and among others. Any function from images to
+images is one, see `ensure`.
 """
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -15,13 +17,29 @@ from torch.nn import functional as F
 
 from dreamscope import images as pictures
 from dreamscope.errors import DreamscopeError
+from dreamscope.optimize.ingredients import named
 
-Transform = Callable[[Tensor, Generator, float], Tensor]
-"""Images (N, 3, H, W), the source of randomness, and the share of the ascent that is over -> images."""
+
+class Transform(ABC):
+    """A transform that draws from the ascent's own generator, and may change along the ascent."""
+
+    @abstractmethod
+    def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:
+        """Transform images (N, 3, H, W).
+
+        Parameters
+        ----------
+        images
+            In [0, 1]; what comes back may have another size.
+        generator
+            The source of all random numbers.
+        progress
+            The share of the ascent that is over, 0 to less than 1.
+        """
 
 
 @dataclass(frozen=True)
-class Shift:
+class Shift(Transform):
     """Roll the picture by up to `pixels` each way, around its edges.
 
     The gradient comes back through the roll, so every pixel is seen at every phase of the network's
@@ -31,8 +49,8 @@ class Shift:
     pixels: int
 
     def __post_init__(self) -> None:
-        if self.pixels < 0 or self.pixels != int(self.pixels):
-            raise DreamscopeError(f"a shift is a whole number of pixels, 0 or more, not {self.pixels}")
+        if not 0 <= self.pixels <= 100_000 or self.pixels != int(self.pixels):
+            raise DreamscopeError(f"a shift is a whole number of pixels, 0 to 100000, not {self.pixels:g}")
 
     def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
         """Shift (N, 3, H, W)."""
@@ -41,7 +59,7 @@ class Shift:
 
 
 @dataclass(frozen=True)
-class Scale:
+class Scale(Transform):
     """Zoom about the middle by a factor between `least` and `most`; what is missing at the edges is mirrored."""
 
     least: float = 0.9
@@ -58,7 +76,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Rotate:
+class Rotate(Transform):
     """Turn about the middle by up to `degrees` either way; what is missing at the corners is mirrored."""
 
     degrees: float = 5.0
@@ -69,7 +87,7 @@ class Rotate:
 
 
 @dataclass(frozen=True)
-class Flip:
+class Flip(Transform):
     """Mirror the picture, left for right, every other time."""
 
     def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
@@ -78,10 +96,10 @@ class Flip:
 
 
 @dataclass(frozen=True)
-class Crop:
+class Crop(Transform):
     """Cut a part out, with sides between `least` and `most` of the picture's, and show it with sides `shown` of them.
 
-    The shape stays that of the picture. Smaller views cost less, and several of them see more than a large one.
+    The shape stays that of the picture. Smaller crops cost less, and several of them see more than a large one.
     """
 
     least: float = 0.5
@@ -90,8 +108,10 @@ class Crop:
 
     def __post_init__(self) -> None:
         _check_range(self.least, self.most, "a crop")
-        if self.most > 1 or not 0 < self.shown <= 4:
-            raise DreamscopeError(f"a crop is a share up to 1, shown at more than 0 and up to 4, not {self}")
+        if self.most > 1:
+            raise DreamscopeError(f"a crop is a share of the picture, at most 1, not {self.most:g}")
+        if not 0 < self.shown <= 4:
+            raise DreamscopeError(f"a crop is shown at more than 0 and at most 4 times its size, not {self.shown:g}")
 
     def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
         """Crop (N, 3, H, W)."""
@@ -102,14 +122,19 @@ class Crop:
         left = int(_between(0, width - columns + 1, generator))
         part = images[..., top : top + rows, left : left + columns]
         size = (max(1, round(self.shown * height)), max(1, round(self.shown * width)))
-        return F.interpolate(part, size, mode="bilinear", align_corners=False, antialias=size[0] < rows)
+        if size[0] < rows:
+            return pictures.resampled(part, size, mode="bilinear")
+        return F.interpolate(part, size, mode="bilinear", align_corners=False)
 
 
 @dataclass(frozen=True)
-class Noise:
+class Noise(Transform):
     """Add Gaussian noise of standard deviation `width`, fading to none at the end of the ascent."""
 
     width: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check_width(self.width, "noise")
 
     def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:
         """Add noise to (N, 3, H, W), the same to each."""
@@ -118,10 +143,13 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class Blur:
+class Blur(Transform):
     """Blur with a Gaussian of standard deviation `width` pixels, fading to none at the end of the ascent."""
 
     width: float = 2.0
+
+    def __post_init__(self) -> None:
+        _check_width(self.width, "a blur")
 
     def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
         """Blur (N, 3, H, W)."""
@@ -142,9 +170,47 @@ TRANSFORMS: Mapping[str, Callable[..., Transform]] = {
 """The transforms by name."""
 
 
+class Own(Transform):
+    """A function from images to images, (N, 3, H, W) each; its randomness is its own business."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        self.function = function
+
+    def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
+        """Call the function; raise if it returns something else."""
+        found = self.function(images)
+        if not isinstance(found, Tensor) or found.dim() != 4 or found.shape[:2] != images.shape[:2]:
+            what = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+            raise DreamscopeError(f"a transform returns images ({len(images)}, 3, H, W), not {what}")
+        return found
+
+
+def ensure(given: str | Transform | Callable[[Tensor], Tensor]) -> Transform:
+    """Return the transform that a text names (``shift:8``), one as it is, or any function from images to images.
+
+    Raises
+    ------
+    DreamscopeError
+        If it is none of these.
+    """
+    found = named(given, TRANSFORMS, "transform")
+    if isinstance(found, Transform):
+        return found
+    if not callable(found):
+        raise DreamscopeError(f"a transform is a text such as shift:8, or a function of images, not {found!r}")
+    return Own(found)
+
+
 def _check_range(least: float, most: float, what: str) -> None:
-    if not 0 < least <= most:
-        raise DreamscopeError(f"{what} lies between two factors above 0, the smaller first, not {least:g} and {most:g}")
+    if not min(least, most) > 0:
+        raise DreamscopeError(f"the factors of {what} are more than 0, not {min(least, most):g}")
+    if least > most:
+        raise DreamscopeError(f"{what} lies between two factors, the smaller first, not {least:g} and {most:g}")
+
+
+def _check_width(width: float, what: str) -> None:
+    if not width >= 0:
+        raise DreamscopeError(f"the width of {what} is 0 or more, not {width:g}")
 
 
 def _between(least: float, most: float, generator: Generator) -> float:

@@ -1,23 +1,50 @@
-"""Moves: numbers and their gradient -> the next numbers. What one step of an ascent does."""
+"""Update rules: parameters and their gradients -> the next parameters. What one step of an ascent does."""
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from dreamscope.errors import DreamscopeError
-from dreamscope.optimize.gradient_filters import Filter
+from dreamscope.errors import DreamscopeError, ensure_one_of
+from dreamscope.optimize.gradient_filters import Filter, unit_mean
 
-Move = Callable[[Tensor, Tensor, Tensor, float], Tensor]
-"""Numbers, their gradient (which it may overwrite), each image's value, and the share of the ascent that is over
--> the next numbers."""
+OPTIMIZERS = ("adam", "normalized")
+"""The update rules by name: `Adam`, and `GradientStep` along the gradient over its own mean size."""
 
 
-class Climb:
-    """``numbers + rate * filter(gradient)``, `mask` saying how far each pixel follows: the dream's step.
+class UpdateRule(ABC):
+    """One step of an ascent. One object belongs to one ascent: it may remember what it did."""
+
+    @abstractmethod
+    def __call__(
+        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], values: Tensor, progress: float
+    ) -> list[Tensor]:
+        """Return the next parameters as new tensors.
+
+        Parameters
+        ----------
+        parameters
+            What is climbed, the same objects each time; left as they are.
+        gradients
+            Of the objective with respect to each of them; may be overwritten.
+        values
+            Each image's objective, (N,).
+        progress
+            The share of the ascent that is over, 0 to less than 1.
+        """
+
+    def __repr__(self) -> str:
+        rate = getattr(self, "rate", None)
+        return type(self).__name__ if rate is None else f"{type(self).__name__}(rate={rate:g})"
+
+
+class GradientStep(UpdateRule):
+    """``parameter + rate * filter(gradient)``, `mask` saying how far each pixel follows: the dream's step.
 
     With a filter of unit mean, `rate` is the mean change a step. `mask` is (1, 1, H, W) in [0, 1].
     """
@@ -25,42 +52,119 @@ class Climb:
     def __init__(self, rate: float, filter: Filter, mask: Tensor | None = None) -> None:
         self.rate, self.filter, self.mask = rate, filter, mask
 
-    def __call__(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
-        """Return the next numbers."""
-        # In place: pictures may be large.
-        change = self.filter(gradient).mul_(self.rate)
-        if self.mask is not None:
-            change.mul_(self.mask)
-        return change.add_(numbers)
+    def __call__(
+        self,
+        parameters: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        values: Tensor,  # noqa: ARG002
+        progress: float,  # noqa: ARG002
+    ) -> list[Tensor]:
+        """Return the next parameters."""
+        moved = []
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            # In place: pictures may be large.
+            change = self.filter(gradient).mul_(self.rate)
+            if self.mask is not None:
+                change.mul_(self.mask)
+            moved.append(change.add_(parameter))
+        return moved
 
-    def __repr__(self) -> str:
-        return f"rate {self.rate:g}"
+
+class FromTorch(UpdateRule):
+    """A step of an optimizer of ``torch.optim``, or of another one made like those.
+
+    Such optimizers descend, so the gradients that they get are those of minus the objective: leave ``maximize`` as it
+    is by default.
+
+    Parameters
+    ----------
+    factory
+        Given the list of parameters, returns the optimizer; ``torch.optim.AdamW`` itself,
+        ``functools.partial(torch.optim.SGD, lr=0.1, momentum=0.9)``, or a function.
+    """
+
+    def __init__(self, factory: Callable[[list[Tensor]], torch.optim.Optimizer]) -> None:
+        self.factory = factory
+        self._optimizer: torch.optim.Optimizer | None = None
+
+    def __call__(
+        self,
+        parameters: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        values: Tensor,  # noqa: ARG002
+        progress: float,
+    ) -> list[Tensor]:
+        """Return the next parameters."""
+        if self._optimizer is None:
+            self._optimizer = self._made(list(parameters))
+        self._adjust(self._optimizer, progress)
+        before = [parameter.data for parameter in parameters]
+        try:
+            for parameter, data, gradient in zip(parameters, before, gradients, strict=True):
+                # On a copy: who looks at the step before, or stops in the middle of this one, finds it whole.
+                parameter.data, parameter.grad = data.clone(), gradient.neg()
+            self._optimizer.step()
+            return [parameter.data for parameter in parameters]
+        finally:
+            for parameter, data in zip(parameters, before, strict=True):
+                parameter.data, parameter.grad = data, None
+
+    def _made(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
+        optimizer = self.factory(parameters)
+        if not callable(getattr(optimizer, "step", None)):
+            raise DreamscopeError(
+                f"an optimizer is {' or '.join(OPTIMIZERS)}, an UpdateRule, or a function from parameters to an "
+                f"optimizer of torch.optim, such as torch.optim.AdamW; it returned {type(optimizer).__name__}"
+            )
+        if isinstance(optimizer, torch.optim.LBFGS):
+            raise DreamscopeError("LBFGS evaluates the objective several times a step, which an ascent does not do")
+        return optimizer
+
+    def _adjust(self, optimizer: torch.optim.Optimizer, progress: float) -> None:
+        """Change the optimizer's settings before a step."""
 
 
-class Adam:
+class Adam(FromTorch):
     """Each number by its own step: the gradient over how large it usually is (Kingma and Ba 2014).
 
-    The rate falls to a tenth along a cosine; each call to one object continues the same ascent.
+    The rate falls to a tenth along a cosine if it is to fade.
     """
 
     def __init__(self, rate: float, *, betas: tuple[float, float] = (0.9, 0.99), fade: bool = True) -> None:
         if not 0 < rate <= 1e6:
             raise DreamscopeError(f"Adam's rate is more than 0 and at most 1e6, not {rate}")
-        self.rate, self.betas, self.fade = rate, betas, fade
-        self._optimizer: torch.optim.Adam | None = None
+        super().__init__(lambda parameters: torch.optim.Adam(parameters, lr=rate, betas=betas, eps=1e-12))
+        self.rate, self.fade = rate, fade
 
-    def __call__(self, numbers: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
-        """Return the next numbers."""
-        if self._optimizer is None:
-            self._leaf = torch.nn.Parameter(numbers.clone())
-            self._optimizer = torch.optim.Adam([self._leaf], betas=self.betas, eps=1e-12, maximize=True)
-        # Whoever keeps numbers within bounds did so since.
-        self._leaf.data.copy_(numbers)
-        self._leaf.grad = gradient
+    def _adjust(self, optimizer: torch.optim.Optimizer, progress: float) -> None:
         share = 0.1 + 0.45 * (1 + math.cos(math.pi * progress)) if self.fade else 1.0
-        self._optimizer.param_groups[0]["lr"] = self.rate * share
-        self._optimizer.step()
-        return self._leaf.detach().clone()
+        optimizer.param_groups[0]["lr"] = self.rate * share
 
-    def __repr__(self) -> str:
-        return f"rate {self.rate:g}"
+
+Chosen = str | UpdateRule | Callable[[list[Tensor]], torch.optim.Optimizer]
+"""A name in `OPTIMIZERS`, an update rule, or a function from parameters to an optimizer of ``torch.optim``."""
+
+
+def ensure(given: Chosen, rate: float) -> UpdateRule:
+    """Return a fresh update rule for one ascent.
+
+    Parameters
+    ----------
+    given
+        A name; an update rule, which is copied; or what makes an optimizer of ``torch.optim``.
+    rate
+        Of those that are named.
+
+    Raises
+    ------
+    DreamscopeError
+        If it is none of these.
+    """
+    if isinstance(given, UpdateRule):
+        return copy.deepcopy(given)
+    if isinstance(given, str):
+        ensure_one_of(given, OPTIMIZERS, "optimizer")
+        return Adam(rate) if given == "adam" else GradientStep(rate, unit_mean)
+    if not callable(given):
+        raise DreamscopeError(f"an optimizer is a name, an UpdateRule or a function, not {given!r}")
+    return FromTorch(given)

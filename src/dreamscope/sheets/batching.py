@@ -13,14 +13,14 @@ from torch import Generator, Tensor
 
 from dreamscope import images
 from dreamscope.dreaming import presets
-from dreamscope.dreaming.dream import dream, starting_picture
+from dreamscope.dreaming.dream import dream, initial_picture
 from dreamscope.dreaming.octaves import Dreamer
 from dreamscope.dreaming.presets import Settings
 from dreamscope.errors import DivergedError
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.objectives import Each, Excite
 from dreamscope.optimize.ascent import Step
-from dreamscope.recipes import Recipe
+from dreamscope.recipes import Recipe, ensure_recipe
 from dreamscope.sheets import cell_cache
 from dreamscope.sheets.cell_cache import Slot
 from dreamscope.sheets.plan import Cell
@@ -127,25 +127,27 @@ def _alone(run: Sequence[Slot], told: _Told, every: int | None = None) -> Iterat
                     record(step)
                 told(step.number / step.total)
 
-            made = dream(slot.cell.model, slot.cell.image, report=note, **slot.cell.settings)
+            made = dream(slot.cell.model, slot.cell.image, callback=note, **slot.cell.settings)
     except DivergedError as error:
         yield slot, error.result.recipe, _fault(error)
         return
-    cell_cache.keep(slot, made.image, made.recipe)
-    yield slot, made.recipe, ""
+    recipe = ensure_recipe(made.recipe)
+    cell_cache.keep(slot, made.image, recipe)
+    yield slot, recipe, ""
 
 
 def _along(run: Sequence[Slot], told: _Told) -> Iterator[Made]:
     """Keep pictures along one run, each as soon as it is there."""
     cell = run[-1].cell
     start = dream(cell.model, cell.image, **{**cell.settings, "steps": 0})
-    fixed = {name: start.recipe.parameters[name] for name in ("precision", "tile")}
+    recipe = ensure_recipe(start.recipe)
+    fixed = {name: recipe.parameters[name] for name in ("precision", "tile")}
     kept: dict[int, Recipe] = {}
 
     def keep(number: int, image: Tensor) -> None:
         for slot in run:
             if slot.steps == number:
-                kept[number] = start.recipe.but(steps=number)
+                kept[number] = recipe.but(steps=number)
                 # The sum as `dream` takes it, so that not even rounding differs.
                 cell_cache.keep(slot, (start.image + (image.cpu() - start.image)).clamp(0, 1), kept[number])
 
@@ -156,11 +158,11 @@ def _along(run: Sequence[Slot], told: _Told) -> Iterator[Made]:
     fault = ""
     keep(0, start.image)
     try:
-        dream(cell.model, cell.image, report=note, **{**cell.settings, **fixed})
+        dream(cell.model, cell.image, callback=note, **{**cell.settings, **fixed})
     except DivergedError as error:
         fault = _fault(error)
     for slot in run:
-        yield slot, start.recipe.but(steps=slot.steps), "" if slot.steps in kept else fault
+        yield slot, recipe.but(steps=slot.steps), "" if slot.steps in kept else fault
 
 
 def _batches(run: Sequence[Slot]) -> list[Sequence[Slot]]:
@@ -180,18 +182,21 @@ def _beside(run: Sequence[Slot], told: _Told, missing: Collection[Path]) -> Iter
     Rounding differs from that of each alone, and grows along an ascent: after a hundred steps details differ.
     """
     cell = run[0].cell
-    recipe = dream(cell.model, cell.image, **{**cell.settings, "steps": 0}).recipe.but(steps=cell.settings["steps"])
+    still = ensure_recipe(dream(cell.model, cell.image, **{**cell.settings, "steps": 0}).recipe)
+    recipe = still.but(steps=cell.settings["steps"])
     given = recipe.parameters
     settings = presets.settings(given["preset"], **{name: given[name] for name in Settings.__dataclass_fields__})
     places = [tuple(resolve(slot.cell.settings["at"], cell.model)) for slot in run]
     photo, generator = _begun(cell)
-    dreamer = Dreamer(cell.model, places[0], settings, images.size_of(photo), tile=given["tile"])
+    dreamer = Dreamer(
+        cell.model, [each.layer for each in places[0]], settings, images.size_of(photo), tile=given["tile"]
+    )
     try:
         pictures = dreamer(
             photo.repeat(len(run), 1, 1, 1),
             Each(tuple(Excite(addresses, settings.loss) for addresses in places)),
             generator=generator,
-            report=lambda step: told(step.number / step.total),
+            callback=lambda step: told(step.number / step.total),
         )
     except DivergedError:
         # One of them did; the others need not.
@@ -209,7 +214,7 @@ def _beside(run: Sequence[Slot], told: _Told, missing: Collection[Path]) -> Iter
 def _begun(cell: Cell) -> tuple[Tensor, Generator]:
     """Return what a cell's dream starts from, and what draws the rest."""
     generator = torch.Generator().manual_seed(cell.settings["seed"])
-    return starting_picture(cell.image, cell.settings.get("size"), generator), generator
+    return initial_picture(cell.image, cell.settings.get("size"), generator), generator
 
 
 def _fault(error: DivergedError) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 from dreamscope import __version__, files, images
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
-from dreamscope.optimize.initial_images import STARTS
+from dreamscope.optimize.initial_images import INITIAL_IMAGES
 from dreamscope.recipes import Recipe, reference
 from dreamscope.sheets.plan import Cell, Plan
 
@@ -101,7 +101,7 @@ def others(cell: Cell) -> dict[str, str | Path | Tensor]:
 
 
 def _reference(picture: str | Path | Tensor) -> Any:
-    return picture if isinstance(picture, str) and picture in STARTS else reference(picture)
+    return picture if isinstance(picture, str) and picture in INITIAL_IMAGES else reference(picture)
 
 
 def _print_of(model: Classifier) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 from dreamscope import __version__, images
 from dreamscope.dreaming.dream import Dream, dream
 from dreamscope.models.addresses import Address
-from dreamscope.optimize.initial_images import STARTS
+from dreamscope.optimize.initial_images import INITIAL_IMAGES
 from dreamscope.recipes import Recipe
 from dreamscope.sheets import cell_cache
 from dreamscope.sheets.batching import Report, made
@@ -118,7 +118,7 @@ def gallery(plan: Plan, *, folder: str | Path, every: int | None = None, report:
     inputs = {id(each): each for cell in plan.cells for each in (cell.image, *cell_cache.others(cell).values())}
     for picture in inputs.values():
         # One that can't be read is refused before the others are dreamt on.
-        if not (isinstance(picture, str) and picture in STARTS):
+        if not (isinstance(picture, str) and picture in INITIAL_IMAGES):
             images.read(picture)
     slots = cell_cache.slots(plan, Path(folder))
     enough = [slot for slot in slots if every is None or Trail(slot.path, every).whole]

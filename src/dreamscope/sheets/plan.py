@@ -7,7 +7,7 @@ import math
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from dreamscope.dreaming.presets import DEFAULT_PRESET, PRESETS, Settings
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.files import existing_file
 from dreamscope.models.addresses import Address, resolve
+from dreamscope.optimize.ingredients import values_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -249,7 +250,7 @@ def _spelt_out(addresses: Iterable[Address], settings: Mapping[str, Any]) -> dic
         "seed": 0,
         "keep_color": False,
         **settings,
-        **asdict(_numbers(settings)),
+        **values_of(_numbers(settings)),
         "at": [str(address) for address in addresses],
     }
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dreamscope import images
 from dreamscope.errors import DreamscopeError
-from dreamscope.optimize.ascent import Report, Step
+from dreamscope.optimize.ascent import Step, StepCallback
 
 MOST = 480
 """Pixels: larger pictures are kept smaller. A film of a sheet shows many side by side."""
@@ -46,7 +46,7 @@ class Trail:
         return images.read(self._folder / _name(index))
 
     @contextmanager
-    def recorded(self) -> Iterator[Report]:
+    def recorded(self) -> Iterator[StepCallback]:
         """Give a report that keeps a picture of the first step, each `every`-th after it, and the last."""
         self.discard()
         unfinished = self._unfinished

@@ -1,4 +1,4 @@
-"""Visualize: from nothing, the picture that a layer, a channel, a neuron, a direction or a class asks for.
+"""Visualize: from noise, the picture that a layer, a channel, a neuron, a direction or a class asks for.
 
 After Erhan et al. (2009), Simonyan et al. (2013) and Olah, Mordvintsev and Schubert, "Feature Visualization"
 (Distill 2017).
@@ -7,32 +7,31 @@ After Erhan et al. (2009), Simonyan et al. (2013) and Olah, Mordvintsev and Schu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from typing import Any, Unpack
 
 import torch
-from torch import Tensor
 
-from dreamscope import __version__, images
+from dreamscope import images
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_one_of, ensure_seed
-from dreamscope.images import Size
+from dreamscope.images import Picture, Size
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives import Objective, Similar, select
-from dreamscope.objectives.targets import Class, Subject
+from dreamscope.objectives import Objective, Similar, select_map
+from dreamscope.objectives.targets import Class, Given, Target, targets
 from dreamscope.objectives.targets import between as on_the_way
-from dreamscope.objectives.targets import subjects as read_subjects
-from dreamscope.optimize.ascent import Report
-from dreamscope.optimize.ingredients import named
-from dreamscope.optimize.parameterizations import PARAMETERIZATIONS
+from dreamscope.optimize.ascent import StepCallback, image_of, stepping
+from dreamscope.optimize.ingredients import text_of, values_of
+from dreamscope.optimize.parameterizations import PARAMETERIZATIONS, is_made
 from dreamscope.optimize.precision import prepared
 from dreamscope.optimize.regularizers import REGULARIZERS
 from dreamscope.optimize.transforms import TRANSFORMS
 from dreamscope.probes import LOGITS, probe
 from dreamscope.recipes import Recipe, reference
-from dreamscope.visualization.batch import Pair, Run, Visualization
-from dreamscope.visualization.presets import LOOKS, Look
+from dreamscope.visualization import presets
+from dreamscope.visualization.batches import Batches, Pair
+from dreamscope.visualization.presets import Overrides, Settings
+from dreamscope.visualization.result import Visualization
 
 AT_A_PLACE = ("shift:4", "noise:0.05")
 """The transforms for neurons, if none are given: a crop would show another place."""
@@ -43,27 +42,21 @@ BATCH_PIXELS = 32 * 224**2
 
 def visualize(
     model: Classifier,
-    of: str | Sequence[str],
+    of: Given | Sequence[Given],
     *,
-    look: str | None = None,
-    param: str | None = None,
-    move: str | None = None,
-    steps: int | None = None,
-    rate: float | None = None,
-    transforms: Sequence[str] | None = None,
-    views: int | None = None,
-    penalties: Sequence[str] | None = None,
-    waking: int | None = None,
-    contrast: float | None = None,
+    preset: str | Settings | None = None,
     loss: str = "mean",
     negative: bool = False,
     diversity: int = 1,
     between: int = 0,
-    like: str | Path | Tensor | None = None,
+    like: Picture | None = None,
     size: int | str | Size | None = None,
     precision: str = "auto",
     seed: int = 0,
-    report: Report | None = None,
+    callback: StepCallback | None = None,
+    progress: bool = False,
+    recipe: bool = True,
+    **settings: Unpack[Overrides],
 ) -> list[Visualization]:
     """Make pictures from noise that excite what is named.
 
@@ -73,30 +66,37 @@ def visualize(
         The classifier.
     of
         What to show, one picture each: addresses (each channel of ``features.28:0-63`` is one picture), classes
-        (``class:bee``: the score before softmax), or sums such as ``features.28:3 + 0.5*features.28:7``; see
-        `dreamscope.objectives.targets`.
-    look
-        A name in `LOOKS`; the one of the same name as `param`, or else the first, if not given.
-    param, move, steps, rate, transforms, views, penalties, waking, contrast
-        Instead of the look's, see `Look`.
+        (``class:bee``: the score before softmax), sums such as ``features.28:3 + 0.5*features.28:7``, or objectives of
+        your own: an `Objective`, or a function with ``layers``; see `dreamscope.objectives.targets`.
+    preset
+        A name in `PRESETS`, or `Settings`; the one of the same name as the parameterization, or else the first, if not
+        given.
     loss
         How an address is excited, see `dreamscope.objectives.LOSSES`.
     negative
-        What is least wanted instead.
+        Show what excites it least instead.
     diversity
-        So many pictures of each thing, pushed to differ from each other.
+        So many pictures of each target, pushed to differ from each other.
     between
-        With two things: so many pictures on the way from the one to the other.
+        With two targets: so many pictures on the way from the one to the other.
     like
         A photo: exaggerate what the layers in `of` see in it (a caricature), instead of their own wish.
     size
-        The longer side in pixels, or ``WIDTHxHEIGHT``; the network's input size if not given.
+        The longer side in pixels, or ``WIDTHxHEIGHT``; the network's input size, or that of your own parameterization,
+        if not given.
     precision
         See `dreamscope.optimize.precision.prepared`.
     seed
-        Of all randomness.
-    report
+        Seed of all random numbers.
+    callback
         Called after each step with a `Step`, numbered through all batches.
+    progress
+        Show a bar.
+    recipe
+        Make recipes; what can't be written in one (your own functions) is then refused.
+    **settings
+        Values in place of the preset's, see `Settings`: ``steps=64``, ``transform=["shift:8"]``,
+        ``parameterization=CPPN(224)``.
 
     Returns
     -------
@@ -106,117 +106,111 @@ def visualize(
     Raises
     ------
     DreamscopeError
-        Nothing named, no such address, class or look, a position outside the map, a network without classes.
+        Nothing named, no such address, class or preset, a position outside the map, a network without classes; any
+        other argument that is invalid.
     DivergedError
         If numbers became infinite; its ``result`` is the list so far.
     Interrupted
         On Ctrl-C; its ``result`` is the list so far, the batch under way as it was.
     """
+    arguments = locals()
     ensure_one_of(loss, ("mean", "mean_square", "norm"), "loss")
-    settings = settings_of(
-        look,
-        param=param,
-        move=move,
-        steps=steps,
-        rate=rate,
-        transforms=None if transforms is None else tuple(transforms),
-        views=views,
-        penalties=None if penalties is None else tuple(penalties),
-        waking=waking,
-        contrast=contrast,
-    )
-    costs = [named(text, REGULARIZERS, "regularizer") for text in settings.penalties]
+    chosen = presets.settings(preset, **settings)
+    if isinstance(chosen.parameterization, str):
+        ensure_one_of(chosen.parameterization, PARAMETERIZATIONS, "parameterization")
     ensure_seed(seed)
     if diversity < 1 or between < 0:
         raise DreamscopeError("diversity is 1 or more pictures, and between 0 or more")
-    full = _size(size, model)
-    subjects = read_subjects(model, [of] if isinstance(of, str) else of)
+    full = _size(size, chosen, model)
+    shown = targets(model, of)
     if between:
-        if len(subjects) != 2 or between < 2:
-            raise DreamscopeError(f"between takes 2 things and 2 pictures or more, not {len(subjects)} and {between}")
-        subjects = on_the_way(subjects[0], subjects[1], between)
-    if transforms is None and any(isinstance(term, Address) and term.position for s in subjects for term in s.terms):
-        settings = replace(settings, transforms=AT_A_PLACE, views=1)
-    drawn = [named(text, TRANSFORMS, "transform") for text in settings.transforms]
-    wanted = [subject.objective(loss) for subject in subjects]
+        if len(shown) != 2 or between < 2:
+            raise DreamscopeError(f"between takes 2 targets and 2 pictures or more, not {len(shown)} and {between}")
+        shown = on_the_way(shown[0], shown[1], between)
+    if settings.get("transform") is None and any(_is_neuron(term) for target in shown for term in target.terms):
+        chosen = replace(chosen, transform=AT_A_PLACE, crops=1)
+    wanted = [target.objective(loss) for target in shown]
     if like is not None:
-        wanted = [_caricature(model, subject, like, full) for subject in subjects]
+        wanted = [_caricature(model, target, like, full) for target in shown]
     layers = {layer for objective in wanted for layer in objective.layers}
     compared = _compared(model, wanted[0]) if diversity > 1 else None
+    batches = _batches(list(zip(shown, wanted, strict=True)), chosen, full, diversity)
+    if is_made(chosen.parameterization) and len(batches) > 1:
+        raise DreamscopeError(
+            f"one parameterization is climbed once, not for {len(batches)} batches: give a function that makes it"
+        )
+    made = None
+    if recipe:
+        own = next((target.own for target in shown if target.own is not None), None)
+        resolved = {**_recorded(chosen), "of": own, "preset": None, "between": 0, "size": str(full)}
+        inputs = {"like": None if like is None else reference(like)}
+        made = Recipe.of_call(visualize, arguments, inputs=inputs, resolved=resolved)
     keep = layers | ({compared} if compared else set())
     fast, choice = prepared(model, keep, max(full.width, full.height), precision)
-    _check(fast, subjects, wanted, full)
-    recipe = Recipe(
-        version=__version__,
-        command="visualize",
-        model=model.source,
-        inputs={} if like is None else {"like": reference(like)},
-        parameters={
-            **asdict(settings),
-            "loss": loss,
-            "negative": negative,
-            "diversity": diversity,
-            "size": str(full),
-            "precision": str(choice.form),
-            "seed": seed,
-        },
-    )
-    run = Run(fast, choice, settings, drawn, costs, full, seed, negative, compared, report)
-    batches = _batches(list(zip(subjects, wanted, strict=True)), settings, full, diversity)
-    run.total = len(batches) * settings.steps
+    if made is not None:
+        made = made.but(precision=str(choice.form))
+    _check(fast, shown, wanted, full)
     done: list[Visualization] = []
-    for batch in batches:
+    with stepping(callback, "visualizing", progress=progress) as note:
+        run = Batches(fast, choice, chosen, full, seed, negative, compared, note, len(batches) * chosen.steps)
         try:
-            done += run(batch, recipe)
-        except (DivergedError, Interrupted) as stop:
-            stop.result = done + run.made(stop.result, batch, recipe)
+            for batch in batches:
+                try:
+                    done += run(batch, made)
+                except (DivergedError, Interrupted) as stop:
+                    stop.result = done + run.made(batch, made)
+                    raise
+        except Interrupted:
             raise
+        except KeyboardInterrupt as stop:
+            raise Interrupted(f"stopped after {len(done)} pictures", result=done) from stop
     return done
 
 
-def settings_of(look: str | None, **given: Any) -> Look:
-    """Return a look with the values that are given in place of its own."""
-    changes = {key: value for key, value in given.items() if value is not None}
-    param = changes.get("param")
-    if param is not None:
-        ensure_one_of(param, PARAMETERIZATIONS, "parameterization")
-    name = look or param or next(iter(LOOKS))
-    ensure_one_of(name, LOOKS, "look")
-    return replace(LOOKS[name], **changes)
+def _recorded(chosen: Settings) -> dict[str, Any]:
+    """Return what a recipe keeps of settings."""
+    kept = values_of(chosen)
+    kept["transform"] = [text_of(each, TRANSFORMS) for each in kept["transform"]]
+    kept["penalty"] = [text_of(each, REGULARIZERS) for each in kept["penalty"]]
+    return kept
 
 
-def _size(size: int | str | Size | None, model: Classifier) -> Size:
-    if size is None:
-        return Size(model.input_size[1], model.input_size[0])
-    wanted = size if isinstance(size, Size) else Size.parse(size)
-    return wanted if isinstance(wanted, Size) else Size(wanted, wanted)
+def _size(size: int | str | Size | None, chosen: Settings, model: Classifier) -> Size:
+    own = Size(model.input_size[1], model.input_size[0])
+    if is_made(chosen.parameterization):
+        own = images.size_of(image_of(chosen.parameterization))
+    return Size.parse(size, own)
 
 
-def _caricature(model: Classifier, subject: Subject, like: str | Path | Tensor, size: Size) -> Objective:
-    addresses = [term for term in subject.terms if isinstance(term, Address)]
-    if len(addresses) < len(subject.terms):
+def _is_neuron(term: Address | Class) -> bool:
+    return isinstance(term, Address) and term.position is not None
+
+
+def _caricature(model: Classifier, target: Target, like: Picture, size: Size) -> Objective:
+    addresses = [term for term in target.terms if isinstance(term, Address)]
+    if len(addresses) < len(target.terms) or not addresses:
         raise DreamscopeError("a caricature is of layers; give addresses, not classes")
     picture = images.resize(images.read(like), size).clamp(0, 1)
     with torch.no_grad(), probe(model, addresses) as seen:
         seen(picture)
-        each = [address.weight * Similar(address, select(seen, address)) for address in addresses]
+        each = [address.weight * Similar(address, select_map(seen, address)) for address in addresses]
     return sum(each[1:], start=each[0])
 
 
 def _compared(model: Classifier, objective: Objective) -> str:
-    """Return where pictures of one thing are to differ: at its own layer, or where a network dreams, for a class."""
+    """Return where pictures of one target are to differ: at its own layer, or where a network dreams, for a class."""
     layer = objective.layers[0]
     return resolve([model.default_address], model)[0].layer if layer == LOGITS else layer
 
 
-def _check(model: Classifier, subjects: Sequence[Subject], wanted: Sequence[Objective], size: Size) -> None:
-    """Run each objective once, so that what can't be is told before anything long begins."""
+def _check(model: Classifier, shown: Sequence[Target], wanted: Sequence[Objective], size: Size) -> None:
+    """Run each objective once, so that what is invalid is refused before anything long begins."""
     blank = torch.full((1, 3, size.height, size.width), 0.5, device=model.device)
     with torch.no_grad(), probe(model, {layer for each in wanted for layer in each.layers}) as seen:
         seen(blank)
         classes = seen[LOGITS].shape[1] if LOGITS in seen else 0
-        for subject, objective in zip(subjects, wanted, strict=True):
-            for term in subject.terms:
+        for target, objective in zip(shown, wanted, strict=True):
+            for term in target.terms:
                 if isinstance(term, Class) and term.index >= classes:
                     raise DreamscopeError(
                         f"class {term.index} is out of range: {model.name} has {classes} classes, 0-{classes - 1}"
@@ -224,12 +218,12 @@ def _check(model: Classifier, subjects: Sequence[Subject], wanted: Sequence[Obje
             objective(seen)
 
 
-def _batches(pairs: Sequence[Pair], settings: Look, size: Size, diversity: int) -> list[list[Pair]]:
+def _batches(pairs: Sequence[Pair], settings: Settings, size: Size, diversity: int) -> list[list[Pair]]:
     if diversity > 1:
         return [
-            [(replace(subject, name=f"{subject.name} ({number})"), wanted) for number in range(1, diversity + 1)]
-            for subject, wanted in pairs
+            [(replace(target, name=f"{target.name} ({number})"), wanted) for number in range(1, diversity + 1)]
+            for target, wanted in pairs
         ]
-    each = size.width * size.height * settings.views
+    each = size.width * size.height * settings.crops
     count = max(1, BATCH_PIXELS // each)
     return [list(pairs[start : start + count]) for start in range(0, len(pairs), count)]

@@ -1,4 +1,4 @@
-"""Answers: objectives at the end of the network, where classes are."""
+"""Class scores: objectives at the end of the network, where classes are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dreamscope.probes import LOGITS
 
 
 @dataclass(frozen=True)
-class _Answer(Objective):
+class _OfClass(Objective):
     """Something about one class.
 
     Attributes
@@ -31,15 +31,15 @@ class _Answer(Objective):
         return [LOGITS]
 
 
-class Logit(_Answer):
-    """The class's score before softmax: what it has of its own, whatever the other classes do."""
+class Logit(_OfClass):
+    """The class's score before softmax: whatever the other classes do."""
 
     def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
         """Return one number for each image, (N,)."""
         return activations[LOGITS][:, self.index]
 
 
-class LogProbability(_Answer):
+class LogProbability(_OfClass):
     """The logarithm of the class's probability: rises too when other classes fall."""
 
     def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
@@ -47,8 +47,8 @@ class LogProbability(_Answer):
         return activations[LOGITS].log_softmax(1)[:, self.index]
 
 
-class Lead(_Answer):
-    """By how much the class's score leads over the best other one; above 0 it is the answer."""
+class Margin(_OfClass):
+    """How far the class's score is above the best other one; above 0 it is predicted."""
 
     def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
         """Return one number for each image, (N,)."""
@@ -57,8 +57,8 @@ class Lead(_Answer):
 
 
 @dataclass(frozen=True)
-class Taken(_Answer):
-    """0 or more where the picture is taken for the class, with so much confidence at least.
+class ClassifiedAs(_OfClass):
+    """0 or more where the picture is classified as the class, with so much confidence at least.
 
     Its slope is that of the class's log-odds, in which all rivals count: the best one alone changes from step to step.
 
@@ -74,13 +74,13 @@ class Taken(_Answer):
         """Return one number for each image, (N,)."""
         logits = activations[LOGITS]
         odds = logits[:, self.index] - _without(logits, self.index).logsumexp(1)
-        reached = _with(Lead(self.index)(activations), LogProbability(self.index)(activations), self.confidence)
+        reached = _confident(Margin(self.index)(activations), LogProbability(self.index)(activations), self.confidence)
         return reached.detach() + odds - odds.detach()
 
 
 @dataclass(frozen=True)
-class Lost(_Answer):
-    """0 or more where the picture is taken for any other class, with so much confidence at least.
+class Misclassified(_OfClass):
+    """0 or more where the picture is classified as any other class, with so much confidence at least.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Lost(_Answer):
     def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
         """Return one number for each image, (N,)."""
         other = _without(activations[LOGITS].log_softmax(1), self.index).amax(1)
-        return _with(-Lead(self.index)(activations), other, self.confidence)
+        return _confident(-Margin(self.index)(activations), other, self.confidence)
 
 
 def _without(scores: Tensor, index: int) -> Tensor:
@@ -102,5 +102,5 @@ def _without(scores: Tensor, index: int) -> Tensor:
     return others
 
 
-def _with(lead: Tensor, log_probability: Tensor, confidence: float) -> Tensor:
-    return torch.minimum(lead, log_probability - math.log(confidence)) if confidence else lead
+def _confident(margin: Tensor, log_probability: Tensor, confidence: float) -> Tensor:
+    return torch.minimum(margin, log_probability - math.log(confidence)) if confidence else margin

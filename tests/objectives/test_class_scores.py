@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from dreamscope.objectives import Lead, Logit, LogProbability
+from dreamscope.objectives import Logit, LogProbability, Margin
 from dreamscope.probes import LOGITS
 
 LOGITS_ = {LOGITS: torch.tensor([[1.0, 3.0, 2.0], [0.0, -1.0, 5.0]])}
@@ -10,11 +10,11 @@ LOGITS_ = {LOGITS: torch.tensor([[1.0, 3.0, 2.0], [0.0, -1.0, 5.0]])}
 
 def test_by_hand() -> None:
     assert Logit(1)(LOGITS_).tolist() == [3, -1]
-    assert Lead(1)(LOGITS_).tolist() == [1, -6]
+    assert Margin(1)(LOGITS_).tolist() == [1, -6]
     assert torch.allclose(LogProbability(2)(LOGITS_).exp(), LOGITS_[LOGITS].softmax(1)[:, 2])
 
 
 def test_kinds_are_told_apart() -> None:
     assert Logit(1) == Logit(1)
-    assert Logit(1) != Lead(1)
-    assert len({Logit(1), Lead(1), LogProbability(1), Logit(1)}) == 3
+    assert Logit(1) != Margin(1)
+    assert len({Logit(1), Margin(1), LogProbability(1), Logit(1)}) == 3
