@@ -72,7 +72,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("adversarial", ["quantized_steps", "fool"]),
     ("visualization", ["presets", "result", "batches", "visualize", "invert"]),
     ("dreaming", ["frames", "presets", "schedule", "optical_flow", "octaves", "dream", "zoom", "video"]),
-    ("sheets", ["plan", "snapshots", "cell_cache", "batching", "gallery", "differences"]),
+    ("sheets", ["blocks", "plan", "snapshots", "cell_cache", "batching", "gallery", "differences"]),
     (
         "figures",
         [

@@ -1,4 +1,4 @@
-"""Doses: a blinding as a film, dose after dose."""
+"""Dose film: a blinding as a film, dose after dose."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from dreamscope.film import writer as films
 from dreamscope.film.editing import Frames
 from dreamscope.film.writer import Film
 from dreamscope.images import Size
+from dreamscope.progress import Callback
 
 SIZE = Size(1280, 720)
 MOST_PHOTOS = 12
@@ -55,7 +56,7 @@ def film(
     path: str | Path,
     *,
     fps: str | float | Fraction = 24,
-    report: Callable[[int, int], None] | None = None,
+    callback: Callback | None = None,
 ) -> Film:
     """Film a network going blind: what it takes photos of the class for, the more of its channels are gone.
 
@@ -70,8 +71,8 @@ def film(
         ``.mp4``, ``.webm`` or ``.gif``, written whole or not at all, with the recipe inside.
     fps
         Frames a second.
-    report
-        Called after each frame with its number, from 1, and how many there are.
+    callback
+        Called after each frame.
 
     Raises
     ------
@@ -83,7 +84,9 @@ def film(
     # Two fade into each other; those before are not shown again (but in a GIF, which is gone through twice).
     draw = lru_cache(maxsize=2)(lambda number: _drawn(blinding, shown, number))
     frames = _frames(blinding.course, draw, fps)
-    return films.write(frames, path, fps=fps, note=blinding.recipe.to_json() if blinding.recipe else "", report=report)
+    return films.write(
+        frames, path, fps=fps, note=blinding.recipe.to_json() if blinding.recipe else "", callback=callback
+    )
 
 
 def _frames(course: Sequence[Stage], draw: Callable[[int], Tensor], fps: Fraction) -> Frames:
@@ -170,8 +173,8 @@ def _head(page: Any, blinding: Blinding, count: int) -> None:
     what = f"Photos of {blinding.label}"
     _text(page, _LEFT, 44, _cut(what, _RIGHT - _LEFT, 22, bold=True), 22, weight="bold")
     some = f"{count} of {total}: " if count < total else ""
-    told = f"{some}what {name} takes them for, and how sure it is"
-    _text(page, _LEFT, 71, _cut(told, _RIGHT - 220 - _LEFT, 14), 14, color=_FAINT)
+    heading = f"{some}what {name} takes them for, and how sure it is"
+    _text(page, _LEFT, 71, _cut(heading, _RIGHT - 220 - _LEFT, 14), 14, color=_FAINT)
     for x, seen, text in ((_RIGHT - 190, True, "still seen"), (_RIGHT - 78, False, "blind")):
         _mark(page, x, 66, seen=seen)
         _text(page, x + 14, 71, text, 14)
@@ -200,13 +203,13 @@ def _numbers(page: Any, blinding: Blinding, number: int) -> None:
     """Say in large letters what the charts show now."""
     stage, dose = blinding.course[number], _doses(blinding)[number]
     hits = round(dose.recall.value * dose.recall.count)
-    told = (
+    shown = (
         (str(stage.channels), f"channel{'' if stage.channels == 1 else 's'} removed", plots.INK),
         (f"{dose.recall.value:.0%}", f"recall: {hits} of {dose.recall.count}", plots.FOUND),
         (f"{round(dose.loss.value, 1) + 0.0:.1f}".replace("-", "\u2212"), "points lost elsewhere", plots.INK),
     )
     left, right = _CHARTS[0] - 40, _CHARTS[1]
-    for place, (value, text, color) in enumerate(told):
+    for place, (value, text, color) in enumerate(shown):
         x = left + place * (right - left) / 3
         _text(page, x, 72, value, 46, weight="bold", color=color)
         _text(page, x, 97, text, 13)
