@@ -76,7 +76,15 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "figures",
         [
-            *("contact_sheets", "plots", "attribution_plots", "difference_maps", "embedding_map", "exemplar_sheets"),
+            *(
+                "contact_sheets",
+                "style",
+                "plots",
+                "attribution_plots",
+                "difference_maps",
+                "embedding_map",
+                "exemplar_sheets",
+            ),
             "sheet_picture",
         ],
     ),

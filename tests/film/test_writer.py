@@ -235,3 +235,13 @@ def test_no_note(tmp_path: Path) -> None:
     (tmp_path / "b.gif").write_bytes(b"no gif")
     with pytest.raises(DreamscopeError, match="is not a GIF"):
         writer.read_note(tmp_path / "b.gif")
+
+
+@pytest.mark.parametrize(("suffix", "element"), [(".mp4", "<video"), (".webm", "<video"), (".gif", "<img")])
+def test_a_notebook_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, element: str) -> None:
+    made = writer.write([torch.rand(1, 3, 16, 16)] * 2, tmp_path / f"a{suffix}")
+    assert made._repr_html_().startswith(element)
+    assert f"/{suffix[1:]};base64," in made._repr_html_()
+    monkeypatch.setattr(writer, "EMBEDDED", 10)
+    assert "base64" not in made._repr_html_()
+    assert f"a{suffix}" in made._repr_html_()

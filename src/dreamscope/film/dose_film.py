@@ -18,7 +18,7 @@ from dreamscope.dissection.blind import Blinding
 from dreamscope.dissection.dose_response import Dose, Stage
 from dreamscope.dissection.intervals import Estimate
 from dreamscope.errors import DreamscopeError
-from dreamscope.figures import plots
+from dreamscope.figures import plots, style
 from dreamscope.figures.contact_sheets import TEXT, shortened
 from dreamscope.film import editing
 from dreamscope.film import writer as films
@@ -149,13 +149,13 @@ def _drawn(blinding: Blinding, shown: Sequence[_Shown], number: int) -> Tensor:
     """Draw one stage as an image."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    look = {
+    look: dict[str, Any] = {
         "figure.constrained_layout.use": False,
         "font.size": _points(14),
         "axes.titlesize": _points(14),
         "figure.dpi": _DPI,
     }
-    with plots.canvas(SIZE.width / _DPI, SIZE.height / _DPI, **look) as figure:
+    with style.canvas(SIZE.width / _DPI, SIZE.height / _DPI, **look) as figure:
         page = figure.add_axes((0, 0, 1, 1), xlim=(0, SIZE.width), ylim=(SIZE.height, 0))
         page.set_axis_off()
         _head(page, blinding, len(shown))
@@ -185,7 +185,7 @@ def _photo(page: Any, blinding: Blinding, each: _Shown, number: int) -> None:
 
     answer = blinding.course[number].predictions[each.place]
     seen = answer.top[0] == blinding.scores.class_index
-    color = plots.FOUND if seen else plots.RANDOM
+    color = style.FOUND if seen else style.RANDOM
     picture = each.seen if seen else each.blind
     side = len(picture)
     page.imshow(picture, extent=(each.left, each.left + side, each.top + side, each.top), interpolation="nearest")
@@ -204,9 +204,9 @@ def _numbers(page: Any, blinding: Blinding, number: int) -> None:
     stage, dose = blinding.course[number], _doses(blinding)[number]
     hits = round(dose.recall.value * dose.recall.count)
     shown = (
-        (str(stage.channels), f"channel{'' if stage.channels == 1 else 's'} removed", plots.INK),
-        (f"{dose.recall.value:.0%}", f"recall: {hits} of {dose.recall.count}", plots.FOUND),
-        (f"{round(dose.loss.value, 1) + 0.0:.1f}".replace("-", "\u2212"), "points lost elsewhere", plots.INK),
+        (str(stage.channels), f"channel{'' if stage.channels == 1 else 's'} removed", style.INK),
+        (f"{dose.recall.value:.0%}", f"recall: {hits} of {dose.recall.count}", style.FOUND),
+        (f"{round(dose.loss.value, 1) + 0.0:.1f}".replace("-", "\u2212"), "points lost elsewhere", style.INK),
     )
     left, right = _CHARTS[0] - 40, _CHARTS[1]
     for place, (value, text, color) in enumerate(shown):
@@ -214,7 +214,7 @@ def _numbers(page: Any, blinding: Blinding, number: int) -> None:
         _text(page, x, 72, value, 46, weight="bold", color=color)
         _text(page, x, 97, text, 13)
     if stage.chosen:
-        _text(page, left, 115, "the chosen number", 13, weight="bold", color=plots.FOUND)
+        _text(page, left, 115, "the chosen number", 13, weight="bold", color=style.FOUND)
 
 
 def _charts(figure: Any, blinding: Blinding, number: int) -> None:
@@ -228,10 +228,10 @@ def _charts(figure: Any, blinding: Blinding, number: int) -> None:
     for axes, what in ((upper, "recall"), (lower, "loss")):
         plots.curve(axes, doses, what, color=_LINE)
         plots.bar(axes, blinding.random, what)
-        plots.curve(axes, doses[: number + 1], what, color=plots.FOUND, label="channels found")
-        axes.plot(*axes.lines[-1].get_xydata()[-1:].T, "o", color=plots.FOUND, markersize=9, zorder=3.5)
+        plots.curve(axes, doses[: number + 1], what, color=style.FOUND, label="channels found")
+        axes.plot(*axes.lines[-1].get_xydata()[-1:].T, "o", color=style.FOUND, markersize=9, zorder=3.5)
         if chosen is not None:
-            axes.axvline(chosen, color=plots.INK, linewidth=0.8, zorder=1)
+            axes.axvline(chosen, color=style.INK, linewidth=0.8, zorder=1)
         axes.grid(axis="y")
         _doubling(axes, [dose.channels for dose in (*doses, blinding.random)])
     upper.set(ylim=(-4, 104), yticks=range(0, 101, 25))
@@ -267,7 +267,7 @@ def _doses(blinding: Blinding) -> list[Dose]:
 
 def _mark(page: Any, x: float, y: float, *, seen: bool) -> None:
     """Draw a filled circle for what is seen and a hollow one for what is not: not only the colour tells."""
-    fill, edge = (plots.FOUND, plots.FOUND) if seen else ("none", plots.RANDOM)
+    fill, edge = (style.FOUND, style.FOUND) if seen else ("none", style.RANDOM)
     page.plot([x], [y], "o", markersize=_points(11), markerfacecolor=fill, markeredgecolor=edge, markeredgewidth=1.6)
 
 

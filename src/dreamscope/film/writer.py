@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,9 @@ FORMATS = (".mp4", ".webm", ".gif")
 
 TICK = Fraction(1, 90_000)
 """Seconds that times are whole numbers of where nothing else is said."""
+
+EMBEDDED = 8_000_000
+"""Bytes of the largest film that becomes part of a notebook."""
 
 PALETTE_SAMPLES = 48
 """Frames, spread over the film, that a GIF's one palette is made from."""
@@ -66,6 +71,16 @@ class Film:
     added: Size
     count: int
     fps: Fraction
+
+    def _repr_html_(self) -> str:
+        """Show it in a notebook: inside the page if it is small, else by its name."""
+        if not self.path.is_file() or self.path.stat().st_size > EMBEDDED:
+            return f"<p><code>{escape(str(self.path))}</code>: {self.count} frames, {self.size}</p>"
+        kind = self.path.suffix.lower().removeprefix(".")
+        data = b64encode(self.path.read_bytes()).decode()
+        if kind == "gif":
+            return f'<img alt="" src="data:image/gif;base64,{data}">'
+        return f'<video controls loop muted src="data:video/{kind};base64,{data}"></video>'
 
 
 def ensure_format(path: str | Path) -> str:
