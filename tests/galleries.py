@@ -21,10 +21,10 @@ def gallery_of_colors(model: Classifier, tmp_path: Path) -> Gallery:
     folder = tmp_path / "cells"
     settings = {"preset": "plain", "steps": 0, "size": 40}
     found = gallery(plan("layers", [model], ["gray"], at=["0", "1", "2", "3"], **settings), folder=folder)
-    shown = list(found.shown)
+    shown = list(found.cells)
     for number, color in enumerate(COLORS):
         images.write(torch.tensor(color).view(1, 3, 1, 1).expand(1, 3, 30, 40), folder / f"{number}.png")
         shown[number] = replace(shown[number], path=folder / f"{number}.png")
     shown[1] = replace(shown[1], label=NASTY, note=NASTY)
     shown[3] = replace(shown[3], path=None, note="not finite")
-    return replace(found, shown=tuple(shown), recipe=replace(found.recipe, inputs={"image": NASTY}))
+    return replace(found, cells=tuple(shown), recipe=replace(found.recipe, inputs={"image": NASTY}))

@@ -72,11 +72,19 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("adversarial", ["quantized_steps", "fool"]),
     ("visualization", ["presets", "result", "batches", "visualize", "invert"]),
     ("dreaming", ["frames", "presets", "schedule", "optical_flow", "octaves", "dream", "zoom", "video"]),
-    ("sheets", ["plan", "snapshots", "cell_cache", "batching", "gallery", "differences"]),
+    ("sheets", ["blocks", "plan", "snapshots", "cell_cache", "batching", "gallery", "differences"]),
     (
         "figures",
         [
-            *("contact_sheets", "plots", "attribution_plots", "difference_maps", "embedding_map", "exemplar_sheets"),
+            *(
+                "contact_sheets",
+                "style",
+                "plots",
+                "attribution_plots",
+                "difference_maps",
+                "embedding_map",
+                "exemplar_sheets",
+            ),
             "sheet_picture",
         ],
     ),

@@ -103,7 +103,7 @@ BAD = [
     (["dissect", "red", *CONTROLS, "--class", "rad"], "no class 'rad' in planted; did you mean 'red'?"),
     (["dissect", "red", *CONTROLS, "--method", "all"], "no method 'all'"),
     (["dissect", "red", *CONTROLS, "-o", "scores.txt"], "this is a .json file"),
-    (["dissect", "red", *CONTROLS, "--plot", "scores.jpg"], "this is a .png file"),
+    (["dissect", "red", *CONTROLS, "--plot", "scores.gif"], "a plot ends in .png, .svg, .pdf"),
     (["dissect", "red", *CONTROLS, "-o", "nowhere/scores.json"], "there is no folder 'nowhere'"),
     (["dissect", "one", *CONTROLS], "1 readable photo of the targets"),
     (["blind", "one", *CONTROLS, "--class", "red"], "at least 3 are needed"),

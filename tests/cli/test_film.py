@@ -23,8 +23,8 @@ SHORT = (*TINY, "--at", "2", "--steps", 1, "--octaves", 1)
 def test_a_command_is_filmed_if_asked(vgg: Classifier, tmp_path: Path) -> None:
     seen = []
     for out in (None, str(tmp_path / "a.mp4")):
-        with recorded.filmed(out, every=2, fps="10", report=seen.append) as made:
-            result = dream(vgg, filmed.photo(32, 48), "features.3", octaves=1, steps=5, callback=made.report)
+        with recorded.filmed(out, every=2, fps="10", callback=seen.append) as made:
+            result = dream(vgg, filmed.photo(32, 48), "features.3", octaves=1, steps=5, callback=made.callback)
             made.of(result.recipe)
     assert len(seen) == 10
     # Steps 1, 3 and 5, and a second of the last.

@@ -39,13 +39,16 @@ def there(folder: Path) -> set[str]:
 
 def test_a_sheet_in_one_line(run: Callable, folder: Path, photo: Path) -> None:
     before = there(folder)
-    ran = run("sheet", "photo.png", "--over", "layers", *QUICK)
+    ran = run("sheet", "photo.png", "--over", "layers", "--at", "*", *QUICK)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("photo.png, tiny, classic, over layers: 4 cells, 4 of them made now, ")
     assert there(folder) - before == {"photo-layers.png", "photo-layers.html", "photo-layers.cells"}
     assert len(list((folder / "photo-layers.cells").iterdir())) == 4
     assert images.read(folder / "photo-layers.png").shape[3] > 2 * 48
-    assert run("sheet", "photo.png", "--over", "layers", *QUICK).code == 0
+    # Without --at, its blocks, or what comes before the next convolution in a plain stack.
+    ran = run("sheet", "photo.png", "--over", "layers", *QUICK)
+    assert (ran.code, ran.err) == (0, "Over the 2 blocks of tiny; --at '*' takes all 4 layers.\n")
+    assert " 2 cells, 2 of them made now, " in ran.out
     assert (folder / "photo-layers-2.png").exists()
 
 
@@ -106,7 +109,7 @@ def test_sets_from_a_file(run: Callable, folder: Path, photo: Path) -> None:
 def test_a_dreams_recipe_on_every_layer(run: Callable, folder: Path, photo: Path) -> None:
     words = ("--loss", "gram", "--seed", 7, "--guide", photo, "--size", 32)
     assert run("dream", "photo.png", *QUICK, *words, "--at", "0", "-o", "d.png").code == 0
-    found = told("photo.png", "--recipe", "d.png", *TINY[:2], "--over", "layers", "-o", "a.png", run=run)
+    found = told("photo.png", "--recipe", "d.png", *TINY[:2], "--over", "layers", "--at", "*", "-o", "a.png", run=run)
     assert [cell["label"] for cell in found["cells"]] == ["0", "1", "2", "3"]
     assert Path(found["cells"][0]["file"]).read_bytes() == (folder / "d.png").read_bytes()
     found = told(
@@ -138,7 +141,7 @@ def test_differences(run: Callable, folder: Path, photo: Path) -> None:
 
 
 def test_taken_up_where_it_was(run: Callable, folder: Path, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ("sheet", "photo.png", "--over", "layers", *QUICK, "-o")
+    words = ("sheet", "photo.png", "--over", "layers", "--at", "*", *QUICK, "-o")
     assert run(*words, "whole.png").code == 0
     calls: list[object] = []
 
@@ -230,15 +233,18 @@ BAD = {
         "two of the models are the same",
     ),
     "output folder": (["photo.png", "--over", "layers", "-o", "no/a.png"], "there is no folder 'no'"),
-    "output format": (["photo.png", "--over", "layers", "-o", "a.jpg"], "a sheet is a .png"),
+    "output format": (["photo.png", "--over", "layers", "-o", "a.jpg"], "a sheet is a .png or .webp"),
     "output is input": (["photo.png", "--over", "layers", "-o", "photo.png"], "is an input"),
     "page is a folder": (["photo.png", "--over", "layers", "-o", "taken.png"], "'taken.html': it is a folder"),
-    "cells are a file": (["photo.png", "--over", "layers", "-o", "full.png"], "'full.cells': it is a file"),
+    "cells are a file": (
+        ["photo.png", "--over", "layers", "--at", "*", "-o", "full.png"],
+        "'full.cells': it is a file",
+    ),
     "guide": (["photo.png", "--over", "layers", "--guide", "nowhere.png"], "no such picture"),
-    "filter": (["photo.png", "--over", "layers", "--filter", "x"], "no filter 'x'"),
+    "filter": (["photo.png", "--over", "layers", "--at", "*", "--filter", "x"], "no filter 'x'"),
     "no recipe": (["photo.png", "--over", "layers", "--recipe", "photo.png"], "holds no dreamscope recipe"),
     "pair": (["photo.png", "--over", "layers", "--between", "0-1"], "expected A..B"),
-    "unknown pair": (["photo.png", "--over", "layers", "--between", "0..9"], "no cell '9' to compare"),
+    "unknown pair": (["photo.png", "--over", "layers", "--at", "*", "--between", "0..9"], "no cell '9' to compare"),
 }
 
 

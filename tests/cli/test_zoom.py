@@ -10,7 +10,7 @@ import pytest
 
 from dreamscope import images
 from dreamscope.film import writer
-from dreamscope.film.frame_store import Reel
+from dreamscope.film.frame_store import FrameStore
 from dreamscope.film.reader import Clip
 from dreamscope.recipes import Recipe
 
@@ -84,16 +84,16 @@ def test_interrupted_it_plays_and_the_same_command_goes_on(
 ) -> None:
     line = ("zoom", "sample:china", *SHORT, "--seconds", 0.5, "--size", "64x48")
     assert run(*line, "-o", "whole.mp4").code == 0
-    real = Reel.add
+    real = FrameStore.add
 
-    def stopping(self: Reel, *given: object) -> None:
+    def stopping(self: FrameStore, *given: object) -> None:
         real(self, *given)  # type: ignore[arg-type]
         if len(self) == 5:
             raise KeyboardInterrupt
 
     for name, words in (("china-zoom.mp4", ()), ("given.gif", ("-o", "given.gif"))):
         with monkeypatch.context() as patched:
-            patched.setattr(Reel, "add", stopping)
+            patched.setattr(FrameStore, "add", stopping)
             ran = run(*line, *words)
         assert ran.code == 130
         assert ran.err == (

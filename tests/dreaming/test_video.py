@@ -163,7 +163,7 @@ def test_interrupted_and_gone_on_with(vgg: Classifier, tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted):
-        frame_store.make(tmp_path / "a.mp4", plan, report=stop, **options)
+        frame_store.make(tmp_path / "a.mp4", plan, callback=stop, **options)
     assert len(filmed.decoded(tmp_path / "a.mp4")) == 5
     frame_store.make(tmp_path / "a.mp4", plan, **options)
     assert (tmp_path / "a.mp4").read_bytes() == whole.read_bytes()

@@ -50,7 +50,7 @@ def test_the_ranking_is_a_picture(tmp_path: Path, methods: tuple[str, ...], top:
     assert [name for name in os.listdir(tmp_path) if name.startswith(".")] == []
 
 
-@pytest.mark.parametrize(("name", "top"), [("ranking.jpg", 4), ("no/such/ranking.png", 4), ("ranking.png", 0)])
+@pytest.mark.parametrize(("name", "top"), [("ranking.gif", 4), ("no/such/ranking.png", 4), ("ranking.png", 0)])
 def test_the_ranking_refuses(tmp_path: Path, name: str, top: int) -> None:
     with pytest.raises(DreamscopeError):
         plots.ranking(scores_of(), tmp_path / name, top)

@@ -34,5 +34,5 @@ def test_a_series_is_one_row(made: Gallery) -> None:
     series = replace(made, plan=replace(made.plan, over="steps"))
     assert sheet_picture.picture(series).shape[3] == 4 * 50 + 10
     assert sheet_picture.picture(series, columns=2).shape[3] == 2 * 50 + 10
-    many = replace(series, shown=series.shown[:3] * 3)
+    many = replace(series, cells=series.cells[:3] * 3)
     assert sheet_picture.picture(many).shape[3] < 9 * 50

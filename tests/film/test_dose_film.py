@@ -40,7 +40,7 @@ def blank(blinding: Blinding, number: int, place: int) -> Blinding:
 def test_a_film_of_all_doses(blinding: Blinding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn, steps, draw = [], [], dose_film._drawn
     monkeypatch.setattr(dose_film, "_drawn", lambda *given: drawn.append(given[2]) or draw(*given))
-    made = dose_film.film(blinding, tmp_path / "film.mp4", fps=2, report=lambda *step: steps.append(step))
+    made = dose_film.film(blinding, tmp_path / "film.mp4", fps=2, callback=lambda *step: steps.append(step))
     # 0, 1, 2 and 4 channels stay 2 frames, but the last one 4, and the 3 that were chosen 5; 4 frames between them.
     assert [stage.channels for stage in blinding.course] == [0, 1, 2, 3, 4]
     count = 2 + 2 + 2 + 5 + 4 + 4
@@ -50,7 +50,7 @@ def test_a_film_of_all_doses(blinding: Blinding, tmp_path: Path, monkeypatch: py
     assert {(frame.width, frame.height) for frame in frames} == {(1280, 720)}
     assert frames[-1].time == pytest.approx((count - 1) / 2)
     assert drawn == [0, 1, 2, 3, 4]
-    assert steps[-1] == (count, count)
+    assert steps[-1] == ("writing", count, count)
     assert writer.read_note(tmp_path / "film.mp4") == blinding.recipe.to_json()
 
 

@@ -53,7 +53,7 @@ def shown(path: Path) -> list[int]:
 @pytest.mark.parametrize("suffix", writer.FORMATS)
 def test_a_film_and_nothing_else(tmp_path: Path, suffix: str) -> None:
     plan, told = Counting(), []
-    made = frame_store.make(tmp_path / f"a{suffix}", plan, report=lambda *at: told.append(at))
+    made = frame_store.make(tmp_path / f"a{suffix}", plan, callback=lambda *at: told.append(at))
     assert shown(made.path) == list(range(10))
     assert (made.count, made.fps) == (10, 20)
     assert writer.read_note(made.path) == plan.recipe.to_json()
@@ -82,7 +82,7 @@ def test_interrupted_by_what_watches(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted):
-        frame_store.make(tmp_path / "a.mp4", Counting(), report=report)
+        frame_store.make(tmp_path / "a.mp4", Counting(), callback=report)
     plan = Counting()
     frame_store.make(tmp_path / "a.mp4", plan)
     assert plan.made == list(range(3, 10))

@@ -20,7 +20,7 @@ from dreamscope.optimize.parameterizations import Pixel
 from dreamscope.recipes import Recipe
 from dreamscope.sheets.gallery import Gallery, gallery
 from dreamscope.sheets.plan import plan
-from dreamscope.sheets.snapshots import Trail
+from dreamscope.sheets.snapshots import Snapshots
 
 HELD = round(10 * HOLD)
 WIDE, HIGH = 80, 60
@@ -39,12 +39,12 @@ def made(vgg: Classifier, tmp_path: Path) -> Gallery:
     found = gallery(
         plan("weights", [vgg], ["gray"], at=["features.1"], sets=sets, **settings), folder=tmp_path / "cells"
     )
-    for each, sign, total in zip(found.shown, (-1, 1), (2, 4), strict=True):
+    for each, sign, total in zip(found.cells, (-1, 1), (2, 4), strict=True):
         assert each.path is not None
         images.write(plain(0.5 + sign * 0.3), each.path)
-        with Trail(each.path, 1).recorded() as keep:
+        with Snapshots(each.path, 1).taken() as take:
             for number in range(1, total + 1):
-                keep(Step(number, total, (0.0,), Pixel.of(plain(0.5 + sign * 0.3 * number / (total + 1)))))
+                take(Step(number, total, (0.0,), Pixel.of(plain(0.5 + sign * 0.3 * number / (total + 1)))))
     return found
 
 
@@ -74,7 +74,7 @@ def test_the_last_frame_is_the_sheet(made: Gallery, tmp_path: Path) -> None:
     assert (last.image[..., : sheet.shape[2], : sheet.shape[3]] - sheet).abs().mean() < 0.01
 
 
-def test_a_trail_is_needed_and_made_where_it_is_missing(vgg: Classifier, image: Tensor, tmp_path: Path) -> None:
+def test_snapshots_are_needed_and_taken_where_they_are_missing(vgg: Classifier, image: Tensor, tmp_path: Path) -> None:
     photo = images.write(image, tmp_path / "photo.png")
     settings = {"values": ["plain", "classic"], "steps": 3, "octaves": 1}
     both = plan("presets", [vgg], [photo], at=["features.1"], **settings)
@@ -83,11 +83,11 @@ def test_a_trail_is_needed_and_made_where_it_is_missing(vgg: Classifier, image: 
     with pytest.raises(DreamscopeError, match="'plain' has no pictures of every 2 steps"):
         growing(found, tmp_path / "a.mp4", every=2)
     again = gallery(both, folder=folder, every=2)
-    assert all(each.fresh for each in again.shown)
+    assert all(each.fresh for each in again.cells)
     # Kept until the film is there: what was interrupted in between is not dreamt a third time.
-    assert not any(each.fresh for each in gallery(both, folder=folder, every=2).shown)
+    assert not any(each.fresh for each in gallery(both, folder=folder, every=2).cells)
     assert growing(again, tmp_path / "a.mp4", every=2, fps=10).count == 4 + HELD
-    for one, two in zip(found.shown, again.shown, strict=True):
+    for one, two in zip(found.cells, again.cells, strict=True):
         assert one.path == two.path
 
 
@@ -95,16 +95,16 @@ def test_steps_along_one_run_are_filmed_each(vgg: Classifier, image: Tensor, tmp
     photo = images.write(image, tmp_path / "photo.png")
     steps = plan("steps", [vgg], [photo], at=["features.1"], values=[1, 3], preset="plain")
     found = gallery(steps, folder=tmp_path / "cells", every=1)
-    assert [len(Trail(each.path, 1)) for each in found.shown if each.path] == [1, 3]
+    assert [len(Snapshots(each.path, 1)) for each in found.cells if each.path] == [1, 3]
     alone = gallery(steps, folder=tmp_path / "others")
-    for one, two in zip(found.shown, alone.shown, strict=True):
+    for one, two in zip(found.cells, alone.cells, strict=True):
         assert one.path is not None
         assert two.path is not None
         assert one.path.read_bytes() == two.path.read_bytes()
 
 
 def test_what_did_not_come_out_stays_empty(made: Gallery, tmp_path: Path) -> None:
-    lost = replace(made, shown=(made.shown[0], replace(made.shown[1], path=None, note="not finite")))
+    lost = replace(made, cells=(made.cells[0], replace(made.cells[1], path=None, note="not finite")))
     seen = levels(growing(lost, tmp_path / "a.mp4", fps=10).path)
     assert [light for _, light in seen] == pytest.approx([1.0] * len(seen), abs=0.02)
     with pytest.raises(DreamscopeError, match="1 dreams can't fade"):
@@ -141,8 +141,8 @@ def test_many_side_by_side_are_made_small(made: Gallery, tmp_path: Path, monkeyp
     assert growing(made, tmp_path / "a.gif", fps=10).size.width == 2 * (WIDE + GAP) + GAP
     monkeypatch.setattr(sheet_film, "WIDEST", 120)
     monkeypatch.setattr(sheet_film, "SMALLEST", 40)
-    for each in made.shown:
+    for each in made.cells:
         assert each.path is not None
-        with Trail(each.path, 1).recorded() as keep:
-            keep(Step(1, 1, (0.0,), Pixel.of(plain(0.5))))
+        with Snapshots(each.path, 1).taken() as take:
+            take(Step(1, 1, (0.0,), Pixel.of(plain(0.5))))
     assert growing(made, tmp_path / "b.gif", fps=10).size.width <= 120

@@ -25,10 +25,10 @@ SUFFIXES = [".mp4", ".webm", ".gif"]
 def test_what_goes_in_comes_out(tmp_path: Path, suffix: str) -> None:
     frames = filmed.panning(10)
     path = tmp_path / f"a{suffix}"
-    told: list[tuple[int, int]] = []
-    made = writer.write(frames, path, fps=20, note=NOTE, report=lambda *at: told.append(at))
+    seen: list[tuple[str, int, int]] = []
+    made = writer.write(frames, path, fps=20, note=NOTE, callback=lambda *at: seen.append(at))
     assert (made.path, str(made.size), made.count, made.fps) == (path, "64x48", 10, 20)
-    assert told == [(n, 10) for n in range(1, 11)]
+    assert seen == [("writing", n, 10) for n in range(1, 11)]
     pictures = filmed.decoded(path)
     assert [(p.width, p.height) for p in pictures] == [(64, 48)] * 10
     if suffix != ".gif":
@@ -53,7 +53,7 @@ def test_the_rate_is_exact(tmp_path: Path, fps: str) -> None:
         assert stream.codec_context.profile == "High"
 
 
-def test_what_players_are_told(tmp_path: Path) -> None:
+def test_what_players_read(tmp_path: Path) -> None:
     path = writer.write(filmed.counted(3), tmp_path / "a.mp4").path
     frame = filmed.decoded(path)[0]
     # BT.709, 16 to 235.
@@ -235,3 +235,13 @@ def test_no_note(tmp_path: Path) -> None:
     (tmp_path / "b.gif").write_bytes(b"no gif")
     with pytest.raises(DreamscopeError, match="is not a GIF"):
         writer.read_note(tmp_path / "b.gif")
+
+
+@pytest.mark.parametrize(("suffix", "element"), [(".mp4", "<video"), (".webm", "<video"), (".gif", "<img")])
+def test_a_notebook_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, element: str) -> None:
+    made = writer.write([torch.rand(1, 3, 16, 16)] * 2, tmp_path / f"a{suffix}")
+    assert made._repr_html_().startswith(element)
+    assert f"/{suffix[1:]};base64," in made._repr_html_()
+    monkeypatch.setattr(writer, "EMBEDDED", 10)
+    assert "base64" not in made._repr_html_()
+    assert f"a{suffix}" in made._repr_html_()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamscope.errors import DreamscopeError
-from dreamscope.models.relu_rules import redirected, deconvolved, ensure_only_rectifiers, guided
+from dreamscope.models.relu_rules import deconvolved, ensure_only_rectifiers, guided, redirected
 from dreamscope.optimize.folding import _Clamp
 
 KINDS = [

@@ -46,7 +46,7 @@ def test_every_picture_is_there_with_its_recipe(made: Gallery, tmp_path: Path) -
         assert (picture.mean((2, 3))[0] - torch.tensor(color)).abs().max() < 0.02
     assert page.texts["figcaption"] == "features.0" + NASTY + "features.2features.3"
     assert page.texts["small"] == "Conv2d" + NASTY + "MaxPool2dnot finite"
-    recipes = [*(each.recipe for each in made.shown), made.recipe]
+    recipes = [*(each.recipe for each in made.cells), made.recipe]
     assert page.texts["pre"] == "".join(each.to_json(indent=2) for each in recipes)
     assert NASTY in json.loads(recipes[-1].to_json())["dreamscope"]["inputs"]["image"]
 

@@ -52,14 +52,14 @@ def test_channels_are_dreamt_on_at_once_and_as_each_alone(
         changed = {**changed, "rate": None, "filter": "none", "loss": "norm", "jitter": 0, "natural": 0.0}
     found = channels(vgg, photo, tmp_path / "cells", **changed)
     assert batches == [5]
-    for number, each in enumerate(found.shown):
+    for number, each in enumerate(found.cells):
         alone = dream(vgg, photo, f"features.3:{number}", **{**QUICK, **changed})  # type: ignore[arg-type]
         assert each.image is not None
         assert (each.image - alone.image).abs().max() < 2 / 255
         assert each.recipe == alone.recipe
         assert each.path is not None
         assert Recipe.read(each.path) == alone.recipe
-    first, second = (each.image for each in found.shown[:2])
+    first, second = (each.image for each in found.cells[:2])
     assert first is not None
     assert second is not None
     assert not torch.equal(first, second)
@@ -70,8 +70,8 @@ def test_a_drawn_start_is_the_same_for_all(vgg: Classifier, tmp_path: Path, batc
     found = channels(vgg, "clouds", tmp_path / "cells", size=32)
     assert batches == [5]
     alone = dream(vgg, "clouds", "features.3:2", size=32, **QUICK)  # type: ignore[arg-type]
-    assert found.shown[2].image is not None
-    assert (found.shown[2].image - alone.image).abs().max() < 2 / 255
+    assert found.cells[2].image is not None
+    assert (found.cells[2].image - alone.image).abs().max() < 2 / 255
 
 
 def test_batches_have_a_bound(
@@ -87,12 +87,12 @@ def test_what_is_missing_comes_out_as_it_would_have(
     vgg: Classifier, photo: Path, tmp_path: Path, batches: list[int]
 ) -> None:
     found = channels(vgg, photo, tmp_path / "cells")
-    paths = [each.path for each in found.shown if each.path is not None]
+    paths = [each.path for each in found.cells if each.path is not None]
     before = [path.read_bytes() for path in paths]
     paths[1].unlink()
     kept = paths[0].stat().st_mtime_ns
     again = channels(vgg, photo, tmp_path / "cells")
-    assert [each.fresh for each in again.shown] == [False, True, False, False, False]
+    assert [each.fresh for each in again.cells] == [False, True, False, False, False]
     assert [path.read_bytes() for path in paths] == before
     assert paths[0].stat().st_mtime_ns == kept
     assert batches == [5, 5]
@@ -115,7 +115,7 @@ def test_other_layers_are_other_batches(vgg: Classifier, photo: Path, tmp_path: 
 def test_what_is_told_grows_to_the_end(vgg: Classifier, photo: Path, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     made = plan("channels", [vgg], [photo], at=["features.3:0-4"], **QUICK)
-    gallery(made, folder=tmp_path / "cells", report=lambda _what, done, total: told.append((done, total)))
+    gallery(made, folder=tmp_path / "cells", callback=lambda _what, done, total: told.append((done, total)))
     assert {total for _, total in told} == {5 * 4}
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert told[-1][0] == 20
@@ -127,4 +127,4 @@ def test_cells_of_their_own_are_not_read_to_be_grouped(
 ) -> None:
     made = plan("layers", [vgg], [photo], at=["features.1", "features.3"], **QUICK)
     monkeypatch.setattr(batching, "_begun", lambda _cell: pytest.fail("read"))
-    assert all(each.fresh for each in gallery(made, folder=tmp_path / "cells").shown)
+    assert all(each.fresh for each in gallery(made, folder=tmp_path / "cells").cells)

@@ -14,6 +14,7 @@ from dreamscope.dreaming.dream import dream
 from dreamscope.errors import DreamscopeError, Interrupted
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
+from dreamscope.objectives import Objective
 from dreamscope.recipes import Recipe
 from dreamscope.sheets import batching as module
 from dreamscope.sheets.gallery import Gallery, gallery
@@ -52,7 +53,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def labels(found: Gallery) -> list[str]:
-    return [each.label for each in found.shown]
+    return [each.label for each in found.cells]
 
 
 def interrupting(after: int) -> Callable[..., None]:
@@ -69,7 +70,7 @@ def interrupting(after: int) -> Callable[..., None]:
 def test_a_cell_is_what_dream_makes(vgg: Classifier, photo: Path, by_layers: Plan, tmp_path: Path) -> None:
     found = gallery(by_layers, folder=tmp_path / "cells")
     assert labels(found) == LAYERS
-    for each, layer in zip(found.shown, LAYERS, strict=True):
+    for each, layer in zip(found.cells, LAYERS, strict=True):
         alone = dream(vgg, photo, layer, **QUICK)
         alone.save(tmp_path / "alone.png")
         assert each.path is not None
@@ -93,8 +94,8 @@ def test_so_are_those_of_other_sheets(vgg: Classifier, tmp_path: Path, over: str
     settings = {"jitter": 4, **({} if over == "steps" else {"steps": 2}), **given}
     at, sets, values = (settings.pop(name, None) for name in ("at", "sets", "values"))
     found = gallery(plan(over, [vgg], [image], at=at, sets=sets, values=values, **settings), folder=tmp_path / "cells")
-    assert len({shown.recipe.to_json() for shown in found.shown}) == len(found.shown)
-    for shown in found.shown:
+    assert len({shown.recipe.to_json() for shown in found.cells}) == len(found.cells)
+    for shown in found.cells:
         value = shown.recipe.parameters[each]
         where = {"at": vgg.default_address or ["features"], **settings, each: value}
         dream(vgg, image, where.pop("at"), **where).save(tmp_path / "alone.png")
@@ -110,7 +111,7 @@ def test_a_strip_is_one_run(vgg: Classifier, image: Tensor, tmp_path: Path, runs
     found = gallery(made, folder=tmp_path / "cells")
     assert runs == [["features.3"]]
     assert labels(found) == ["0 steps", "2 steps", "4 steps", "7 steps"]
-    for shown, steps in zip(found.shown, (0, 2, 4, 7), strict=True):
+    for shown, steps in zip(found.cells, (0, 2, 4, 7), strict=True):
         alone = dream(vgg, image, steps=steps, **settings)
         alone.save(tmp_path / "alone.png")
         assert shown.path is not None
@@ -123,7 +124,7 @@ def test_models_and_photos(vgg: Classifier, image: Tensor, tmp_path: Path) -> No
     found = gallery(plan("models", [vgg, other], [image], at=["3"], **QUICK), folder=tmp_path / "cells")
     # Their sources are the same (none): only the numbers in them differ.
     assert len(list((tmp_path / "cells").iterdir())) == 2
-    assert not found.shown[0].image.equal(found.shown[1].image)  # type: ignore[union-attr]
+    assert not found.cells[0].image.equal(found.cells[1].image)  # type: ignore[union-attr]
     assert len(found.recipe.model["models"]) == 2
     found = gallery(plan("photos", [vgg], ["gray", image, "sample:china"], size=40, **QUICK), folder=tmp_path / "p")
     assert labels(found) == ["gray", "a picture in memory", "sample:china"]
@@ -137,7 +138,7 @@ def test_the_recipe_lists_all_and_holds_no_folder(by_layers: Plan, tmp_path: Pat
     assert told.command == "sheet"
     assert told.parameters["over"] == "layers"
     assert [cell["label"] for cell in told.parameters["cells"]] == LAYERS
-    for cell, shown in zip(told.parameters["cells"], found.shown, strict=True):
+    for cell, shown in zip(told.parameters["cells"], found.cells, strict=True):
         assert Recipe(**cell["recipe"]) == shown.recipe
     assert str(tmp_path) not in found.recipe.to_json()
     assert found.title == "photo.png, Vgg, classic, over layers"
@@ -149,7 +150,7 @@ def test_what_is_there_is_not_made_again(by_layers: Plan, tmp_path: Path, runs: 
     assert len(runs) == len(there) == 4
     again = gallery(by_layers, folder=tmp_path / "cells")
     assert len(runs) == 4
-    assert [each.fresh for each in again.shown] == [False] * 4
+    assert [each.fresh for each in again.cells] == [False] * 4
     assert again.recipe == first.recipe
     assert contents(tmp_path / "cells") == there
 
@@ -160,7 +161,7 @@ def test_interrupted_and_taken_up(by_layers: Plan, tmp_path: Path, runs: list[li
     whole = gallery(by_layers, folder=tmp_path / "whole")
     runs.clear()
     with pytest.raises(KeyboardInterrupt):
-        gallery(by_layers, folder=tmp_path / "cells", report=interrupting(after))
+        gallery(by_layers, folder=tmp_path / "cells", callback=interrupting(after))
     finished = contents(tmp_path / "cells") if (tmp_path / "cells").exists() else {}
     assert len(finished) == (after + 1) // 6
     runs.clear()
@@ -174,10 +175,10 @@ def test_a_strip_that_is_interrupted_keeps_what_it_passed(vgg: Classifier, image
     made = plan("steps", [vgg], [image], values=[0, 2, 4, 9], preset="plain")
     whole = gallery(made, folder=tmp_path / "whole")
     with pytest.raises(Interrupted, match="stopped at step 5 of 9"):
-        gallery(made, folder=tmp_path / "cells", report=interrupting(5))
+        gallery(made, folder=tmp_path / "cells", callback=interrupting(5))
     assert len(contents(tmp_path / "cells")) == 3
     again = gallery(made, folder=tmp_path / "cells")
-    assert [each.fresh for each in again.shown] == [False, False, False, True]
+    assert [each.fresh for each in again.cells] == [False, False, False, True]
     assert again.recipe == whole.recipe
     assert contents(tmp_path / "cells") == contents(tmp_path / "whole")
 
@@ -188,7 +189,7 @@ def test_another_fault_in_the_middle(by_layers: Plan, tmp_path: Path) -> None:
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        gallery(by_layers, folder=tmp_path / "cells", report=report)
+        gallery(by_layers, folder=tmp_path / "cells", callback=report)
     assert len(contents(tmp_path / "cells")) == 1
 
 
@@ -213,30 +214,30 @@ def spoilt(path: Path, how: str) -> None:
 def test_a_spoilt_cell_is_made_again(by_layers: Plan, tmp_path: Path, runs: list[list[str]], how: str) -> None:
     first = gallery(by_layers, folder=tmp_path / "cells")
     there = contents(tmp_path / "cells")
-    path = first.shown[2].path
+    path = first.cells[2].path
     assert path is not None
     spoilt(path, how)
     assert contents(tmp_path / "cells") != there
     runs.clear()
     again = gallery(by_layers, folder=tmp_path / "cells")
     assert runs == [["features.3"]]
-    assert [each.fresh for each in again.shown] == [False, False, True, False]
+    assert [each.fresh for each in again.cells] == [False, False, True, False]
     assert contents(tmp_path / "cells") == there
 
 
 def test_no_flipped_bit_gets_through(vgg: Classifier, photo: Path, tmp_path: Path) -> None:
     made = plan("layers", [vgg], [photo], at=["features.0"], **QUICK)
     first = gallery(made, folder=tmp_path / "cells")
-    path, draw = first.shown[0].path, random.Random(0)
+    path, draw = first.cells[0].path, random.Random(0)
     assert path is not None
-    content, picture = path.read_bytes(), first.shown[0].image
+    content, picture = path.read_bytes(), first.cells[0].image
     for _ in range(40):
         place = draw.randrange(len(content))
         changed = bytes([content[place] ^ (1 << draw.randrange(8))])
         path.write_bytes(content[:place] + changed + content[place + 1 :])
         again = gallery(made, folder=tmp_path / "cells")
-        assert again.shown[0].image is not None
-        assert again.shown[0].image.equal(picture)
+        assert again.cells[0].image is not None
+        assert again.cells[0].image.equal(picture)
 
 
 def test_other_settings_are_other_cells(vgg: Classifier, photo: Path, tmp_path: Path, runs: list[list[str]]) -> None:
@@ -261,30 +262,30 @@ def test_a_cell_that_becomes_infinite_leaves_the_others(image: Tensor, tmp_path:
     settings = {"preset": "plain", "rate": 1e-3, "steps": 3}
     made = plan("weights", [model], [image], at=["conv"], sets=sets, **{**settings, "rate": 1e9})
     found = gallery(made, folder=tmp_path / "cells")
-    assert [each.path is None for each in found.shown] == [False, True, False]
-    assert found.shown[1].image is None
-    assert "not finite at step 1" in found.shown[1].note
-    assert found.shown[1].recipe.parameters["at"] == ["1e+38*conv"]
+    assert [each.path is None for each in found.cells] == [False, True, False]
+    assert found.cells[1].image is None
+    assert "not finite at step 1" in found.cells[1].note
+    assert found.cells[1].recipe.parameters["at"] == ["1e+38*conv"]
     assert len(contents(tmp_path / "cells")) == 2
 
 
 def test_progress_counts_what_is_left_to_do(by_layers: Plan, tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
-    gallery(by_layers, folder=tmp_path / "cells", report=lambda *each: told.append(each))
+    gallery(by_layers, folder=tmp_path / "cells", callback=lambda *each: told.append(each))
     assert {total for _, _, total in told} == {16}
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
-    assert told[0] == ("features.0 (1 of 4)", 0, 16)
-    assert told[-1] == ("features.4 (4 of 4)", 16, 16)
+    assert told[0] == ("dreaming", 0, 16)
+    assert told[-1] == ("dreaming", 16, 16)
     next((tmp_path / "cells").iterdir()).unlink()
     told.clear()
-    gallery(by_layers, folder=tmp_path / "cells", report=lambda *each: told.append(each))
+    gallery(by_layers, folder=tmp_path / "cells", callback=lambda *each: told.append(each))
     assert told[-1][1:] == (4, 4)
 
 
 def test_progress_of_octaves_that_are_too_small(vgg: Classifier, photo: Path, tmp_path: Path) -> None:
     told: list[int] = []
     made = plan("layers", [vgg], [photo], at=["0"], preset="classic", steps=3)
-    gallery(made, folder=tmp_path / "cells", report=lambda _what, done, total: told.append(done * 100 // total))
+    gallery(made, folder=tmp_path / "cells", callback=lambda _what, done, total: told.append(done * 100 // total))
     # Four octaves were planned, one is large enough.
     assert told == [0, 33, 66, 100, 100]
 
@@ -292,7 +293,7 @@ def test_progress_of_octaves_that_are_too_small(vgg: Classifier, photo: Path, tm
 def test_before(vgg: Classifier, photo: Path, tmp_path: Path) -> None:
     made = plan("layers", [vgg], [photo], at=LAYERS[:2], **{**QUICK, "steps": 0})
     found = gallery(made, folder=tmp_path / "cells")
-    for before, shown in zip(found.before, found.shown, strict=True):
+    for before, shown in zip(found.before, found.cells, strict=True):
         assert before.equal(images.read(photo))
         assert shown.image is not None
         assert before.equal(shown.image)
@@ -318,3 +319,62 @@ def test_refused_before_anything_is_written(vgg: Classifier, photo: Path, tmp_pa
         with pytest.raises(DreamscopeError, match=message):
             gallery(plan("photos", [vgg], pictures, **{**QUICK, **settings}), folder=where)
         assert sorted(tmp_path.iterdir()) == before
+
+
+def test_without_a_folder_pictures_are_held(vgg: Classifier, by_layers: Plan, tmp_path: Path) -> None:
+    cached, held = gallery(by_layers, folder=tmp_path / "cells"), gallery(by_layers)
+    assert held.recipe == cached.recipe
+    for one, two in zip(cached.cells, held.cells, strict=True):
+        assert two.path is None
+        assert not two.diverged
+        assert images.to_8_bits(two.image).equal(one.image)  # type: ignore[arg-type]
+    with pytest.raises(DreamscopeError, match="give a folder"):
+        gallery(by_layers, every=2)
+
+
+def test_ones_own_pieces_are_dreamt_but_not_cached(vgg: Classifier, image: Tensor, tmp_path: Path) -> None:
+    folder, flip = tmp_path / "cells", lambda image: image.flip(3)
+    flipped = plan("layers", [vgg], [image], at=LAYERS[:2], transform=[flip], **QUICK)
+    with pytest.raises(DreamscopeError, match=r"transform can't be written in a recipe.*recipe=False"):
+        gallery(flipped, folder=folder)
+    assert not folder.exists()
+    found = gallery(flipped, folder=folder, recipe=False)
+    assert found.recipe is None
+    assert not folder.exists()
+    for each, layer in zip(found.cells, LAYERS, strict=False):
+        assert each.recipe is None
+        alone = dream(vgg, image, layer, transform=[flip], recipe=False, **QUICK)
+        assert alone.image.equal(each.image)  # type: ignore[arg-type]
+
+
+def test_an_own_objective_and_photos_of_any_kind(vgg: Classifier, image: Tensor, tmp_path: Path) -> None:
+    brightest = Objective.of(lambda seen: seen["features.3"].amax((1, 2, 3)), layers="features.3")
+    pictures = [images.to_pil(image), image, (image[0].permute(1, 2, 0) * 255).byte().numpy()]
+    made = plan("photos", [vgg], pictures, at=brightest, **QUICK)
+    found = gallery(made, folder=tmp_path / "cells", recipe=False)
+    assert len({each.label for each in found.cells}) == 3
+    assert all(each.image is not None for each in found.cells)
+    assert "own objective" in found.title
+    with pytest.raises(DreamscopeError, match="needs addresses"):
+        plan("layers", [vgg], [image], at=brightest)
+
+
+def test_transforms_by_name_are_cached(vgg: Classifier, image: Tensor, tmp_path: Path, runs: list[list[str]]) -> None:
+    made = plan("layers", [vgg], [image], at=["0"], transform=["rotate:5"], **QUICK)
+    for _ in range(2):
+        assert gallery(made, folder=tmp_path / "cells").recipe is not None
+    assert len(runs) == 1
+
+
+def test_a_notebook_shows_it(by_layers: Plan) -> None:
+    page = gallery(by_layers)._repr_html_()
+    assert page.count("<img") == 4
+    assert "features.0" in page
+    assert "photo.png, Vgg, classic, over layers" in page
+
+
+def test_progress_shows_a_bar_and_still_calls_back(by_layers: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    stages: set[tuple[str, int]] = set()
+    gallery(by_layers, progress=True, callback=lambda stage, _done, total: stages.add((stage, total)))
+    # One stage and one total, or the time left would begin anew with each cell.
+    assert stages == {("dreaming", 16)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -133,8 +132,8 @@ def blind(
     if weights is not None:
         weight_export.export(blinding.model, weights)
     if filmed is not None:
-        with output.stages() as report:
-            dose_film.film(blinding, filmed, fps=rate, report=report and partial(report, "filming"))
+        with output.stages() as callback:
+            dose_film.film(blinding, filmed, fps=rate, callback=callback)
     output.unreadable(blinding.unreadable)
     if json:
         output.as_json(reports.as_dict(blinding))

@@ -43,7 +43,7 @@ def dissect(
         ),
     ] = None,
     out: Annotated[str | None, typer.Option("-o", "--out", metavar="OUT", help="Scores for blind: a .json.")] = None,
-    plot: Annotated[str | None, typer.Option(metavar="OUT", help="A picture of the ranking: a .png.")] = None,
+    plot: Annotated[str | None, typer.Option(metavar="OUT", help="The ranking: .png, .svg, .pdf, .jpg, .webp.")] = None,
     top: Annotated[int, typer.Option(metavar="K", min=1, help="Channels to show.")] = 20,
     seed: Seed = 0,
     json: Json = False,
@@ -51,10 +51,10 @@ def dissect(
     """Find the channels that carry a class."""
     from dreamscope.dissection.dissect import DEFAULT_METHODS
     from dreamscope.dissection.dissect import dissect as technique
-    from dreamscope.figures import plots
+    from dreamscope.figures import plots, style
 
     target = writable(out, ".json")
-    picture = writable(plot, ".png")
+    picture = None if plot is None else style.ensure_format(plot)
     model = loader()
     with output.stages() as callback:
         scores = technique(

@@ -136,9 +136,9 @@ def dream(
     with (
         output.keeping(lambda result: result.save(target)),
         output.progress("dreaming") as report,
-        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, report=report) as filming,
+        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, callback=report) as filming,
     ):
-        result = technique.dream(model, callback=filming.report, **given)
+        result = technique.dream(model, callback=filming.callback, **given)
         filming.of(result.recipe)
     result.save(target)
     if film is not None:

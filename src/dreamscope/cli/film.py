@@ -12,7 +12,7 @@ import typer
 from dreamscope.errors import DreamscopeError
 
 if TYPE_CHECKING:
-    from dreamscope.film.ascent_film import Recorder
+    from dreamscope.film.ascent_film import AscentFilm
     from dreamscope.optimize.ascent import StepCallback
     from dreamscope.recipes import Recipe
     from dreamscope.sheets.gallery import Gallery
@@ -28,15 +28,15 @@ PingPong = Annotated[bool, typer.Option("--ping-pong", help="Let the film go bac
 
 
 class Filming:
-    """What a command hands to a technique as ``report``, and tells the recipe to afterwards."""
+    """What a command hands to a technique as ``callback``, and gives the recipe to afterwards."""
 
-    def __init__(self, report: StepCallback | None, recorder: Recorder | None) -> None:
-        self.report, self._recorder = recorder or report, recorder
+    def __init__(self, callback: StepCallback | None, film: AscentFilm | None) -> None:
+        self.callback, self._film = film or callback, film
 
     def of(self, recipe: Recipe | None) -> None:
         """Put the recipe into the film, if there is one."""
-        if self._recorder is not None and recipe is not None:
-            self._recorder.note = recipe.to_json()
+        if self._film is not None and recipe is not None:
+            self._film.note = recipe.to_json()
 
 
 @contextmanager
@@ -47,26 +47,26 @@ def filmed(
     fps: str = "24",
     hold: float = 1.0,
     back: bool = False,
-    report: StepCallback | None = None,
+    callback: StepCallback | None = None,
 ) -> Iterator[Filming]:
-    """Film an ascent where `out` (``--film``) says so; `report` is called in any case.
+    """Film an ascent where `out` (``--film``) says so; `callback` is called in any case.
 
     Examples
     --------
-    >>> with show.progress("dreaming") as report, filmed(out, report=report) as filming:  # doctest: +SKIP
-    ...     result = dream(model, image, callback=filming.report)
+    >>> with show.progress("dreaming") as callback, filmed(out, callback=callback) as filming:  # doctest: +SKIP
+    ...     result = dream(model, image, callback=filming.callback)
     ...     filming.of(result.recipe)
     """
     if out is None:
-        yield Filming(report, None)
+        yield Filming(callback, None)
         return
-    from dreamscope.film.ascent_film import recording
+    from dreamscope.film.ascent_film import filming
 
-    with recording(out, every=every, fps=fps, hold=hold, back=back, report=report) as recorder:
-        yield Filming(report, recorder)
+    with filming(out, every=every, fps=fps, hold=hold, back=back, callback=callback) as film:
+        yield Filming(callback, film)
 
 
-def ensure_screening(film: str | None, fps: str, crossfade: float | None, every: int) -> None:
+def ensure_sheet_film(film: str | None, fps: str, crossfade: float | None, every: int) -> None:
     """Raise if the film can't be made as asked, before anything long begins."""
     from dreamscope.files import ensure_writable
     from dreamscope.film.sheet_film import ensure_fade
@@ -83,7 +83,9 @@ def ensure_screening(film: str | None, fps: str, crossfade: float | None, every:
         ensure_writable(film)
 
 
-def screened(found: Gallery, film: str, *, fps: str, crossfade: float | None, every: int, columns: int | None) -> Path:
+def film_of_sheet(
+    found: Gallery, film: str, *, fps: str, crossfade: float | None, every: int, columns: int | None
+) -> Path:
     """Film a gallery as asked; return where."""
     from dreamscope.film import sheet_film
 

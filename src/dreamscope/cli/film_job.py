@@ -52,8 +52,8 @@ def make(plan: Plan, target: Path, *, json: bool, **options: Any) -> None:
 
     started = time.perf_counter()
     try:
-        with output.stages() as report:
-            made = frame_store.make(target, plan, report=report, **options)
+        with output.stages() as callback:
+            made = frame_store.make(target, plan, callback=callback, **options)
     except Interrupted as stop:
         so_far = "nothing was written" if stop.result is None else f"kept the film so far: {stop.result.path}"
         output.note(f"dreamscope: {stop}; {so_far}; the same command goes on from there")
@@ -85,10 +85,10 @@ def checked(out: str | None) -> Path | None:
 
 def as_begun(out: str | None, precision: str | None) -> dict[str, Any]:
     """Go on in the precision and the tiles that a film was begun in; measured anew, they might be others."""
-    from dreamscope.film.frame_store import Reel
+    from dreamscope.film.frame_store import FrameStore
     from dreamscope.recipes import Recipe
 
-    kept = None if out is None else Reel(out).note
+    kept = None if out is None else FrameStore(out).note
     if kept is None or precision is not None:
         return {"precision": precision}
     try:
@@ -100,14 +100,14 @@ def as_begun(out: str | None, precision: str | None) -> dict[str, Any]:
 
 def target_of(out: str | None, stem: str, recipe: Recipe) -> Path:
     """Return where the film goes: as asked, or a free name, or that of the same film where it was interrupted."""
-    from dreamscope.film.frame_store import Reel
+    from dreamscope.film.frame_store import FrameStore
 
     if out is not None:
         return Path(out)
     note = recipe.to_json()
     candidates = (Path(f"{stem}{'' if n == 1 else f'-{n}'}.mp4") for n in count(1))
-    free: Callable[[Path], bool] = lambda path: not path.exists() and not Reel(path).folder.exists()  # noqa: E731
-    return next(path for path in candidates if Reel(path).note == note or free(path))
+    free: Callable[[Path], bool] = lambda path: not path.exists() and not FrameStore(path).folder.exists()  # noqa: E731
+    return next(path for path in candidates if FrameStore(path).note == note or free(path))
 
 
 def _facts(made: Film, recipe: Recipe, seconds: float) -> dict[str, Any]:

@@ -97,9 +97,9 @@ def invert(
     with (
         output.keeping(lambda found: _strip(found, target)),
         output.progress("inverting") as report,
-        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, report=report) as filming,
+        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, callback=report) as filming,
     ):
-        found = technique.invert(model, callback=filming.report, **given)
+        found = technique.invert(model, callback=filming.callback, **given)
         filming.of(found[0].recipe)
     _strip(found, target)
     if json:

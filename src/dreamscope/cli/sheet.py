@@ -14,7 +14,7 @@ import typer
 
 from dreamscope.cli import dream, output
 from dreamscope.cli.exits import INTERRUPTED
-from dreamscope.cli.film import Every, Fps, ensure_screening, screened
+from dreamscope.cli.film import Every, Fps, ensure_sheet_film, film_of_sheet
 from dreamscope.cli.options import Json, Loader, with_model
 from dreamscope.cli.replay import located, recipe_of
 from dreamscope.errors import DreamscopeError, did_you_mean, ensure_one_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dreamscope.models.classifier import Classifier
     from dreamscope.sheets.differences import Change
     from dreamscope.sheets.gallery import Gallery
+    from dreamscope.sheets.plan import Plan
 
 LARGEST_UNASKED = 512
 """Photos with a longer side than this are made smaller, unless --size says how large: a sheet is of many."""
@@ -72,7 +73,7 @@ def sheet(
             "-o",
             "--out",
             metavar="OUT",
-            help="A .png; beside it a .html to click through and OUT.cells/. NAME-WHAT.png if not given.",
+            help="A .png or .webp; beside it a .html to click through and OUT.cells/. NAME-WHAT.png if not given.",
         ),
     ] = None,
     at: Annotated[
@@ -80,7 +81,7 @@ def sheet(
         typer.Option(
             metavar="ADDRESS",
             help="[WEIGHT*]LAYER[:CHANNELS][@ROW,COL]; may be repeated. Over layers and channels each is a cell; over "
-            "layers, all if none is given.",
+            "layers, the network's blocks if none is given.",
         ),
     ] = None,
     weights_set: Annotated[
@@ -130,18 +131,18 @@ def sheet(
     from dreamscope import images
     from dreamscope.figures import difference_maps, sheet_picture
     from dreamscope.pages import sheet_page
+    from dreamscope.recipes import ensure_recipe
     from dreamscope.sheets import plan as cells
     from dreamscope.sheets.differences import changes as changes_of
-    from dreamscope.sheets.gallery import gallery
 
     started, pairs = time.perf_counter(), [_pair(text) for text in between or []]
     ensure_one_of(over, OVER, "kind of sheet")
     given = {**({} if recipe is None else _settings(recipe, over, given)), **given}
-    kept = given.pop("at", None)
+    default_at = given.pop("at", None)
     sources = _sources(pictures)
     target = Path(out) if out is not None else output.free_name(f"{output.stem_of(sources[0])}-{over}", ".png")
     written = _targets(target, differences=bool(differences or pairs))
-    ensure_screening(film, fps, crossfade, every)
+    ensure_sheet_film(film, fps, crossfade, every)
     longer = _longest_side([*sources, *(given[role] for role in ("guide", "mask") if role in given)], target)
     if size is not None:
         given["size"] = size
@@ -149,45 +150,36 @@ def sheet(
         given["size"] = LARGEST_UNASKED
         output.note(f"The longest side is {longer} pixels; dreaming at {LARGEST_UNASKED} (--size changes that).")
     folder = target.with_suffix(".cells")
+    networks = _models(loader, models, over, recipe)
     plan = cells.plan(
         over,
-        _models(loader, models, over, recipe),
+        networks,
         sources,
-        at=at or kept,
+        at=at or default_at,
         sets=cells.weights(weights_set or [], weights_file),
         values=None if values is None else [value.strip() for value in values.split(",")],
         **given,
     )
-    labels = [cell.label for cell in plan.cells]
-    for label in (label for pair in pairs for label in pair):
-        if label not in labels:
-            raise DreamscopeError(f"no cell '{label}' to compare{did_you_mean(label, labels)}")
-    try:
-        with output.stages() as report:
-            trails = film is not None and crossfade is None
-            found = gallery(plan, folder=folder, every=every if trails else None, report=report)
-    except KeyboardInterrupt as stop:
-        there = f"; finished cells are kept in '{folder}', the same command goes on from there"
-        output.note(f"dreamscope: stopped{there if folder.is_dir() else ''}")
-        raise typer.Exit(INTERRUPTED) from stop
-    if all(each.path is None for each in found.shown):
-        raise DreamscopeError(f"no cell came out: {found.shown[0].note}")
-    changes, drawn = {}, None
+    if over == "layers" and not (at or default_at):
+        count = sum(bool(layer.grid) for layer in networks[0].layers.values())
+        output.note(f"Over the {len(plan.cells)} blocks of {networks[0].name}; --at '*' takes all {count} layers.")
+    _ensure_labels(pairs, [cell.label for cell in plan.cells])
+    found = _made(plan, folder, every if film is not None and crossfade is None else None)
+    note, changes, drawn = ensure_recipe(found.recipe).to_json(), {}, None
     if differences or pairs:
         changes = changes_of(found, pairs)
         drawn = difference_maps.maps(changes, columns=columns, title=found.title)
-        note = found.recipe.to_json()
         images.write(drawn, written[2], note=note)
         images.write(difference_maps.frequencies(changes, title=found.title), written[3], note=note)
     sheet_page.write(found, written[1], changes=changes, maps=drawn)
-    images.write(sheet_picture.picture(found, columns=columns), target, note=found.recipe.to_json())
+    images.write(sheet_picture.picture(found, columns=columns), target, note=note)
     if film is not None:
-        written.append(screened(found, film, fps=fps, crossfade=crossfade, every=every, columns=columns))
+        written.append(film_of_sheet(found, film, fps=fps, crossfade=crossfade, every=every, columns=columns))
     seconds = time.perf_counter() - started
     if json:
         output.as_json(_facts(found, written, changes, seconds))
         return
-    _tell(found, written, changes, seconds)
+    _print(found, written, changes, seconds)
 
 
 def _settings(recipe: str, over: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,9 +207,11 @@ def _targets(target: Path, *, differences: bool) -> list[Path]:
     """Return where to write, found to be writable before anything long begins."""
     from dreamscope import files
 
-    if target.suffix.lower() != ".png":
-        # JPEG has no room for the recipes of many cells.
-        raise DreamscopeError(f"can't write '{target}': a sheet is a .png, with a .html of the same name beside it")
+    if target.suffix.lower() not in (".png", ".webp"):
+        raise DreamscopeError(
+            f"can't write '{target}': a sheet is a .png or .webp (JPEG has no room for the recipes of all cells), "
+            "with a .html of the same name beside it"
+        )
     names = ["-differences.png", "-frequencies.png"] if differences else []
     written = [target, target.with_suffix(".html"), *(target.with_name(target.stem + name) for name in names)]
     for path in written:
@@ -253,19 +247,41 @@ def _pair(text: str) -> tuple[str, str]:
     return first, second
 
 
-def _tell(found: Gallery, written: Sequence[Path], changes: Mapping[str, Change], seconds: float) -> None:
+def _ensure_labels(pairs: Sequence[tuple[str, str]], labels: Sequence[str]) -> None:
+    for label in (label for pair in pairs for label in pair):
+        if label not in labels:
+            raise DreamscopeError(f"no cell '{label}' to compare{did_you_mean(label, labels)}")
+
+
+def _made(plan: Plan, folder: Path, every: int | None) -> Gallery:
+    """Dream the cells; stopped on the way, say where those are that are finished."""
+    from dreamscope.sheets.gallery import gallery
+
+    try:
+        with output.stages() as callback:
+            found = gallery(plan, folder=folder, every=every, callback=callback)
+    except KeyboardInterrupt as stop:
+        there = f"; finished cells are kept in '{folder}', the same command goes on from there"
+        output.note(f"dreamscope: stopped{there if folder.is_dir() else ''}")
+        raise typer.Exit(INTERRUPTED) from stop
+    if all(each.diverged for each in found.cells):
+        raise DreamscopeError(f"no cell came out: {found.cells[0].note}")
+    return found
+
+
+def _print(found: Gallery, written: Sequence[Path], changes: Mapping[str, Change], seconds: float) -> None:
     from dreamscope.sheets.differences import BANDS
 
-    for each in found.shown:
-        if each.path is None:
+    for each in found.cells:
+        if each.diverged:
             output.note(f"{each.label}: {each.note}")
     if changes:
         shares = [[f"{100 * share:.0f}%" for share in each.shares] for each in changes.values()]
         sizes = [f"{255 * each.size:.1f}" for each in changes.values()]
         rows = [[name, size, *each] for name, size, each in zip(changes, sizes, shares, strict=True)]
         output.table(["cell", "change (of 255)", *BANDS], rows)
-    fresh = sum(each.fresh for each in found.shown)
-    print(f"{found.title}: {len(found.shown)} cells, {fresh} of them made now, {seconds:.1f} s")
+    fresh = sum(each.fresh for each in found.cells)
+    print(f"{found.title}: {len(found.cells)} cells, {fresh} of them made now, {seconds:.1f} s")
     for path in written:
         print(path)
 
@@ -273,24 +289,26 @@ def _tell(found: Gallery, written: Sequence[Path], changes: Mapping[str, Change]
 def _facts(found: Gallery, written: Sequence[Path], changes: Mapping[str, Change], seconds: float) -> dict[str, Any]:
     from dreamscope.sheets.differences import BANDS
 
-    told = {name: {"change": each.size, "energy": list(each.energy)} for name, each in changes.items()}
+    numbers = {name: {"change": each.size, "energy": list(each.energy)} for name, each in changes.items()}
     cells = [
         {
             "label": each.label,
             "note": each.note,
             "file": None if each.path is None else str(each.path),
             "made_now": each.fresh,
-            **told.get(each.label, {}),
+            **numbers.get(each.label, {}),
         }
-        for each in found.shown
+        for each in found.cells
     ]
-    labels = {each.label for each in found.shown}
+    from dreamscope.recipes import ensure_recipe
+
+    labels = {each.label for each in found.cells}
     return {
         "files": [str(path) for path in written],
         "over": found.plan.over,
         "cells": cells,
-        "between": {name: each for name, each in told.items() if name not in labels},
+        "between": {name: each for name, each in numbers.items() if name not in labels},
         "bands": list(BANDS) if changes else [],
         "seconds": round(seconds, 3),
-        "recipe": json_module.loads(found.recipe.to_json())["dreamscope"],
+        "recipe": json_module.loads(ensure_recipe(found.recipe).to_json())["dreamscope"],
     }

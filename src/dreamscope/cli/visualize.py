@@ -176,9 +176,9 @@ def visualize(
     with (
         output.keeping(lambda found: target if any(save(found)) else None),
         output.progress("visualizing") as report,
-        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, report=report) as filming,
+        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, callback=report) as filming,
     ):
-        found = technique.visualize(model, callback=filming.report, **given)
+        found = technique.visualize(model, callback=filming.callback, **given)
         filming.of(found[0].recipe)
     written = save(found)
     rows = [_facts(each, path) for each, path in zip(found, written, strict=True)]

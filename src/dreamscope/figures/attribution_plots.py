@@ -1,26 +1,23 @@
-"""Overlays: what pixels count for, over the picture, with a colour bar; several on a sheet."""
+"""Attribution plots: what pixels count for, over the picture, with a colour bar; several on a sheet."""
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from textwrap import shorten
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 
 from dreamscope import images
 from dreamscope.attribution.base import Change
 from dreamscope.attribution.result import Explanation
 from dreamscope.errors import DreamscopeError
+from dreamscope.figures import style
 from dreamscope.figures.contact_sheets import Cell, sheet
 
-INK = "#1b1f24"
-INSERTION, DELETION = "#2477d4", "#d0640f"
+INSERTION, DELETION = style.FOUND, style.COMPARED
 SCALE, SIGNED = "inferno", "RdBu_r"
 """Maps of colour: one that only grows brighter; one that parts in two at zero, red for what speaks for it."""
 
@@ -33,9 +30,8 @@ _CLIP = 0.995
 _SIDE, _BAR, _CURVES, _HEAD, _GAP = 4.0, 0.95, 3.6, 0.4, 0.1
 """Inches: the photo's width, room for the colour bar and its numbers, for the curves, for a title; between."""
 
-_STYLE = {
-    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
-    "font.family": "DejaVu Sans",
+_LOOK: dict[str, Any] = {
+    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), style.INK),
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
@@ -96,7 +92,7 @@ def overlay(explanation: Explanation, *, title: bool = True) -> Tensor:
     curves = bool(explanation.faithfulness)
     width = _GAP + _SIDE + _BAR + (_CURVES if curves else 0)
     height = max(_SIDE * proportion, 2.4 if curves else 0) + (_HEAD if title else _GAP) + _GAP
-    with _figure(width, height) as figure:
+    with style.canvas(width, height, plain=True, **_LOOK) as figure:
 
         def place(left: float, bottom: float, wide: float, high: float) -> Any:
             # In inches, so that every picture of a sheet has its photo at the same place and size.
@@ -115,9 +111,7 @@ def overlay(explanation: Explanation, *, title: bool = True) -> Tensor:
                 f"{explanation.method.name}: {explanation.targets[0]}", 95 if curves else 58, placeholder=" ..."
             )
             figure.text(_GAP / width, 1 - 0.26 / height, text, fontsize=10, parse_math=False)
-        held = io.BytesIO()
-        figure.savefig(held, format="png", dpi=100)
-    return images.read(Image.open(held))
+        return style.drawn(figure, 100)
 
 
 def limits(explanation: Explanation) -> tuple[float, float, str]:
@@ -133,17 +127,6 @@ def limits(explanation: Explanation) -> tuple[float, float, str]:
         high = high if high > low else low + 1.0
     below, above = bool(heat.min() < low), bool(heat.max() > high)
     return low, high, "both" if below and above else "min" if below else "max" if above else "neither"
-
-
-@contextmanager
-def _figure(width: float, height: float) -> Iterator[Any]:
-    """Give an empty figure of so many inches, whatever the user's own matplotlib settings are."""
-    # Without pyplot no window system is asked for, and nothing is left behind; PNG is drawn by Agg.
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
-    with style.context(["default", _STYLE]):
-        yield Figure(figsize=(width, height))
 
 
 def _map(axes: Any, bar: Any, explanation: Explanation) -> None:
@@ -180,7 +163,7 @@ def _outline(axes: Any, explanation: Explanation) -> None:
     for change, colour in zip(windows.changes[:MOST_CHANGES], _OUTLINES, strict=False):
         there = (windows.predictions == change.index).float().numpy()
         axes.contour(across, down, there, levels=[0.5], colors=[colour], linewidths=1.6)
-        handles.append(Line2D([], [], color=colour, linewidth=2, label=_told(change)))
+        handles.append(Line2D([], [], color=colour, linewidth=2, label=_named(change)))
     if handles:
         legend = axes.legend(handles=handles, title="covered there, it is", loc="lower left", fontsize=7.5)
         legend.get_title().set_fontsize(7.5)
@@ -188,7 +171,7 @@ def _outline(axes: Any, explanation: Explanation) -> None:
         legend.set_frame_on(True)
 
 
-def _told(change: Change) -> str:
+def _named(change: Change) -> str:
     return f"{shorten(change.label, 28, placeholder='...')} {change.share:.0%}".replace("$", r"\$")
 
 
@@ -201,7 +184,7 @@ def _curves(axes: Any, explanation: Explanation) -> None:
     ):
         axes.plot(shares, values, color=colour, linewidth=1.6, label=f"{name}, area {area:.3f}")
         axes.fill_between(shares, 0, values, color=colour, alpha=0.1, linewidth=0)
-    axes.set_xlabel("highest pixels shown, or taken away (%)")
+    axes.set_xlabel("highest pixels shown, or removed (%)")
     axes.set_ylabel("probability" if explanation.targets[0].is_class else "share of the activation")
     low, high = min(0.0, *curves.insertion, *curves.deletion), max(1.0, *curves.insertion, *curves.deletion)
     axes.set_xlim(0, 100)
@@ -217,10 +200,10 @@ def _note(explanation: Explanation) -> str:
     """Return what stands under a cell of a sheet."""
     if not bool(explanation.map.any()):
         return "empty: nothing speaks for it"
-    told = []
+    notes = []
     for curves in explanation.faithfulness:
-        told.append(f"insertion {curves.insertion_area:.3f}, deletion {curves.deletion_area:.3f}")
+        notes.append(f"insertion {curves.insertion_area:.3f}, deletion {curves.deletion_area:.3f}")
     if explanation.sanity:
         last = explanation.sanity[0][-1].similarity
-        told.append("random: flat" if math.isnan(last) else f"random: {last:.2f}")
-    return "; ".join(told) or f"{explanation.seconds:.1f} s"
+        notes.append("random: flat" if math.isnan(last) else f"random: {last:.2f}")
+    return "; ".join(notes) or f"{explanation.seconds:.1f} s"

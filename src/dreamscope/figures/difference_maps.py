@@ -1,21 +1,18 @@
-"""Heat maps: what dreams changed, pixel by pixel, and which of them drive which spatial frequencies."""
+"""Difference maps: what dreams changed, pixel by pixel, and which of them drive which spatial frequencies."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from dreamscope import images
 from dreamscope.errors import DreamscopeError
+from dreamscope.figures import style
 from dreamscope.figures.contact_sheets import Cell, sheet, shortened
 from dreamscope.sheets.differences import BANDS, Change
 
-INK = "#1b1f24"
 SCALE = "inferno"
 """From unchanged to changed most."""
 
@@ -66,21 +63,17 @@ def frequencies(changes: Mapping[str, Change], *, title: str = "") -> Tensor:
     Tensor
         (1, 3, H, W) in [0, 1].
     """
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
     if not changes:
         raise DreamscopeError("no changes to draw")
     shares = np.array([each.shares for each in changes.values()])
     wide, tall = _NAME + _COLUMN * len(BANDS) + 0.2, _ROW * len(shares) + 2 * _HEAD
-    with style.context(["default", {"font.family": "DejaVu Sans", "font.size": 9, "text.color": INK}]):
-        figure = Figure(figsize=(wide, tall))
+    with style.canvas(wide, tall, plain=True, **{"font.size": 9}) as figure:
         place = (_NAME / wide, _HEAD / tall, _COLUMN * len(BANDS) / wide, _ROW * len(shares) / tall)
         axes = figure.add_axes(place)
         high = max(float(shares.max()), 1e-9)
         axes.imshow(shares, cmap=SCALE, vmin=0, vmax=high, aspect="auto")
         for (row, column), share in np.ndenumerate(shares):
-            ink = INK if share > 0.62 * high else "white"
+            ink = style.INK if share > 0.62 * high else "white"
             axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=ink, fontsize=8)
         names = [shortened(name, 180) for name in changes]
         # A dollar sign would start a formula.
@@ -91,9 +84,7 @@ def frequencies(changes: Mapping[str, Change], *, title: str = "") -> Tensor:
         axes.set_xlabel("wavelength (pixels), fine to coarse")
         figure.text(0.1 / wide, 1 - 0.3 / tall, shortened(title, int(90 * wide)), fontsize=10, parse_math=False)
         figure.text(0.1 / wide, 1 - 0.55 / tall, "energy of the change in each octave (%)", parse_math=False)
-        held = io.BytesIO()
-        figure.savefig(held, format="png", dpi=110)
-    return images.read(Image.open(held))
+        return style.drawn(figure, 110)
 
 
 def _coloured(values: Tensor, top: float) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,13 +9,13 @@ from textwrap import shorten
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from dreamscope import files, images
 from dreamscope.exploration.embedding import Embedding
 from dreamscope.exploration.knn import Agreement
+from dreamscope.figures import style
+from dreamscope.recipes import note_of
 
-INK, PAPER = "#1b1f24", "#ffffff"
 COLORS = (
     *("#2477d4", "#d0640f", "#1a8f5a", "#c2397a", "#7a52c7", "#a98600", "#0f8fa3", "#8a5a3c", "#d43a3a", "#5f7f1f"),
 )
@@ -40,8 +39,6 @@ def picture(embedding: Embedding, path: str | Path) -> Path:
     DreamscopeError
         If `path` is no ``.png``, ``.jpg`` or ``.webp`` or can't be written.
     """
-    from matplotlib import style
-    from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
 
     path = Path(path)
@@ -49,16 +46,16 @@ def picture(embedding: Embedding, path: str | Path) -> Path:
     files.ensure_writable(path)
     places = np.array([(point.x, point.y) for point in embedding.points])
     side = max(np.ptp(places, axis=0).max(), 1e-9) / min(max(2 * math.sqrt(len(places)), _ACROSS[0]), _ACROSS[1])
-    chosen, told = colors(embedding), [point.label for point in embedding.points]
-    paints = [chosen.get(label or "", OTHERS) for label in told]
-    with style.context(["default", {"font.family": "DejaVu Sans", "font.size": 10, "text.color": INK}]):
-        low, high = places.min(0) - side, places.max(0) + side
-        wide, tall = np.clip((high - low) / (high - low).max(), 0.5, 1)
-        # What stands above and below takes about an inch.
-        figure = Figure(figsize=(13 * wide + 0.3, 13 * tall + 1), layout="constrained", facecolor=PAPER)
+    chosen, labels = colors(embedding), [point.label for point in embedding.points]
+    paints = [chosen.get(label or "", OTHERS) for label in labels]
+    low, high = places.min(0) - side, places.max(0) + side
+    wide, tall = np.clip((high - low) / (high - low).max(), 0.5, 1)
+    # What stands above and below takes about an inch.
+    look: dict[str, Any] = {"font.size": 10, "figure.constrained_layout.use": True, "figure.facecolor": style.PAPER}
+    with style.canvas(13 * wide + 0.3, 13 * tall + 1, plain=True, **look) as figure:
         axes = figure.subplots()
         # The rarest first, or a few of one label would vanish under many of another; those without a colour last.
-        order = sorted(range(len(told)), key=lambda number: _rarity(embedding, chosen, told[number]))
+        order = sorted(range(len(labels)), key=lambda number: _rarity(embedding, chosen, labels[number]))
         shown = _with_room(places, order, side)
         for number in shown:
             (x, y), half = places[number], side / 2
@@ -69,17 +66,15 @@ def picture(embedding: Embedding, path: str | Path) -> Path:
             )
         rest = sorted({*range(len(places))} - {*shown})
         dots = [paints[number] for number in rest]
-        axes.scatter(places[rest, 0], places[rest, 1], s=14, c=dots, edgecolors=PAPER, linewidths=0.4, zorder=4)
+        axes.scatter(places[rest, 0], places[rest, 1], s=14, c=dots, edgecolors=style.PAPER, linewidths=0.4, zorder=4)
         axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal", xticks=[], yticks=[])
         axes.spines[:].set_edgecolor(OTHERS)
         if embedding.axes is not None:
             axes.set(xlabel=embedding.axes[0], ylabel=embedding.axes[1])
         _legend(figure, embedding, chosen)
         figure.suptitle(title(embedding), x=0.01, ha="left", fontsize=13, fontweight="bold", parse_math=False)
-        held = io.BytesIO()
-        figure.savefig(held, format="png", dpi=130)
-    note = None if embedding.recipe is None else embedding.recipe.to_json()
-    return images.write(images.read(Image.open(held)), path, note=note)
+        image = style.drawn(figure, 130)
+    return images.write(image, path, note=note_of(embedding.recipe))
 
 
 def _rarity(embedding: Embedding, chosen: Mapping[str, str], label: str | None) -> float:

@@ -1,4 +1,4 @@
-"""Patchwork: sheets of exemplars, a row for each channel, and of filters."""
+"""Exemplar sheets: patches of exemplars, a row for each channel, and of filters."""
 
 from __future__ import annotations
 
@@ -45,27 +45,28 @@ def of_exemplars(
     Returns
     -------
     (Tensor, int)
-        The sheet (1, 3, H, W) in [0, 1], and how many patches are missing because their photos are gone or changed.
+        The sheet (1, 3, H, W) in [0, 1], and the number of patches left empty: their photos are not there or have
+        changed.
     """
     side = ALONE if alone else BESIDE_OTHERS
-    told = [found.of(address, least=low)[:top] for address, low in rows]
-    across = max(1, *map(len, told))
+    listed = [found.of(address, least=low)[:top] for address, low in rows]
+    across = max(1, *map(len, listed))
     cells: list[Cell] = []
-    gone = 0
-    for (address, low), exemplars, patches in zip(rows, told, _patches(found, model, rows, top), strict=True):
+    missing = 0
+    for (address, low), exemplars, patches in zip(rows, listed, _patches(found, model, rows, top), strict=True):
         name = f"{address}{' least' if low else ''}"
         for each, patch in zip(exemplars, patches, strict=True):
-            gone += patch is None
+            missing += patch is None
             shown = None if patch is None else _at_side(patch, side)
             if shown is not None and each.box == (0, 0, *found.picture):
-                shown = _marked(shown, found.windows[address.layer].share(each.place))
+                shown = _framed(shown, found.windows[address.layer].share(each.place))
             cells.append(Cell(shown, name, f"{each.value:.3g} {_shows(each.photo, model)}"))
         if not exemplars:
             cells.append(Cell(None, name, "silent in all photos"))
         cells += [Cell(None, "")] * (-len(cells) % across)
     title = f"What excites {model.name}, {found.count} photos"
     columns = math.ceil(math.sqrt(len(cells))) if alone else across
-    return sheet(cells, columns=columns, title=title, most=side), gone
+    return sheet(cells, columns=columns, title=title, most=side), missing
 
 
 def of_filters(found: Filters, scaling: str = "each") -> Tensor:
@@ -95,20 +96,20 @@ def _shows(photo: Photo, model: Classifier) -> str:
     return photo.label or photo.path.stem if truth is None else model.label(truth)
 
 
-def _marked(picture: Tensor, share: tuple[float, float, float, float] | None) -> Tensor:
+def _framed(picture: Tensor, share: tuple[float, float, float, float] | None) -> Tensor:
     """Frame the part that excites, where the channel can see the whole picture and the patch alone does not tell."""
     if share is None:
         return picture
-    marked = picture.clone()
+    framed = picture.clone()
     rows, columns = picture.shape[-2:]
     top, left, bottom, right = (round(part * side) for part, side in zip(share, (rows, columns) * 2, strict=True))
     # White around black is seen on everything.
     for inset, shade in ((0, 1.0), (1, 0.0)):
         first, last = (top + inset, left + inset), (bottom - 1 - inset, right - 1 - inset)
         if first[0] < last[0] and first[1] < last[1]:
-            marked[..., [first[0], last[0]], first[1] : last[1] + 1] = shade
-            marked[..., first[0] : last[0] + 1, [first[1], last[1]]] = shade
-    return marked
+            framed[..., [first[0], last[0]], first[1] : last[1] + 1] = shade
+            framed[..., first[0] : last[0] + 1, [first[1], last[1]]] = shade
+    return framed
 
 
 def _at_side(picture: Tensor, side: int) -> Tensor:

@@ -5,70 +5,44 @@ from __future__ import annotations
 import io
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from dreamscope import files
 from dreamscope.dissection.blind import Blinding
 from dreamscope.dissection.dose_response import Dose
 from dreamscope.dissection.intervals import Estimate
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.errors import DreamscopeError
-
-INK = "#1b1f24"
-"""Of all text and axes, so that whoever embeds a plot can put the page's own colour in its place."""
-PAPER = "#ffffff"
-FOUND, FREQUENCY, RANDOM = "#2477d4", "#d0640f", "#80868e"
-
-_STYLE = {
-    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
-    "font.family": "DejaVu Sans",
-    "font.size": 9.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.axisbelow": True,
-    "axes.facecolor": "none",
-    "figure.facecolor": PAPER,
-    "figure.constrained_layout.use": True,
-    "figure.constrained_layout.w_pad": 0.1,
-    "figure.constrained_layout.h_pad": 0.1,
-    "grid.color": RANDOM,
-    "grid.alpha": 0.25,
-    "legend.frameon": False,
-    # Letters as outlines look the same everywhere; a fixed salt makes the same plot the same text.
-    "svg.fonttype": "path",
-    "svg.hashsalt": "dreamscope",
-}
+from dreamscope.figures import style
 
 
 def dose_curve(blinding: Blinding) -> str:
-    """Draw how the class's recall falls and what everything else loses, the more channels are taken away.
+    """Draw how the class's recall falls and what everything else loses, the more channels are removed.
 
     Returns
     -------
     str
         SVG, without references to anything outside itself: the channels found, the ``frequency`` rule and
-        random channels, with 95 % intervals.
+        random channels, with 95% intervals.
     """
     chosen, method = blinding.random.channels, blinding.scores.method
-    with canvas(7.2, 5.4) as figure:
+    with style.canvas(7.2, 5.4) as figure:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.15, 1])
         for axes, what in ((upper, "recall"), (lower, "loss")):
-            curve(axes, blinding.curve, what, label=f"channels found ({method})", color=FOUND)
+            curve(axes, blinding.curve, what, label=f"channels found ({method})", color=style.FOUND)
             if method != "frequency":
-                curve(axes, blinding.curve_frequency, what, label="frequency rule", color=FREQUENCY, linestyle="--")
+                curve(
+                    axes, blinding.curve_frequency, what, label="frequency rule", color=style.COMPARED, linestyle="--"
+                )
             bar(axes, blinding.random, what)
-            axes.axvline(chosen, color=INK, linewidth=0.8, zorder=1)
+            axes.axvline(chosen, color=style.INK, linewidth=0.8, zorder=1)
             axes.grid(axis="y")
         upper.set(ylim=(-4, 104), yticks=range(0, 101, 25), ylabel="recall of the class (%)")
         upper.text(chosen, 107, f"chosen: {chosen}", ha="center", va="bottom")
-        lower.axhline(0, color=INK, linewidth=0.8)
-        lower.set(ylabel="top-1 lost on the rest (points)", xlabel="channels taken away")
+        lower.axhline(0, color=style.INK, linewidth=0.8)
+        lower.set(ylabel="top-1 lost on the rest (points)", xlabel="channels removed")
         # A tenth of a point is not to look like a cliff.
         lower.set_ylim(min(-0.1, lower.get_ylim()[0]), max(2, lower.get_ylim()[1]))
         _doubling(lower, [dose.channels for dose in (*blinding.curve, *blinding.curve_frequency, blinding.random)])
@@ -83,19 +57,18 @@ def dose_curve(blinding: Blinding) -> str:
 def ranking(scores: ChannelScores, path: str | Path, top: int = 40) -> Path:
     """Draw the channels that rank highest, which layers they are in, and how far the methods agree.
 
-    The `top` highest are drawn; `path` ends in ``.png`` and is written whole or not at all.
+    The `top` highest are drawn; `path` ends in one of `dreamscope.figures.style.FORMATS`.
 
     Raises
     ------
     DreamscopeError
-        If `path` is no ``.png`` or can't be written, `top` is under 1, or no channel scores above 0.
+        If `path` has no such ending or can't be written, `top` is under 1, or no channel scores above 0.
     """
     from matplotlib import colormaps
 
-    path = Path(path)
-    if path.suffix.lower() != ".png" or top < 1:
-        raise DreamscopeError(f"a ranking is drawn as .png, of 1 channel or more, not '{path.name}' of {top}")
-    files.ensure_writable(path)
+    path = style.ensure_format(path)
+    if top < 1:
+        raise DreamscopeError(f"a ranking is of 1 channel or more, not of {top}")
     places = scores.ranking()[:top].tolist()
     if not places:
         raise DreamscopeError(f"no channel scores above 0 by {scores.method}; there is nothing to draw")
@@ -108,7 +81,7 @@ def ranking(scores: ChannelScores, path: str | Path, top: int = 40) -> Path:
     # In heights of one bar; what is left over on the right stays empty.
     heights = [1.3 * len(present) + 3, 2.2 * len(scores.scores) + 3]
     rows = max(len(places) + 4, math.ceil(sum(heights)) + 1)
-    with canvas(11, 0.7 + 0.2 * rows) as figure:
+    with style.canvas(11, 0.7 + 0.2 * rows) as figure:
         left, right = figure.subfigures(1, 2, width_ratios=[1.45, 1])
         bars = left.subplots()
         values = [float(scores.scores[scores.method][place]) for place in places]
@@ -126,24 +99,11 @@ def ranking(scores: ChannelScores, path: str | Path, top: int = 40) -> Path:
         name = "a network" if scores.recipe is None else scores.recipe.model.get("name", "a network")
         title = f"Channels that carry {shorten(scores.label, 50, placeholder=' ...')} in {name}"
         figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold", parse_math=False)
-        with files.written_whole(path) as temporary:
-            figure.savefig(temporary, format="png", dpi=150)
-    return path
-
-
-@contextmanager
-def canvas(width: float, height: float, **look: Any) -> Iterator[Any]:
-    """Give an empty figure of so many inches, whatever the user's own matplotlib settings are; `look` is ours."""
-    # Without pyplot no window system is asked for, and nothing is left behind; PNG is drawn by Agg.
-    from matplotlib import style
-    from matplotlib.figure import Figure
-
-    with style.context(["default", _STYLE | look]):
-        yield Figure(figsize=(width, height))
+        return style.save(figure, path, dpi=150)
 
 
 def curve(axes: Any, doses: Sequence[Dose], what: str, **look: Any) -> None:
-    """Draw what doses did, with 95 % intervals: the class's ``recall`` in percent, or the ``loss`` in points."""
+    """Draw what doses did, with 95% intervals: the class's ``recall`` in percent, or the ``loss`` in points."""
     doses = sorted(doses, key=lambda dose: dose.channels)
     x = [dose.channels for dose in doses]
     values, lows, highs = zip(*(_numbers(dose, what) for dose in doses), strict=True) if doses else ((), (), ())
@@ -152,11 +112,11 @@ def curve(axes: Any, doses: Sequence[Dose], what: str, **look: Any) -> None:
 
 
 def bar(axes: Any, dose: Dose, what: str) -> None:
-    """Draw what random channels did, with the range of 95 % of the draws."""
+    """Draw what random channels did, with the range of 95% of the draws."""
     value, low, high = _numbers(dose, what)
     around = [[max(0.0, value - low)], [max(0.0, high - value)]]
-    look = {"fmt": "D", "color": RANDOM, "capsize": 4, "markersize": 5, "zorder": 4}
-    axes.errorbar([dose.channels], [value], around, label="random channels (95 % of draws)", **look)
+    look = {"fmt": "D", "color": style.RANDOM, "capsize": 4, "markersize": 5, "zorder": 4}
+    axes.errorbar([dose.channels], [value], around, label="random channels (95% of draws)", **look)
 
 
 def _numbers(dose: Dose, what: str) -> tuple[float, float, float]:

@@ -40,14 +40,14 @@ def picture(
         (1, 3, H, W) in [0, 1].
     """
     # One after the other: of hundreds of large pictures only what is shown is held.
-    pictures = (each.image for each in gallery.shown) if instead is None else instead
+    pictures = (each.image for each in gallery.cells) if instead is None else instead
     small = (image if image is None else images.at_most(image, most) for image in pictures)
-    cells = [Cell(image, each.label, each.note) for each, image in zip(gallery.shown, small, strict=True)]
+    cells = [Cell(image, each.label, each.note) for each, image in zip(gallery.cells, small, strict=True)]
     return sheet(cells, columns=columns or columns_of(gallery), title=gallery.title, most=most)
 
 
 def columns_of(gallery: Gallery) -> int:
     """Return how many stand side by side: of up to eight that are one series, all."""
-    count = len(gallery.shown)
+    count = len(gallery.cells)
     series = gallery.plan.over in ("steps", "octaves", "weights") and count <= 8
     return count if series else columns_for(count)

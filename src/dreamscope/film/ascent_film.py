@@ -1,4 +1,4 @@
-"""Recordings: an ascent filmed while it climbs."""
+"""Ascent films: an ascent filmed while it climbs."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from dreamscope import images
 from dreamscope.errors import DreamscopeError
 from dreamscope.film import writer
 from dreamscope.film.editing import Frames, held, there_and_back
-from dreamscope.film.frame_store import Reel
+from dreamscope.film.frame_store import FrameStore
 from dreamscope.film.writer import Film
 from dreamscope.optimize.ascent import Step, StepCallback
 
-_RECORDING = '{"recording": true}'
+_UNKNOWN = '{"recording": true}'
 """In the place of a recipe: frames of something that can't go on where it stopped."""
 
 
-class Recorder:
-    """A report that keeps the picture of every so many steps, and passes the step on."""
+class AscentFilm:
+    """A callback that keeps the picture of every so many steps, and passes the step on."""
 
-    def __init__(self, reel: Reel, every: int, fps: Fraction, report: StepCallback | None) -> None:
-        self._reel, self._every, self._fps, self._report = reel, every, fps, report
+    def __init__(self, store: FrameStore, every: int, fps: Fraction, callback: StepCallback | None) -> None:
+        self._store, self._every, self._fps, self._callback = store, every, fps, callback
         self.note = ""
-        self.film: Film | None = None
+        self.written: Film | None = None
 
     def __call__(self, step: Step) -> None:
         """Take note of a step: of the first, each `every`-th after it, and the last."""
         if step.is_due(self._every):
             # Several pictures that are climbed together stand side by side.
             picture = torch.cat(list(step.image.detach().cpu().split(1)), 3)
-            self._reel.add(picture.float().clamp(0, 1), len(self._reel) / self._fps)
-        if self._report is not None:
-            self._report(step)
+            self._store.add(picture.float().clamp(0, 1), len(self._store) / self._fps)
+        if self._callback is not None:
+            self._callback(step)
 
 
 @contextmanager
-def recording(
+def filming(
     path: str | Path,
     *,
     every: int = 1,
     fps: str | float | Fraction = 24,
     hold: float = 1.0,
     back: bool = False,
-    report: StepCallback | None = None,
-) -> Iterator[Recorder]:
+    callback: StepCallback | None = None,
+) -> Iterator[AscentFilm]:
     """Film an ascent: give it as ``callback`` to `dream`, `visualize`, `invert`; write the film at the end.
 
     Frames have the size of the last one; smaller octaves are made larger. What stops the block does not stop the film:
@@ -66,36 +66,36 @@ def recording(
         Seconds for which the last frame stays.
     back
         Go back to the beginning after that.
-    report
+    callback
         Called after each step as well.
 
     Yields
     ------
-    Recorder
-        Set its ``note`` to a recipe's JSON to have it in the film; afterwards its ``film`` is the `Film`.
+    AscentFilm
+        Set its ``note`` to a recipe's JSON to have it in the film; afterwards its ``written`` is the `Film`.
 
     Examples
     --------
-    >>> with recording("dream.mp4", every=2) as record:  # doctest: +SKIP
-    ...     result = dream(model, "sample:china", callback=record)
-    ...     record.note = result.recipe.to_json()
+    >>> with filming("dream.mp4", every=2) as film:  # doctest: +SKIP
+    ...     result = dream(model, "sample:china", callback=film)
+    ...     film.note = result.recipe.to_json()
     """
     fps = writer.rate(fps, path)
     if every < 1 or not 0 <= hold <= 3600:
         raise DreamscopeError(f"every is 1 or more and hold between 0 and 3600 seconds, not {every} and {hold}")
-    reel = Reel(path)
-    if reel.note == _RECORDING:
+    store = FrameStore(path)
+    if store.note == _UNKNOWN:
         # Left by one that was killed: it can't go on.
-        reel.open(_RECORDING)
-        reel.discard()
-    reel.open(_RECORDING)
-    recorder = Recorder(reel, every, fps, report)
+        store.open(_UNKNOWN)
+        store.discard()
+    store.open(_UNKNOWN)
+    film = AscentFilm(store, every, fps, callback)
     try:
-        yield recorder
+        yield film
     finally:
-        if len(reel):
-            size = images.size_of(reel[len(reel) - 1])
-            frames = Frames(len(reel), lambda index: images.resize(reel[index], size).clamp(0, 1))
+        if len(store):
+            size = images.size_of(store[len(store) - 1])
+            frames = Frames(len(store), lambda index: images.resize(store[index], size).clamp(0, 1))
             frames = held(frames, round(hold * fps))
-            recorder.film = reel.assemble(there_and_back(frames) if back else frames, recorder.note, fps=fps)
-        reel.discard()
+            film.written = store.assemble(there_and_back(frames) if back else frames, film.note, fps=fps)
+        store.discard()

@@ -1,4 +1,4 @@
-"""Sound tracks: from one film into another, copied where its format takes them."""
+"""Audio: sound tracks from one film into another, copied where its format takes them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dreamscope.film.reader import beginning, opened
 _OPUS_RATE = 48_000
 
 
-class Track:
+class AudioTrack:
     """The sound of `source` on its way into an open container.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Doses: a blinding as a film, dose after dose."""
+"""Dose film: a blinding as a film, dose after dose."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from dreamscope.dissection.blind import Blinding
 from dreamscope.dissection.dose_response import Dose, Stage
 from dreamscope.dissection.intervals import Estimate
 from dreamscope.errors import DreamscopeError
-from dreamscope.figures import plots
+from dreamscope.figures import plots, style
 from dreamscope.figures.contact_sheets import TEXT, shortened
 from dreamscope.film import editing
 from dreamscope.film import writer as films
 from dreamscope.film.editing import Frames
 from dreamscope.film.writer import Film
 from dreamscope.images import Size
+from dreamscope.progress import Callback
 
 SIZE = Size(1280, 720)
 MOST_PHOTOS = 12
@@ -55,7 +56,7 @@ def film(
     path: str | Path,
     *,
     fps: str | float | Fraction = 24,
-    report: Callable[[int, int], None] | None = None,
+    callback: Callback | None = None,
 ) -> Film:
     """Film a network going blind: what it takes photos of the class for, the more of its channels are gone.
 
@@ -70,8 +71,8 @@ def film(
         ``.mp4``, ``.webm`` or ``.gif``, written whole or not at all, with the recipe inside.
     fps
         Frames a second.
-    report
-        Called after each frame with its number, from 1, and how many there are.
+    callback
+        Called after each frame.
 
     Raises
     ------
@@ -83,7 +84,9 @@ def film(
     # Two fade into each other; those before are not shown again (but in a GIF, which is gone through twice).
     draw = lru_cache(maxsize=2)(lambda number: _drawn(blinding, shown, number))
     frames = _frames(blinding.course, draw, fps)
-    return films.write(frames, path, fps=fps, note=blinding.recipe.to_json() if blinding.recipe else "", report=report)
+    return films.write(
+        frames, path, fps=fps, note=blinding.recipe.to_json() if blinding.recipe else "", callback=callback
+    )
 
 
 def _frames(course: Sequence[Stage], draw: Callable[[int], Tensor], fps: Fraction) -> Frames:
@@ -146,13 +149,13 @@ def _drawn(blinding: Blinding, shown: Sequence[_Shown], number: int) -> Tensor:
     """Draw one stage as an image."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    look = {
+    look: dict[str, Any] = {
         "figure.constrained_layout.use": False,
         "font.size": _points(14),
         "axes.titlesize": _points(14),
         "figure.dpi": _DPI,
     }
-    with plots.canvas(SIZE.width / _DPI, SIZE.height / _DPI, **look) as figure:
+    with style.canvas(SIZE.width / _DPI, SIZE.height / _DPI, **look) as figure:
         page = figure.add_axes((0, 0, 1, 1), xlim=(0, SIZE.width), ylim=(SIZE.height, 0))
         page.set_axis_off()
         _head(page, blinding, len(shown))
@@ -170,8 +173,8 @@ def _head(page: Any, blinding: Blinding, count: int) -> None:
     what = f"Photos of {blinding.label}"
     _text(page, _LEFT, 44, _cut(what, _RIGHT - _LEFT, 22, bold=True), 22, weight="bold")
     some = f"{count} of {total}: " if count < total else ""
-    told = f"{some}what {name} takes them for, and how sure it is"
-    _text(page, _LEFT, 71, _cut(told, _RIGHT - 220 - _LEFT, 14), 14, color=_FAINT)
+    heading = f"{some}what {name} takes them for, and how sure it is"
+    _text(page, _LEFT, 71, _cut(heading, _RIGHT - 220 - _LEFT, 14), 14, color=_FAINT)
     for x, seen, text in ((_RIGHT - 190, True, "still seen"), (_RIGHT - 78, False, "blind")):
         _mark(page, x, 66, seen=seen)
         _text(page, x + 14, 71, text, 14)
@@ -182,7 +185,7 @@ def _photo(page: Any, blinding: Blinding, each: _Shown, number: int) -> None:
 
     answer = blinding.course[number].predictions[each.place]
     seen = answer.top[0] == blinding.scores.class_index
-    color = plots.FOUND if seen else plots.RANDOM
+    color = style.FOUND if seen else style.RANDOM
     picture = each.seen if seen else each.blind
     side = len(picture)
     page.imshow(picture, extent=(each.left, each.left + side, each.top + side, each.top), interpolation="nearest")
@@ -200,18 +203,18 @@ def _numbers(page: Any, blinding: Blinding, number: int) -> None:
     """Say in large letters what the charts show now."""
     stage, dose = blinding.course[number], _doses(blinding)[number]
     hits = round(dose.recall.value * dose.recall.count)
-    told = (
-        (str(stage.channels), f"channel{'' if stage.channels == 1 else 's'} removed", plots.INK),
-        (f"{dose.recall.value:.0%}", f"recall: {hits} of {dose.recall.count}", plots.FOUND),
-        (f"{round(dose.loss.value, 1) + 0.0:.1f}".replace("-", "\u2212"), "points lost elsewhere", plots.INK),
+    shown = (
+        (str(stage.channels), f"channel{'' if stage.channels == 1 else 's'} removed", style.INK),
+        (f"{dose.recall.value:.0%}", f"recall: {hits} of {dose.recall.count}", style.FOUND),
+        (f"{round(dose.loss.value, 1) + 0.0:.1f}".replace("-", "\u2212"), "points lost elsewhere", style.INK),
     )
     left, right = _CHARTS[0] - 40, _CHARTS[1]
-    for place, (value, text, color) in enumerate(told):
+    for place, (value, text, color) in enumerate(shown):
         x = left + place * (right - left) / 3
         _text(page, x, 72, value, 46, weight="bold", color=color)
         _text(page, x, 97, text, 13)
     if stage.chosen:
-        _text(page, left, 115, "the chosen number", 13, weight="bold", color=plots.FOUND)
+        _text(page, left, 115, "the chosen number", 13, weight="bold", color=style.FOUND)
 
 
 def _charts(figure: Any, blinding: Blinding, number: int) -> None:
@@ -225,10 +228,10 @@ def _charts(figure: Any, blinding: Blinding, number: int) -> None:
     for axes, what in ((upper, "recall"), (lower, "loss")):
         plots.curve(axes, doses, what, color=_LINE)
         plots.bar(axes, blinding.random, what)
-        plots.curve(axes, doses[: number + 1], what, color=plots.FOUND, label="channels found")
-        axes.plot(*axes.lines[-1].get_xydata()[-1:].T, "o", color=plots.FOUND, markersize=9, zorder=3.5)
+        plots.curve(axes, doses[: number + 1], what, color=style.FOUND, label="channels found")
+        axes.plot(*axes.lines[-1].get_xydata()[-1:].T, "o", color=style.FOUND, markersize=9, zorder=3.5)
         if chosen is not None:
-            axes.axvline(chosen, color=plots.INK, linewidth=0.8, zorder=1)
+            axes.axvline(chosen, color=style.INK, linewidth=0.8, zorder=1)
         axes.grid(axis="y")
         _doubling(axes, [dose.channels for dose in (*doses, blinding.random)])
     upper.set(ylim=(-4, 104), yticks=range(0, 101, 25))
@@ -264,7 +267,7 @@ def _doses(blinding: Blinding) -> list[Dose]:
 
 def _mark(page: Any, x: float, y: float, *, seen: bool) -> None:
     """Draw a filled circle for what is seen and a hollow one for what is not: not only the colour tells."""
-    fill, edge = (plots.FOUND, plots.FOUND) if seen else ("none", plots.RANDOM)
+    fill, edge = (style.FOUND, style.FOUND) if seen else ("none", style.RANDOM)
     page.plot([x], [y], "o", markersize=_points(11), markerfacecolor=fill, markeredgecolor=edge, markeredgewidth=1.6)
 
 

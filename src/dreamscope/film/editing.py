@@ -1,4 +1,4 @@
-"""Cuts: films made of other films, frame by frame, when a frame is asked for."""
+"""Editing: films made of other films, frame by frame, when a frame is asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reels: the frames of a film that is being made, kept until it is done, so that it can go on where it stopped.
+"""Frame store: the frames of a film that is being made, kept until it is done, so that it can go on where it stopped.
 
 Beside ``dive.mp4`` there is ``dive.mp4.frames/`` for as long as it takes: the recipe, and each frame as a PNG that is
 written whole. The film itself is made from them in one pass, in that folder, and then moved to its place.
@@ -7,7 +7,7 @@ written whole. The film itself is made from them in one pass, in that folder, an
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -23,10 +23,8 @@ from dreamscope.files import ensure_writable, written_whole
 from dreamscope.film import writer
 from dreamscope.film.editing import Frames, looped
 from dreamscope.film.writer import Film
+from dreamscope.progress import Callback
 from dreamscope.recipes import Recipe, ensure_recipe
-
-Told = Callable[[str, int, int], None]
-"""What is being done, how many frames of it are done, and of how many."""
 
 
 class Plan(Protocol):
@@ -42,7 +40,7 @@ class Plan(Protocol):
 
     @property
     def count(self) -> int:
-        """How many there will be, as far as is known."""
+        """Number of frames, as far as is known."""
 
     @property
     def overlap(self) -> int:
@@ -52,7 +50,7 @@ class Plan(Protocol):
         """Make the frames from number `first` on; `before` is the one before it, in 8 bits, if there is one."""
 
 
-class Reel:
+class FrameStore:
     """The frames kept for the film at `path`.
 
     Parameters
@@ -124,10 +122,10 @@ class Reel:
         time_base: Fraction | None = None,
         sound: str | Path | None = None,
         until: Fraction | None = None,
-        report: Told | None = None,
+        callback: Callback | None = None,
     ) -> Film:
         """Write `frames` as the film; with `time_base`, at the times at which they were kept."""
-        # In the reel's folder first, so that nothing else is left of it if it is killed.
+        # In the store's own folder first, so that nothing else is left of it if it is killed.
         temporary = self.folder / f"film{self.path.suffix}"
         made = writer.write(
             frames,
@@ -138,7 +136,7 @@ class Reel:
             time_base=time_base or writer.TICK,
             sound=sound,
             until=until,
-            report=None if report is None else lambda done, total: report("writing", done, total),
+            callback=callback,
         )
         temporary.replace(self.path)
         return replace(made, path=self.path)
@@ -172,7 +170,7 @@ def make(
     *,
     sound: str | Path | None = None,
     time_base: Fraction | None = None,
-    report: Told | None = None,
+    callback: Callback | None = None,
 ) -> Film:
     """Make a film, from where it was interrupted if it was.
 
@@ -186,7 +184,7 @@ def make(
         A film whose sound track comes along.
     time_base
         Seconds that the frames' times are whole numbers of; if not given, they come evenly.
-    report
+    callback
         Called after each frame.
 
     Returns
@@ -203,28 +201,28 @@ def make(
     """
     writer.ensure_format(path)
     writer.rate(plan.fps, path)
-    reel = Reel(path)
+    store = FrameStore(path)
     note = ensure_recipe(plan.recipe).to_json()
-    reel.open(note)
-    options: dict[str, Any] = {"fps": plan.fps, "sound": sound, "time_base": time_base, "report": report}
+    store.open(note)
+    options: dict[str, Any] = {"fps": plan.fps, "sound": sound, "time_base": time_base, "callback": callback}
     try:
-        before = reel[len(reel) - 1] if len(reel) else None
-        with closing(plan.frames(len(reel), before)) as frames:
+        before = store[len(store) - 1] if len(store) else None
+        with closing(plan.frames(len(store), before)) as frames:
             for frame in frames:
-                reel.add(frame.image, frame.time)
-                if report is not None:
-                    report("dreaming", len(reel), max(len(reel), plan.count))
+                store.add(frame.image, frame.time)
+                if callback is not None:
+                    callback("dreaming", len(store), max(len(store), plan.count))
     except (KeyboardInterrupt, DreamscopeError) as stop:
         so_far = None
-        if len(reel):
-            so_far = reel.assemble(reel.frames(), note, until=reel.times[-1] + 1 / plan.fps, **options)
+        if len(store):
+            so_far = store.assemble(store.frames(), note, until=store.times[-1] + 1 / plan.fps, **options)
         if isinstance(stop, DreamscopeError):
-            kept = f"; kept the {len(reel)} frames before it: {path}" if so_far is not None else ""
+            kept = f"; kept the {len(store)} frames before it: {path}" if so_far is not None else ""
             raise DreamscopeError(f"{stop}{kept}") from stop
-        raise Interrupted(f"stopped after frame {len(reel)} of {plan.count}", result=so_far) from stop
-    whole = reel.frames()
-    made = reel.assemble(looped(whole, plan.overlap) if plan.overlap else whole, note, **options)
-    reel.discard()
+        raise Interrupted(f"stopped after frame {len(store)} of {plan.count}", result=so_far) from stop
+    whole = store.frames()
+    made = store.assemble(looped(whole, plan.overlap) if plan.overlap else whole, note, **options)
+    store.discard()
     return made
 
 

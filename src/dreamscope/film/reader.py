@@ -1,4 +1,4 @@
-"""Moving pictures in: any video file to frames (1, 3, H, W), upright, with square pixels and their own times."""
+"""Reader: any video file to frames (1, 3, H, W), upright, with square pixels and their own times."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dreamscope.images import Size
 if TYPE_CHECKING:
     from av.error import FFmpegError
 
-_UNTOLD = 2
+_UNSPECIFIED = 2
 _HD = 720
 
 
@@ -153,8 +153,8 @@ def _fault() -> type[FFmpegError]:
 def _upright(frame: Any, shape: Fraction) -> Tensor:
     """Turn one decoded frame into an image: by its own colour matrix, its display matrix and its pixels' shape."""
     # Large pictures that don't say so are nearly always BT.709, and FFmpeg would take them for BT.601.
-    untold = frame.colorspace == _UNTOLD and frame.height >= _HD and frame.format.name.startswith("yuv")
-    rgb = frame.reformat(format="rgb24", src_colorspace="ITU709" if untold else None, interpolation=exactly())
+    unspecified = frame.colorspace == _UNSPECIFIED and frame.height >= _HD and frame.format.name.startswith("yuv")
+    rgb = frame.reformat(format="rgb24", src_colorspace="ITU709" if unspecified else None, interpolation=exactly())
     pixels = np.ascontiguousarray(rgb.to_ndarray())
     image = torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).float().div(255)
     if shape != 1:

@@ -1,4 +1,4 @@
-"""Screenings: a gallery as a film, its dreams growing side by side or fading into one another beside the photo."""
+"""Sheet films: a gallery as a film, its dreams growing side by side or fading into one another beside the photo."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from dreamscope.figures.contact_sheets import GAP, Cell, sheet
 from dreamscope.film import writer
 from dreamscope.film.editing import Frames, held
 from dreamscope.film.writer import Film
+from dreamscope.recipes import note_of
 from dreamscope.sheets.gallery import Gallery
-from dreamscope.sheets.snapshots import MOST, Trail
+from dreamscope.sheets.snapshots import MOST, Snapshots
 
 HOLD = 1.5
 """Seconds for which a finished dream stays as it is."""
@@ -40,7 +41,7 @@ def growing(
     Parameters
     ----------
     gallery
-        Made with the same `every`: its trails are what is shown, and are deleted afterwards.
+        Made with the same `every`: its snapshots are what is shown, and are deleted afterwards.
     path
         ``.mp4``, ``.webm`` or ``.gif``.
     every
@@ -53,17 +54,17 @@ def growing(
     Raises
     ------
     DreamscopeError
-        If a trail is missing; see `dreamscope.film.writer.write`.
+        If snapshots are missing; see `dreamscope.film.writer.write`.
     """
     fps = writer.rate(fps, path)
-    trails = [None if each.path is None else Trail(each.path, every) for each in gallery.shown]
-    for each, trail in zip(gallery.shown, trails, strict=True):
-        if trail is not None and not trail.whole:
+    snapshots = [None if each.path is None else Snapshots(each.path, every) for each in gallery.cells]
+    for each, taken in zip(gallery.cells, snapshots, strict=True):
+        if taken is not None and not taken.complete:
             raise DreamscopeError(f"'{each.label}' has no pictures of every {every} steps; make the gallery with them")
-    lengths = [0 if trail is None else len(trail) for trail in trails]
+    lengths = [0 if taken is None else len(taken) for taken in snapshots]
     columns = columns or sheet_picture.columns_of(gallery)
     most = max(SMALLEST, min(MOST, (WIDEST - GAP) // columns - GAP))
-    ends = [None if each.image is None else images.at_most(each.image, most) for each in gallery.shown]
+    ends = [None if each.image is None else images.at_most(each.image, most) for each in gallery.cells]
     before = [images.at_most(each, most) for each in gallery.before]
 
     def at(index: int) -> Tensor:
@@ -72,19 +73,19 @@ def growing(
         )
 
     def moment(number: int, index: int) -> Tensor | None:
-        trail, end = trails[number], ends[number]
-        if trail is None or end is None:
+        taken, end = snapshots[number], ends[number]
+        if taken is None or end is None:
             return None
         if index == 0:
             return before[number]
         # A mask or kept colours are put on at the end; small octaves are made larger.
-        return end if index > lengths[number] else images.resize(trail[index - 1], images.size_of(end)).clamp(0, 1)
+        return end if index > lengths[number] else images.resize(taken[index - 1], images.size_of(end)).clamp(0, 1)
 
     frames = held(Frames(max(lengths) + 2, at), round(HOLD * fps))
-    made = writer.write(frames, path, fps=fps, note=gallery.recipe.to_json())
-    for trail in trails:
-        if trail is not None:
-            trail.discard()
+    made = writer.write(frames, path, fps=fps, note=note_of(gallery.recipe) or "")
+    for taken in snapshots:
+        if taken is not None:
+            taken.discard()
     return made
 
 
@@ -109,7 +110,7 @@ def fading(gallery: Gallery, path: str | Path, *, seconds: float = 1.0, fps: str
     """
     ensure_fade(seconds)
     fps = writer.rate(fps, path)
-    there = [number for number, each in enumerate(gallery.shown) if each.path is not None]
+    there = [number for number, each in enumerate(gallery.cells) if not each.diverged]
     if len(there) < 2:
         raise DreamscopeError(f"{len(there)} dreams can't fade into one another; two can")
     sizes = {str(images.size_of(gallery.before[number])) for number in there}
@@ -125,12 +126,12 @@ def fading(gallery: Gallery, path: str | Path, *, seconds: float = 1.0, fps: str
     # One that stays is drawn once.
     @lru_cache(maxsize=1)
     def drawn(now: int, then: int, share: float) -> Tensor:
-        named = gallery.shown[now if share <= 0.5 else then]
+        named = gallery.cells[now if share <= 0.5 else then]
         photo = torch.lerp(gallery.before[now], gallery.before[then], share)
         cells = [Cell(photo, "photo"), Cell(_mixed(gallery, now, then, share), named.label, named.note)]
         return sheet(cells, columns=2, title=gallery.title, most=(WIDEST - GAP) // 2 - GAP)
 
-    return writer.write(Frames(each * len(there), at), path, fps=fps, note=gallery.recipe.to_json())
+    return writer.write(Frames(each * len(there), at), path, fps=fps, note=note_of(gallery.recipe) or "")
 
 
 def ensure_fade(seconds: float) -> None:
@@ -140,10 +141,10 @@ def ensure_fade(seconds: float) -> None:
 
 
 def _mixed(gallery: Gallery, now: int, then: int, share: float) -> Tensor:
-    first: Tensor | None = gallery.shown[now].image
+    first: Tensor | None = gallery.cells[now].image
     assert first is not None
     if share == 0:
         return first
-    second = gallery.shown[then].image
+    second = gallery.cells[then].image
     assert second is not None
     return torch.lerp(first, second, share)

@@ -1,11 +1,13 @@
-"""Films out: frames to MP4, WebM or GIF, one after the other, whole or not at all."""
+"""Writer: frames to MP4, WebM or GIF, one after the other, whole or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,18 @@ from dreamscope.dreaming.frames import frame_rate
 from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.files import ensure_writable, existing_file, written_whole
 from dreamscope.film import gif
-from dreamscope.film.audio import Track
+from dreamscope.film.audio import AudioTrack
 from dreamscope.film.reader import exactly, opened
 from dreamscope.images import Size
+from dreamscope.progress import Callback
 
 FORMATS = (".mp4", ".webm", ".gif")
 
 TICK = Fraction(1, 90_000)
 """Seconds that times are whole numbers of where nothing else is said."""
+
+EMBEDDED = 8_000_000
+"""Bytes of the largest film that becomes part of a notebook."""
 
 PALETTE_SAMPLES = 48
 """Frames, spread over the film, that a GIF's one palette is made from."""
@@ -66,6 +72,16 @@ class Film:
     count: int
     fps: Fraction
 
+    def _repr_html_(self) -> str:
+        """Show it in a notebook: inside the page if it is small, else by its name."""
+        if not self.path.is_file() or self.path.stat().st_size > EMBEDDED:
+            return f"<p><code>{escape(str(self.path))}</code>: {self.count} frames, {self.size}</p>"
+        kind = self.path.suffix.lower().removeprefix(".")
+        data = b64encode(self.path.read_bytes()).decode()
+        if kind == "gif":
+            return f'<img alt="" src="data:image/gif;base64,{data}">'
+        return f'<video controls loop muted src="data:video/{kind};base64,{data}"></video>'
+
 
 def ensure_format(path: str | Path) -> str:
     """Return the suffix of a film (.mp4, .webm, .gif), or raise."""
@@ -96,7 +112,7 @@ def write(
     time_base: Fraction = TICK,
     sound: str | Path | None = None,
     until: Fraction | None = None,
-    report: Callable[[int, int], None] | None = None,
+    callback: Callback | None = None,
 ) -> Film:
     """Write a film, whole or not at all; no more than a few frames are held at a time.
 
@@ -120,8 +136,8 @@ def write(
         A GIF has none.
     until
         Seconds after which the sound is cut.
-    report
-        Called after each frame with its number, from 1, and how many there are.
+    callback
+        Called after each frame with ``"writing"``, its number, from 1, and the number of frames.
 
     Returns
     -------
@@ -150,7 +166,7 @@ def write(
         # Before the first frame: then all streams must be known.
         track = None
         if sound is not None and suffix in _SOUND:
-            track = stack.enter_context(Track(container, Path(sound), _SOUND[suffix], until))
+            track = stack.enter_context(AudioTrack(container, Path(sound), _SOUND[suffix], until))
         before = None
         for index, picture in enumerate(_encodable(frames, added, suffix)):
             # Two frames in one tick would be refused.
@@ -162,8 +178,8 @@ def write(
             container.mux(stream.encode(picture))
             if track is not None:
                 track.up_to(starts[index])
-            if report is not None:
-                report(index + 1, len(frames))
+            if callback is not None:
+                callback("writing", index + 1, len(frames))
         container.mux(stream.encode(None))
         if track is not None:
             track.up_to(None)

@@ -15,7 +15,7 @@ from dreamscope import files
 from dreamscope.dissection.blind import Blinding
 from dreamscope.dissection.evaluation import Evaluation
 from dreamscope.dissection.intervals import Estimate, share
-from dreamscope.figures import plots
+from dreamscope.figures import plots, style
 from dreamscope.pages import environment
 from dreamscope.pages.environment import decimal, percent
 
@@ -93,7 +93,7 @@ def _plain(value: Any) -> Any:
 def _page(blinding: Blinding, numbers: dict[str, Any]) -> str:
     opening, _, verdict = blinding.verdict().partition(": ")
     # The curve takes its paper and ink from the page.
-    curve = plots.dose_curve(blinding).replace(plots.PAPER, "none").replace(plots.INK, "currentColor")
+    curve = plots.dose_curve(blinding).replace(style.PAPER, "none").replace(style.INK, "currentColor")
     return environment.render(
         "report",
         opening=opening,
@@ -133,7 +133,7 @@ def _figures(blinding: Blinding) -> list[dict[str, str]]:
         (
             "channels removed",
             str(len(blinding.removed)),
-            f"in {blinding.model.name}, found by {blinding.scores.method}",
+            f"in {blinding.model.name}; method: {blinding.scores.method}",
         ),
     )
     return [{"name": name, "value": value, "note": note} for name, value, note in rows]

@@ -1,12 +1,11 @@
-"""Runs: the cells of a sheet that are dreamt together - along one run, in one batch - and those that are not."""
+"""Batching: cells of a sheet that are dreamt together - along one ascent, or in one batch - and those that are not."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -20,140 +19,158 @@ from dreamscope.errors import DivergedError
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.objectives import Each, Excite
 from dreamscope.optimize.ascent import Step
+from dreamscope.progress import Callback
 from dreamscope.recipes import Recipe, ensure_recipe
 from dreamscope.sheets import cell_cache
-from dreamscope.sheets.cell_cache import Slot
+from dreamscope.sheets.cell_cache import Entry
 from dreamscope.sheets.plan import Cell
-from dreamscope.sheets.snapshots import Trail
+from dreamscope.sheets.snapshots import Snapshots
 
 BATCH_PIXELS = 512**2
 """Pixels that are dreamt on at once: with more, little is gained."""
 
-Report = Callable[[str, int, int], None]
-"""Told what is being dreamt, and how many steps are done of all that this call makes."""
 
-Made = tuple[Slot, Recipe, str]
-"""A cell that was made, with which recipe, and why there is no picture if there is none."""
+@dataclass(frozen=True)
+class Dreamt:
+    """A cell that was dreamt.
 
-_Told = Callable[[float], None]
-"""Called with the share of a run that is done."""
+    Attributes
+    ----------
+    entry : Entry
+        Which.
+    recipe : Recipe or None
+        Enough to make it again; ``None`` if it can't be written.
+    image : Tensor or None
+        (1, 3, H, W) in [0, 1], of a cell that is not cached.
+    fault : str
+        Why there is no picture, if there is none.
+    """
 
-_Run = tuple[Callable[[Sequence[Slot], _Told], Iterator[Made]], Sequence[Slot]]
-"""Cells that are made together, and how."""
+    entry: Entry
+    recipe: Recipe | None
+    image: Tensor | None = None
+    fault: str = ""
 
 
-def made(slots: Sequence[Slot], missing: Collection[Path], every: int | None, report: Report | None) -> Iterator[Made]:
-    """Dream the cells of a sheet that are missing, and keep them.
+_Share = Callable[[float], None]
+"""Called with the share of a group that is done."""
+
+_Group = tuple[Callable[[Sequence[Entry], _Share], Iterator[Dreamt]], Sequence[Entry]]
+"""Cells that are dreamt together, and how."""
+
+
+def dreamt(
+    entries: Sequence[Entry], missing: Collection[str], *, every: int | None = None, callback: Callback | None = None
+) -> Iterator[Dreamt]:
+    """Dream the cells of a sheet that are missing, and store them.
 
     Parameters
     ----------
-    slots
+    entries
         All cells, each once: what is dreamt together does not depend on what is missing.
     missing
-        Where those are kept that are to be dreamt.
+        Keys of those that are to be dreamt.
     every
-        Leave a trail of every so many steps beside each.
-    report
-        Told of progress.
+        Take snapshots of every so many steps of each.
+    callback
+        Called with the number of steps done, of all cells together: so the time left is known from the first cell on.
     """
-    runs: list[_Run]
     if every is None:
-        runs = _runs(slots, missing)
+        groups = _groups(entries, missing)
     else:
-        runs = [(partial(_alone, every=every), [slot]) for slot in slots if slot.path in missing]
-    costs = [run[-1].steps if make is _along else sum(slot.steps for slot in run) for make, run in runs]
+        groups = [(partial(_alone, every=every), [entry]) for entry in entries if entry.key in missing]
+    costs = [group[-1].steps if make is _along else sum(entry.steps for entry in group) for make, group in groups]
     total, done = sum(costs), 0
-    for number, ((make, run), cost) in enumerate(zip(runs, costs, strict=True), 1):
-        name = f"{run[-1].cell.label} ({number} of {len(runs)})"
+    for (make, group), cost in zip(groups, costs, strict=True):
 
-        def told(share: float, name: str = name, before: int = done, cost: int = cost) -> None:
-            if report is not None:
-                report(name, before + int(cost * share), total)
+        def share(part: float, before: int = done, cost: int = cost) -> None:
+            if callback is not None:
+                callback("dreaming", before + int(cost * part), total)
 
-        told(0)
-        yield from make(run, told)
-        told(1)
+        share(0)
+        yield from make(group, share)
+        share(1)
         done += cost
 
 
-def _runs(slots: Sequence[Slot], missing: Collection[Path]) -> list[_Run]:
-    """Put cells together that are pictures along one run, and then those that make one batch."""
-    runs: list[_Run] = []
-    single: list[Slot] = []
-    for run in _alike(slots, _same_but_steps):
-        wanted = [slot for slot in run if slot.path in missing]
-        if len(run) == 1:
-            single += run
+def _groups(entries: Sequence[Entry], missing: Collection[str]) -> list[_Group]:
+    """Put cells together that are pictures along one ascent, and then those that make one batch."""
+    groups: list[_Group] = []
+    single: list[Entry] = []
+    for alike in _alike(entries, _same_but_steps):
+        wanted = [entry for entry in alike if entry.key in missing]
+        if len(alike) == 1:
+            single += alike
         elif wanted:
-            runs.append((_along, sorted(wanted, key=lambda slot: slot.steps)))
-    batches = [batch for run in _alike(single, _same_but_channels) for batch in _batches(run)]
-    due = [batch for batch in batches if any(slot.path in missing for slot in batch)]
-    return runs + [(_alone if len(batch) == 1 else partial(_beside, missing=missing), batch) for batch in due]
+            groups.append((_along, sorted(wanted, key=lambda entry: entry.steps)))
+    batches = [batch for alike in _alike(single, _same_but_channels) for batch in _batches(alike)]
+    due = [batch for batch in batches if any(entry.key in missing for entry in batch)]
+    return groups + [(_alone if len(batch) == 1 else partial(_beside, missing=missing), batch) for batch in due]
 
 
-def _alike(slots: Sequence[Slot], key: Callable[[Slot], str]) -> list[list[Slot]]:
-    found: dict[str, list[Slot]] = {}
-    for slot in slots:
-        settings = slot.cell.settings
+def _alike(entries: Sequence[Entry], key: Callable[[Entry], str]) -> list[list[Entry]]:
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        settings = entry.cell.settings
         # What a mask or kept colours leave of a picture is the dream's own business.
-        alone = settings["keep_color"] or settings.get("mask") is not None
-        found.setdefault(str(slot.path) if alone else key(slot), []).append(slot)
+        alone = not entry.writable or settings["keep_color"] or settings.get("mask") is not None
+        found.setdefault(entry.key if alone else key(entry), []).append(entry)
     return list(found.values())
 
 
-def _same_but_steps(slot: Slot) -> str:
+def _same_but_steps(entry: Entry) -> str:
     # At several octaves each step of a small one changes all that follows.
-    return str(slot.path) if slot.cell.settings["octaves"] > 1 else _key(slot, steps=None)
+    return entry.key if entry.cell.settings["octaves"] > 1 else _shared(entry, steps=None)
 
 
-def _same_but_channels(slot: Slot) -> str:
-    layers = [Address.parse(text).layer for text in slot.cell.settings["at"]]
-    return str(slot.path) if slot.cell.settings.get("guide") is not None else _key(slot, at=layers)
+def _same_but_channels(entry: Entry) -> str:
+    layers = [Address.parse(text).layer for text in entry.cell.settings["at"]]
+    return entry.key if entry.cell.settings.get("guide") is not None else _shared(entry, at=layers)
 
 
-def _key(slot: Slot, **instead: Any) -> str:
-    cell = slot.cell
+def _shared(entry: Entry, **instead: object) -> str:
+    cell = entry.cell
     same = {**cell.settings, **instead, "picture": id(cell.image), "model": id(cell.model)}
     return repr(sorted(same.items()))
 
 
-def _alone(run: Sequence[Slot], told: _Told, every: int | None = None) -> Iterator[Made]:
-    (slot,) = run
+def _alone(group: Sequence[Entry], share: _Share, every: int | None = None) -> Iterator[Dreamt]:
+    (entry,) = group
+    shots = None if every is None or entry.path is None else Snapshots(entry.path, every)
     try:
-        with nullcontext() if every is None else Trail(slot.path, every).recorded() as record:
+        with nullcontext() if shots is None else shots.taken() as take:
 
             def note(step: Step) -> None:
-                if record is not None:
-                    record(step)
-                told(step.number / step.total)
+                if take is not None:
+                    take(step)
+                share(step.number / step.total)
 
-            made = dream(slot.cell.model, slot.cell.image, callback=note, **slot.cell.settings)
+            cell = entry.cell
+            made = dream(cell.model, cell.image, callback=note, recipe=entry.writable, **cell.settings)
     except DivergedError as error:
-        yield slot, error.result.recipe, _fault(error)
+        yield Dreamt(entry, error.result.recipe, fault=_fault(error))
         return
-    recipe = ensure_recipe(made.recipe)
-    cell_cache.keep(slot, made.image, recipe)
-    yield slot, recipe, ""
+    yield _stored(entry, made.image, made.recipe)
 
 
-def _along(run: Sequence[Slot], told: _Told) -> Iterator[Made]:
-    """Keep pictures along one run, each as soon as it is there."""
-    cell = run[-1].cell
+def _along(group: Sequence[Entry], share: _Share) -> Iterator[Dreamt]:
+    """Store pictures along one ascent, each as soon as it is there."""
+    cell = group[-1].cell
     start = dream(cell.model, cell.image, **{**cell.settings, "steps": 0})
     recipe = ensure_recipe(start.recipe)
     fixed = {name: recipe.parameters[name] for name in ("precision", "tile")}
-    kept: dict[int, Recipe] = {}
+    found: dict[str, Dreamt] = {}
 
     def keep(number: int, image: Tensor) -> None:
-        for slot in run:
-            if slot.steps == number:
-                kept[number] = recipe.but(steps=number)
+        for entry in group:
+            if entry.steps == number:
                 # The sum as `dream` takes it, so that not even rounding differs.
-                cell_cache.keep(slot, (start.image + (image.cpu() - start.image)).clamp(0, 1), kept[number])
+                picture = (start.image + (image.cpu() - start.image)).clamp(0, 1)
+                found[entry.key] = _stored(entry, picture, recipe.but(steps=number))
 
     def note(step: Step) -> None:
         keep(step.number, step.image)
-        told(step.number / step.total)
+        share(step.number / step.total)
 
     fault = ""
     keep(0, start.image)
@@ -161,58 +178,63 @@ def _along(run: Sequence[Slot], told: _Told) -> Iterator[Made]:
         dream(cell.model, cell.image, callback=note, **{**cell.settings, **fixed})
     except DivergedError as error:
         fault = _fault(error)
-    for slot in run:
-        yield slot, recipe.but(steps=slot.steps), "" if slot.steps in kept else fault
+    for entry in group:
+        yield found.get(entry.key) or Dreamt(entry, recipe.but(steps=entry.steps), fault=fault)
 
 
-def _batches(run: Sequence[Slot]) -> list[Sequence[Slot]]:
+def _batches(alike: Sequence[Entry]) -> list[Sequence[Entry]]:
     """Part cells that are alike but for their channels into batches."""
-    cell = run[0].cell
+    cell = alike[0].cell
     count = 1
     # How large the picture is takes reading it: not for one cell, of which a sheet may have hundreds.
-    if len(run) > 1 and not cell.settings.get("tile") and cell.settings.get("memory") is None:
+    if len(alike) > 1 and not cell.settings.get("tile") and cell.settings.get("memory") is None:
         size = images.size_of(_begun(cell)[0])
         count = max(1, BATCH_PIXELS // (size.width * size.height))
-    return [run[begin : begin + count] for begin in range(0, len(run), count)]
+    return [alike[begin : begin + count] for begin in range(0, len(alike), count)]
 
 
-def _beside(run: Sequence[Slot], told: _Told, missing: Collection[Path]) -> Iterator[Made]:
+def _beside(group: Sequence[Entry], share: _Share, missing: Collection[str]) -> Iterator[Dreamt]:
     """Dream on several channels, or with several weights, of the same layers at once, in less time.
 
     Rounding differs from that of each alone, and grows along an ascent: after a hundred steps details differ.
     """
-    cell = run[0].cell
+    cell = group[0].cell
     still = ensure_recipe(dream(cell.model, cell.image, **{**cell.settings, "steps": 0}).recipe)
     recipe = still.but(steps=cell.settings["steps"])
     given = recipe.parameters
     settings = presets.settings(given["preset"], **{name: given[name] for name in Settings.__dataclass_fields__})
-    places = [tuple(resolve(slot.cell.settings["at"], cell.model)) for slot in run]
+    addresses = [tuple(resolve(entry.cell.settings["at"], cell.model)) for entry in group]
     photo, generator = _begun(cell)
     dreamer = Dreamer(
-        cell.model, [each.layer for each in places[0]], settings, images.size_of(photo), tile=given["tile"]
+        cell.model, [each.layer for each in addresses[0]], settings, images.size_of(photo), tile=given["tile"]
     )
     try:
         pictures = dreamer(
-            photo.repeat(len(run), 1, 1, 1),
-            Each(tuple(Excite(addresses, settings.loss) for addresses in places)),
+            photo.repeat(len(group), 1, 1, 1),
+            Each(tuple(Excite(each, settings.loss) for each in addresses)),
             generator=generator,
-            callback=lambda step: told(step.number / step.total),
+            callback=lambda step: share(step.number / step.total),
         )
     except DivergedError:
         # One of them did; the others need not.
-        for slot in run:
-            if slot.path in missing:
-                yield from _alone([slot], lambda _share: None)
+        for entry in group:
+            if entry.key in missing:
+                yield from _alone([entry], lambda _share: None)
         return
-    for slot, image in zip(run, pictures.split(1), strict=True):
-        if slot.path in missing:
-            own = recipe.but(at=slot.cell.settings["at"])
-            cell_cache.keep(slot, image, own)
-            yield slot, own, ""
+    for entry, image in zip(group, pictures.split(1), strict=True):
+        if entry.key in missing:
+            yield _stored(entry, image, recipe.but(at=entry.cell.settings["at"]))
+
+
+def _stored(entry: Entry, image: Tensor, recipe: Recipe | None) -> Dreamt:
+    if entry.path is None:
+        return Dreamt(entry, recipe, image.cpu())
+    cell_cache.store(entry, image, ensure_recipe(recipe))
+    return Dreamt(entry, recipe)
 
 
 def _begun(cell: Cell) -> tuple[Tensor, Generator]:
-    """Return what a cell's dream starts from, and what draws the rest."""
+    """Return what a cell's dream starts from, and the source of the rest of its random numbers."""
     generator = torch.Generator().manual_seed(cell.settings["seed"])
     return initial_picture(cell.image, cell.settings.get("size"), generator), generator
 

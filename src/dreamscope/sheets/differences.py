@@ -72,8 +72,8 @@ def changes(gallery: Gallery, pairs: Sequence[tuple[str, str]]) -> dict[str, Cha
 
     Dreams that did not come out are left out.
     """
-    there = {each.label: image for each in gallery.shown if (image := each.image) is not None}
-    before = {each.label: picture for each, picture in zip(gallery.shown, gallery.before, strict=True)}
+    there = {each.label: image for each in gallery.cells if (image := each.image) is not None}
+    before = {each.label: picture for each, picture in zip(gallery.cells, gallery.before, strict=True)}
     pairs = [pair for pair in pairs if there.keys() >= set(pair)]
     alone = {label: change(before[label], image) for label, image in there.items()}
     return alone | {f"{first}..{second}": change(there[first], there[second]) for first, second in pairs}

@@ -1,8 +1,7 @@
-"""Cells: which dreams a sheet shows side by side. Imports no torch, so that ``--help`` can read it."""
+"""Plan: which dreams a sheet shows side by side. Imports no torch, so that ``--help`` can read it."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 import tomllib
 from collections import Counter
@@ -17,20 +16,21 @@ from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.files import existing_file
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.optimize.ingredients import values_of
+from dreamscope.sheets.blocks import layers
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
+    from dreamscope.images import Picture
     from dreamscope.models.classifier import Classifier
+    from dreamscope.objectives.targets import Given
 
 OVER = ("layers", "channels", "weights", "steps", "octaves", "models", "presets", "photos")
 """What may differ from cell to cell."""
 
 STEPS = (0, 5, 10, 20, 40, 80)
-"""Of a strip that dreams deeper and deeper, if none are given."""
+"""Numbers of steps over ``steps``, if none are given."""
 
 MOST = 400
-"""Cells of one sheet: more would be looked at by nobody."""
+"""Cells of one sheet at most: nobody would look at more."""
 
 Weights = Mapping[str, Sequence[float]]
 """Sets of layer weights by name, a number for each address."""
@@ -45,17 +45,17 @@ class Cell:
     label, note : str
         What it is called, and a second, fainter line.
     model : Classifier
-        Whose dream it is.
-    image : str, Path or Tensor
-        What is dreamt on.
+        The network that dreams.
+    image : Picture
+        What is dreamt on, as `dreamscope.images.read` takes it, or the name of an initial image.
     settings : Mapping
-        All that `dreamscope.dreaming.dream.dream` is called with besides, every number spelt out.
+        All other arguments of `dreamscope.dreaming.dream.dream`, every number spelt out.
     """
 
     label: str
     note: str
     model: Classifier
-    image: str | Path | Tensor
+    image: Picture
     settings: Mapping[str, Any]
 
 
@@ -70,9 +70,9 @@ class Plan:
 def plan(
     over: str,
     models: Sequence[Classifier],
-    pictures: Sequence[str | Path | Tensor],
+    pictures: Sequence[Picture],
     *,
-    at: Sequence[str | Address] | None = None,
+    at: Given | Sequence[str | Address] | None = None,
     sets: Weights | None = None,
     values: Sequence[str | int] | None = None,
     **settings: Any,
@@ -88,8 +88,10 @@ def plan(
     pictures
         One; several over ``photos``.
     at
-        Addresses. Over ``layers`` each is one cell (all layers if none are given; of those that a glob names and
-        that put out the same, one); over ``channels`` each of their channels is.
+        Addresses. Over ``layers`` each is one cell (the network's blocks if none are given, see
+        `dreamscope.sheets.blocks`; of layers that a glob names and that put out the same, one); over ``channels`` each
+        of their channels is. Over ``steps``, ``octaves``, ``models``, ``presets`` and ``photos`` also an objective of
+        your own, as in `dream`.
     sets
         Over ``weights``: what the addresses are weighted with, see `weights`.
     values
@@ -100,7 +102,7 @@ def plan(
     Raises
     ------
     DreamscopeError
-        Anything that can't be meant.
+        If an argument is invalid.
     """
     ensure_one_of(over, OVER, "kind of sheet")
     for count, kind, what in ((len(models), "models", "model"), (len(pictures), "photos", "picture")):
@@ -115,26 +117,31 @@ def plan(
     varied = "preset" if over == "presets" else over
     if varied in settings:
         raise DreamscopeError(f"a sheet over {over} takes them from --values; leave --{varied} out")
+    at = [at] if isinstance(at, str | Address) else at
+    texts, own = (at, None) if at is None or isinstance(at, Sequence) else (None, at)
+    if own is not None and over in ("layers", "channels", "weights"):
+        raise DreamscopeError(f"a sheet over {over} needs addresses, not an objective of your own")
     model, picture = models[0], pictures[0]
 
     def cell(label: object, note: str, addresses: Iterable[Address], **changed: Any) -> Cell:
         found = {"model": model, "image": picture, **changed}
-        own = {key: value for key, value in found.items() if key not in ("model", "image")}
-        return Cell(_line(str(label)), note, found["model"], found["image"], _spelt_out(addresses, {**settings, **own}))
+        given = {key: value for key, value in found.items() if key not in ("model", "image")}
+        where = [str(address) for address in addresses] if own is None else own
+        return Cell(_line(str(label)), note, found["model"], found["image"], _spelt_out(where, {**settings, **given}))
 
     if over == "layers":
-        made = [cell(address, model.layers[address.layer].type, [address]) for address in layers(model, at)]
+        made = [cell(address, model.layers[address.layer].type, [address]) for address in layers(model, texts)]
     elif over == "channels":
-        made = [cell(address, "", [address]) for address in _channels(model, at)]
+        made = [cell(address, "", [address]) for address in _channels(model, texts)]
     elif over == "models":
         made = []
         for each in models:
-            found = resolve(at, each)
+            found = [] if own is not None else resolve(texts, each)
             made.append(cell(each.name, ", ".join(map(str, found)), found, model=each))
     else:
-        addresses = resolve(at, model)
+        addresses = [] if own is not None else resolve(texts, model)
         if over == "weights":
-            made = [cell(name, _told(each), _weighted(addresses, name, each)) for name, each in (sets or {}).items()]
+            made = [cell(name, _text(each), _weighted(addresses, name, each)) for name, each in (sets or {}).items()]
         elif over == "photos":
             made = [cell(_name(each), "", addresses, image=each) for each in pictures]
         elif over == "presets":
@@ -145,26 +152,7 @@ def plan(
             made = [cell(f"{n} {over if n != 1 else over[:-1]}", "", addresses, **{over: n}) for n in counts]
     if len(made) > MOST:
         raise DreamscopeError(f"that would be {len(made)} cells; a sheet has at most {MOST}: narrow it down with --at")
-    return Plan(over, tuple(_told_apart(made)))
-
-
-def layers(model: Classifier, at: Sequence[str | Address] | None = None) -> list[Address]:
-    """Return the addresses that are named; of those by a glob that put out the same, the one of the shortest name.
-
-    Without `at`, all layers that have positions.
-    """
-    texts = [name for name, layer in model.layers.items() if layer.grid] if at is None else at
-    named = {layer for text in at or [] if (layer := Address.parse(text).layer) in model.layers}
-    found = list(dict.fromkeys(resolve(texts, model)))
-    kept: dict[tuple[Any, ...], Address] = {}
-    prints = _prints(model, {address.layer for address in found})
-    for address in found:
-        same: tuple[Any, ...] = (prints[address.layer], replace(address, layer=""))
-        # What was named in full is there to be seen.
-        key = (address,) if address.layer in named else same
-        if key not in kept or len(address.layer) < len(kept[key].layer):
-            kept[key] = address
-    return [address for address in found if address in kept.values()]
+    return Plan(over, tuple(_numbered(made)))
 
 
 def weights(texts: Sequence[str], file: str | Path | None = None) -> dict[str, tuple[float, ...]]:
@@ -233,7 +221,7 @@ def _numbers(settings: Mapping[str, Any]) -> Settings:
     return presets.settings(settings.get("preset", DEFAULT_PRESET), **own)
 
 
-def _told_apart(made: Sequence[Cell]) -> list[Cell]:
+def _numbered(made: Sequence[Cell]) -> list[Cell]:
     """Number the cells that would be called the same: photos from two folders, say."""
     seen: Counter[str] = Counter()
     found = []
@@ -244,14 +232,19 @@ def _told_apart(made: Sequence[Cell]) -> list[Cell]:
     return found
 
 
-def _spelt_out(addresses: Iterable[Address], settings: Mapping[str, Any]) -> dict[str, Any]:
+def _spelt_out(at: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    chosen = _numbers(settings)
+    preset = settings.get("preset", DEFAULT_PRESET)
+    if not isinstance(preset, str):
+        # Settings of one's own have no name; all their values are spelt out, and only `plain` takes no rate.
+        preset = "plain" if chosen.rate is None else DEFAULT_PRESET
     return {
-        "preset": DEFAULT_PRESET,
         "seed": 0,
         "keep_color": False,
         **settings,
-        **values_of(_numbers(settings)),
-        "at": [str(address) for address in addresses],
+        **values_of(chosen),
+        "preset": preset,
+        "at": at,
     }
 
 
@@ -262,7 +255,7 @@ def _whole(value: str | int, what: str) -> int:
         raise DreamscopeError(f"{what} are whole numbers such as 0,5,10, not '{value}'") from error
 
 
-def _told(numbers: Sequence[float]) -> str:
+def _text(numbers: Sequence[float]) -> str:
     return ", ".join(f"{number:g}" for number in numbers)
 
 
@@ -271,22 +264,5 @@ def _line(text: str) -> str:
     return " ".join(text.encode("utf-8", "replace").decode().split())
 
 
-def _name(picture: str | Path | Tensor) -> str:
+def _name(picture: Picture) -> str:
     return Path(picture).name if isinstance(picture, str | Path) else "a picture in memory"
-
-
-def _prints(model: Classifier, names: set[str]) -> dict[str, str]:
-    """Return, for each layer, a digest of what it puts out for noise."""
-    import torch
-
-    from dreamscope.probes import probe
-
-    def digest(activation: Tensor) -> Tensor:
-        content = activation.float().cpu().contiguous().numpy()
-        told = hashlib.sha256(f"{content.shape}".encode() + content.tobytes()).digest()
-        return torch.frombuffer(bytearray(told), dtype=torch.uint8)
-
-    noise = torch.rand((1, 3, *model.input_size), generator=torch.Generator().manual_seed(0))
-    with torch.no_grad(), probe(model, names, keep=digest) as seen:
-        seen(noise)
-        return {name: bytes(seen[name].tolist()).hex() for name in names}

@@ -1,4 +1,4 @@
-"""Trails: the pictures along each dream of a sheet, kept beside its cell until a film is made of them."""
+"""Snapshots: pictures taken along each dream of a sheet, kept beside its cell until a film is made of them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from dreamscope.errors import DreamscopeError
 from dreamscope.optimize.ascent import Step, StepCallback
 
 MOST = 480
-"""Pixels: larger pictures are kept smaller. A film of a sheet shows many side by side."""
+"""Pixels of the longer side at most, since a film of a sheet shows many side by side."""
 
 
-class Trail:
+class Snapshots:
     """The pictures along one dream, in a folder that is there once the dream is done.
 
     Parameters
     ----------
     cell
-        Where the finished picture is kept; the trail is beside it.
+        File of the finished picture; the folder is beside it.
     every
-        Steps from one picture to the next.
+        Number of steps from one picture to the next.
     """
 
     def __init__(self, cell: Path, every: int) -> None:
@@ -35,8 +35,8 @@ class Trail:
         self._folder = cell.with_suffix(f".every-{every}")
 
     @property
-    def whole(self) -> bool:
-        """Whether it leads to the end."""
+    def complete(self) -> bool:
+        """Whether they reach to the end of the dream."""
         return self._folder.is_dir()
 
     def __len__(self) -> int:
@@ -46,31 +46,31 @@ class Trail:
         return images.read(self._folder / _name(index))
 
     @contextmanager
-    def recorded(self) -> Iterator[StepCallback]:
-        """Give a report that keeps a picture of the first step, each `every`-th after it, and the last."""
+    def taken(self) -> Iterator[StepCallback]:
+        """Give a callback that keeps a picture of the first step, each `every`-th after it, and the last."""
         self.discard()
         unfinished = self._unfinished
         try:
             unfinished.mkdir(parents=True)
         except OSError as error:
             raise DreamscopeError(f"can't make the folder '{unfinished}': {error.strerror or error}") from error
-        kept = 0
+        count = 0
 
-        def keep(step: Step) -> None:
-            nonlocal kept
+        def take(step: Step) -> None:
+            nonlocal count
             if step.is_due(self._every):
                 picture = step.image.detach().float().cpu().clamp(0, 1)
-                images.write(images.at_most(picture, MOST), unfinished / _name(kept))
-                kept += 1
+                images.write(images.at_most(picture, MOST), unfinished / _name(count))
+                count += 1
 
         try:
-            yield keep
+            yield take
             unfinished.replace(self._folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
     def discard(self) -> None:
-        """Delete what is kept, also of a dream that was never done."""
+        """Delete them, also those of a dream that was never done."""
         for folder in (self._folder, self._unfinished):
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -17,8 +17,11 @@ function fit() {
            y: height / 2 + scale * (box[2] + box[3]) / 2 };
 }
 function place(p) { return [view.x + view.scale * p.x, view.y - view.scale * p.y]; }
-// Photos spread faster than they grow, so that zooming takes crowds apart.
-function side() { return Math.min(128, 26 * Math.pow(view.scale / view.base, 0.45)); }
+// Few photos are shown larger than many. Photos spread faster than they grow, so that zooming takes crowds apart.
+function side() {
+  const roomy = Math.max(26, Math.min(72, 0.25 * Math.sqrt(width * height / points.length)));
+  return Math.max(roomy, Math.min(128, roomy * Math.pow(view.scale / view.base, 0.45)));
+}
 function fits(p) {
   if (only !== null && p.label !== only) return false;
   const word = find.value.trim().toLowerCase();
