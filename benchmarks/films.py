@@ -30,7 +30,7 @@ def one(seconds: float, side: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         plan = zoom(load("efficientnet_lite0"), "sample:china", seconds=seconds, fps=FPS, size=f"{side}x{side}")
         started = time.perf_counter()
-        made = frame_store.make(Path(folder) / "zoom.mp4", plan)
+        made = frame_store.make_film(Path(folder) / "zoom.mp4", plan)
         spent = time.perf_counter() - started
         # In kB on Linux.
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -15,6 +15,10 @@ from .dissection.readout import linear_probe as linear_probe
 from .dissection.scores import ChannelScores as ChannelScores
 from .dreaming.dream import Dream as Dream
 from .dreaming.dream import dream as dream
+from .dreaming.video import Video as Video
+from .dreaming.video import video as video
+from .dreaming.zoom import Zoom as Zoom
+from .dreaming.zoom import zoom as zoom
 from .errors import DivergedError as DivergedError
 from .errors import DreamscopeError as DreamscopeError
 from .errors import Interrupted as Interrupted
@@ -24,6 +28,9 @@ from .exploration.exemplar_index import Exemplars as Exemplars
 from .exploration.exemplars import exemplars as exemplars
 from .exploration.filters import Filters as Filters
 from .exploration.filters import filters as filters
+from .film.frame_store import make_film as make_film
+from .film.reader import Clip as Clip
+from .film.writer import Film as Film
 from .images import Size as Size
 from .images import read_image as read_image
 from .images import write_image as write_image

@@ -76,7 +76,7 @@ class Probe(Mapping[str, Tensor]):
 
     @property
     def model(self) -> Classifier:
-        """The classifier that it runs, with its edits; if a plain module was given, there is one after the first pass."""
+        """The classifier that it runs, edits included; of a plain module there is one after the first pass."""
         if self._classifier is None:
             raise DreamscopeError("a probe of a module has a classifier only after its first pass")
         return self._classifier

@@ -97,7 +97,7 @@ def test_a_new_scene_begins_anew(vgg: Classifier, tmp_path: Path) -> None:
 def test_sound_times_and_upright_pictures_come_along(vgg: Classifier, tmp_path: Path) -> None:
     source = filmed.with_sound(tmp_path / "clip.mp4", 6, fps=12, rotation=90, seconds=0.5)
     plan = quick(vgg, source, steps=1)
-    made = frame_store.make(tmp_path / "out.mp4", plan, sound=source, time_base=plan.clip.time_base)
+    made = frame_store.make_film(tmp_path / "out.mp4", plan, sound=source, time_base=plan.clip.time_base)
     clip = Clip.open(made.path)
     assert (str(clip.size), clip.fps, clip.sound) == ("32x48", 12, True)
     frames = list(clip.frames())
@@ -113,7 +113,7 @@ def test_an_uneven_rate(vgg: Classifier, tmp_path: Path, suffix: str) -> None:
     times = [Fraction(n, 100) for n in (0, 4, 20, 24, 60)]
     source = writer.write(filmed.counted(5), tmp_path / "clip.mp4", times=times, fps=8).path
     plan = quick(vgg, source, steps=1)
-    made = frame_store.make(tmp_path / f"out{suffix}", plan, time_base=plan.clip.time_base)
+    made = frame_store.make_film(tmp_path / f"out{suffix}", plan, time_base=plan.clip.time_base)
     assert [float(frame.time) for frame in Clip.open(made.path).frames()] == pytest.approx(
         [float(time) for time in times], abs=1e-3
     )
@@ -124,7 +124,7 @@ def test_the_shortest(vgg: Classifier, tmp_path: Path, count: int) -> None:
     source = writer.write(filmed.panning(count, 33, 47), tmp_path / "clip.gif", fps=10).path
     plan = quick(vgg, source, steps=1)
     assert str(plan.size) == "47x33"
-    made = frame_store.make(tmp_path / "out.mp4", plan, sound=source, time_base=plan.clip.time_base)
+    made = frame_store.make_film(tmp_path / "out.mp4", plan, sound=source, time_base=plan.clip.time_base)
     assert (str(made.size), str(made.added), made.count) == ("48x34", "1x1", count)
 
 
@@ -148,7 +148,7 @@ def test_damaged_in_the_middle(vgg: Classifier, tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(Clip, "frames", broken)
     with pytest.raises(DreamscopeError, match=r"damaged after frame 4: Invalid data; kept the 4 frames before it"):
-        frame_store.make(tmp_path / "out.mp4", plan)
+        frame_store.make_film(tmp_path / "out.mp4", plan)
     assert len(filmed.decoded(tmp_path / "out.mp4")) == 4
 
 
@@ -156,16 +156,16 @@ def test_interrupted_and_gone_on_with(vgg: Classifier, tmp_path: Path) -> None:
     source = filmed.with_sound(tmp_path / "clip.mp4", 8)
     plan = quick(vgg, source, steps=1)
     options = {"sound": source, "time_base": plan.clip.time_base}
-    whole = frame_store.make(tmp_path / "whole.mp4", plan, **options).path
+    whole = frame_store.make_film(tmp_path / "whole.mp4", plan, **options).path
 
     def stop(what: str, done: int, total: int) -> None:
         if (what, done) == ("dreaming", 5):
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted):
-        frame_store.make(tmp_path / "a.mp4", plan, callback=stop, **options)
+        frame_store.make_film(tmp_path / "a.mp4", plan, callback=stop, **options)
     assert len(filmed.decoded(tmp_path / "a.mp4")) == 5
-    frame_store.make(tmp_path / "a.mp4", plan, **options)
+    frame_store.make_film(tmp_path / "a.mp4", plan, **options)
     assert (tmp_path / "a.mp4").read_bytes() == whole.read_bytes()
 
 

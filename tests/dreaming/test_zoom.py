@@ -108,7 +108,7 @@ def test_a_loop_closes(vgg: Classifier, tmp_path: Path) -> None:
     for loop in (False, True):
         plan = dive(vgg, image=photo, seconds=2, loop=loop, rate=0.002)
         assert plan.overlap == (12 if loop else 0)
-        path = frame_store.make(tmp_path / f"{loop}.mp4", plan).path
+        path = frame_store.make_film(tmp_path / f"{loop}.mp4", plan).path
         frames[loop] = steps([frame.image for frame in Clip.open(path).frames()])
         assert len(frames[loop]) == 24
     assert frames[False][-1] > 4 * max(frames[False][:-1])
@@ -117,7 +117,7 @@ def test_a_loop_closes(vgg: Classifier, tmp_path: Path) -> None:
 
 def test_interrupted_in_a_frame(vgg: Classifier, tmp_path: Path) -> None:
     plan = dive(vgg)
-    whole = frame_store.make(tmp_path / "whole.mp4", plan).path
+    whole = frame_store.make_film(tmp_path / "whole.mp4", plan).path
     calls = 0
 
     def stopping(module: object, inputs: object, output: object) -> None:
@@ -129,10 +129,10 @@ def test_interrupted_in_a_frame(vgg: Classifier, tmp_path: Path) -> None:
     net = plan._dreamer.model.module
     handle = net.features[0].register_forward_hook(stopping)
     with pytest.raises(Interrupted, match="stopped after frame 4 of 6"):
-        frame_store.make(tmp_path / "a.mp4", plan)
+        frame_store.make_film(tmp_path / "a.mp4", plan)
     handle.remove()
     assert len(filmed.decoded(tmp_path / "a.mp4")) == 4
-    frame_store.make(tmp_path / "a.mp4", plan)
+    frame_store.make_film(tmp_path / "a.mp4", plan)
     assert (tmp_path / "a.mp4").read_bytes() == whole.read_bytes()
 
 
@@ -141,7 +141,7 @@ def test_the_recipe(vgg: Classifier, tmp_path: Path) -> None:
 
     image = images.write(filmed.photo(31, 48), tmp_path / "photo.png")
     plan = dive(vgg, image=image, seed=3, seconds=0.2)
-    made = frame_store.make(tmp_path / "a.webm", plan)
+    made = frame_store.make_film(tmp_path / "a.webm", plan)
     kept = Recipe.from_json(writer.read_note(made.path) or "")
     assert kept == plan.recipe
     assert str(tmp_path) not in kept.to_json()

@@ -53,7 +53,7 @@ def shown(path: Path) -> list[int]:
 @pytest.mark.parametrize("suffix", writer.FORMATS)
 def test_a_film_and_nothing_else(tmp_path: Path, suffix: str) -> None:
     plan, told = Counting(), []
-    made = frame_store.make(tmp_path / f"a{suffix}", plan, callback=lambda *at: told.append(at))
+    made = frame_store.make_film(tmp_path / f"a{suffix}", plan, callback=lambda *at: told.append(at))
     assert shown(made.path) == list(range(10))
     assert (made.count, made.fps) == (10, 20)
     assert writer.read_note(made.path) == plan.recipe.to_json()
@@ -66,13 +66,13 @@ def test_interrupted_it_plays_and_goes_on(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     plan = Counting(stop={6: KeyboardInterrupt()})
     with pytest.raises(Interrupted, match="stopped after frame 6 of 10") as stopped:
-        frame_store.make(path, plan)
+        frame_store.make_film(path, plan)
     assert stopped.value.result.count == 6
     assert shown(path) == list(range(6))
-    frame_store.make(path, plan)
+    frame_store.make_film(path, plan)
     assert plan.made == list(range(10))
     assert shown(path) == list(range(10))
-    assert path.read_bytes() == frame_store.make(tmp_path / f"b{suffix}", Counting()).path.read_bytes()
+    assert path.read_bytes() == frame_store.make_film(tmp_path / f"b{suffix}", Counting()).path.read_bytes()
     assert sorted(os.listdir(tmp_path)) == [f"a{suffix}", f"b{suffix}"]
 
 
@@ -82,15 +82,15 @@ def test_interrupted_by_what_watches(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted):
-        frame_store.make(tmp_path / "a.mp4", Counting(), callback=report)
+        frame_store.make_film(tmp_path / "a.mp4", Counting(), callback=report)
     plan = Counting()
-    frame_store.make(tmp_path / "a.mp4", plan)
+    frame_store.make_film(tmp_path / "a.mp4", plan)
     assert plan.made == list(range(3, 10))
 
 
 def test_interrupted_before_the_first_frame(tmp_path: Path) -> None:
     with pytest.raises(Interrupted) as stopped:
-        frame_store.make(tmp_path / "a.mp4", Counting(stop={0: KeyboardInterrupt()}))
+        frame_store.make_film(tmp_path / "a.mp4", Counting(stop={0: KeyboardInterrupt()}))
     assert stopped.value.result is None
     assert not (tmp_path / "a.mp4").exists()
 
@@ -98,14 +98,14 @@ def test_interrupted_before_the_first_frame(tmp_path: Path) -> None:
 def test_an_error_keeps_what_there_is_and_the_next_call_goes_on(tmp_path: Path) -> None:
     plan = Counting(stop={4: DreamscopeError("video 'x' is damaged after frame 4")})
     with pytest.raises(DreamscopeError, match=r"damaged after frame 4; kept the 4 frames before it: .*a\.mp4"):
-        frame_store.make(tmp_path / "a.mp4", plan)
+        frame_store.make_film(tmp_path / "a.mp4", plan)
     assert shown(tmp_path / "a.mp4") == [0, 1, 2, 3]
-    frame_store.make(tmp_path / "a.mp4", plan)
+    frame_store.make_film(tmp_path / "a.mp4", plan)
     assert shown(tmp_path / "a.mp4") == list(range(10))
 
 
 def test_a_loop(tmp_path: Path) -> None:
-    made = frame_store.make(tmp_path / "a.mp4", Counting(count=14, overlap=4))
+    made = frame_store.make_film(tmp_path / "a.mp4", Counting(count=14, overlap=4))
     frames = [frame.image.mean().item() * 255 for frame in Clip.open(made.path).frames()]
     assert len(frames) == 10
     # 4 to 9, and from there back to the frame before 4.
@@ -122,8 +122,8 @@ def test_frames_at_their_own_times(tmp_path: Path) -> None:
 
     plan = Uneven(stop={5: KeyboardInterrupt()})
     with pytest.raises(Interrupted):
-        frame_store.make(tmp_path / "a.mp4", plan, time_base=Fraction(1, 100))
-    frame_store.make(tmp_path / "a.mp4", plan, time_base=Fraction(1, 100))
+        frame_store.make_film(tmp_path / "a.mp4", plan, time_base=Fraction(1, 100))
+    frame_store.make_film(tmp_path / "a.mp4", plan, time_base=Fraction(1, 100))
     assert [frame.time for frame in Clip.open(tmp_path / "a.mp4").frames()] == [Fraction(n * n, 100) for n in range(10)]
 
 
@@ -131,36 +131,36 @@ def test_the_sound_of_a_part_ends_with_it(tmp_path: Path) -> None:
     sound = filmed.with_sound(tmp_path / "source.mp4", seconds=0.5)
     plan = Counting(stop={5: KeyboardInterrupt()})
     with pytest.raises(Interrupted):
-        frame_store.make(tmp_path / "a.mp4", plan, sound=sound)
+        frame_store.make_film(tmp_path / "a.mp4", plan, sound=sound)
     assert filmed.heard(tmp_path / "a.mp4")[1] == pytest.approx(0.25, abs=0.05)
-    frame_store.make(tmp_path / "a.mp4", plan, sound=sound)
+    frame_store.make_film(tmp_path / "a.mp4", plan, sound=sound)
     assert filmed.heard(tmp_path / "a.mp4")[1] == pytest.approx(0.5, abs=0.05)
 
 
 def test_frames_of_another_film_are_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     with pytest.raises(Interrupted):
-        frame_store.make(path, Counting(stop={3: KeyboardInterrupt()}))
+        frame_store.make_film(path, Counting(stop={3: KeyboardInterrupt()}))
     with pytest.raises(DreamscopeError, match=r"keeps frames of another film \(another seed\); go on with that one"):
-        frame_store.make(path, Counting(seed=1))
+        frame_store.make_film(path, Counting(seed=1))
     assert len(list((tmp_path / "a.mp4.frames").glob("*.png"))) == 3
     other = tmp_path / "b.mp4.frames"
     other.mkdir()
     (other / "mine.png").write_bytes(b"mine")
     with pytest.raises(DreamscopeError, match="is no folder of dreamscope's"):
-        frame_store.make(tmp_path / "b.mp4", Counting())
+        frame_store.make_film(tmp_path / "b.mp4", Counting())
     assert (other / "mine.png").read_bytes() == b"mine"
     damaged = tmp_path / "a.mp4.frames" / "000001.png"
     damaged.write_bytes(images.write(filmed.photo(32, 48), tmp_path / "x.png").read_bytes())
     with pytest.raises(DreamscopeError, match=r"000001\.png' is no frame of dreamscope's"):
-        frame_store.make(path, Counting())
+        frame_store.make_film(path, Counting())
 
 
 def test_what_else_is_in_the_folder_stays(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
-        frame_store.make(tmp_path / "a.mp4", Counting(stop={3: KeyboardInterrupt()}))
+        frame_store.make_film(tmp_path / "a.mp4", Counting(stop={3: KeyboardInterrupt()}))
     (tmp_path / "a.mp4.frames" / "notes.txt").write_text("mine")
-    frame_store.make(tmp_path / "a.mp4", Counting())
+    frame_store.make_film(tmp_path / "a.mp4", Counting())
     assert os.listdir(tmp_path / "a.mp4.frames") == ["notes.txt"]
 
 
@@ -168,7 +168,7 @@ def test_refused_before_any_frame(tmp_path: Path) -> None:
     for name, fps, message in (("a.avi", 20, "a film ends in"), ("a.gif", 60, "at most 50")):
         plan = Counting(fps=Fraction(fps))
         with pytest.raises(DreamscopeError, match=message):
-            frame_store.make(tmp_path / name, plan)
+            frame_store.make_film(tmp_path / name, plan)
         assert plan.made == []
     assert os.listdir(tmp_path) == []
 
@@ -191,7 +191,7 @@ plan = zoom(wrap(net, input_size=32), "clouds", "2", seconds=1, size="96x64", st
 def child(name):
     pid = os.fork()
     if pid == 0:
-        frame_store.make(name, plan)
+        frame_store.make_film(name, plan)
         os._exit(0)
     return pid
 

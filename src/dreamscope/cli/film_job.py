@@ -53,7 +53,7 @@ def make(plan: Plan, target: Path, *, json: bool, **options: Any) -> None:
     started = time.perf_counter()
     try:
         with output.stages() as callback:
-            made = frame_store.make(target, plan, callback=callback, **options)
+            made = frame_store.make_film(target, plan, callback=callback, **options)
     except Interrupted as stop:
         so_far = "nothing was written" if stop.result is None else f"kept the film so far: {stop.result.path}"
         output.note(f"dreamscope: {stop}; {so_far}; the same command goes on from there")

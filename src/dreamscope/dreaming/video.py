@@ -110,7 +110,7 @@ def video(
     recipe: bool = True,
     **settings: Unpack[Overrides],
 ) -> Video:
-    """Plan a dream on a clip; `dreamscope.film.frame_store.make` makes the film.
+    """Plan a dream on a clip; `dreamscope.film.frame_store.make_film` makes the film.
 
     Parameters
     ----------

@@ -160,7 +160,7 @@ def zoom(
     recipe: bool = True,
     **settings: Unpack[Overrides],
 ) -> Zoom:
-    """Plan a dive into a picture; `dreamscope.film.frame_store.make` makes the film.
+    """Plan a dive into a picture; `dreamscope.film.frame_store.make_film` makes the film.
 
     Parameters
     ----------

@@ -197,7 +197,7 @@ def _value(explanation: Explanation) -> str:
 
 
 def _note(explanation: Explanation) -> str:
-    """Return what stands under a cell of a sheet."""
+    """Return what stands under a cell of a sheet; not how long it took, or no two sheets would be the same."""
     if not bool(explanation.map.any()):
         return "empty: nothing speaks for it"
     notes = []
@@ -206,4 +206,4 @@ def _note(explanation: Explanation) -> str:
     if explanation.sanity:
         last = explanation.sanity[0][-1].similarity
         notes.append("random: flat" if math.isnan(last) else f"random: {last:.2f}")
-    return "; ".join(notes) or f"{explanation.seconds:.1f} s"
+    return "; ".join(notes)

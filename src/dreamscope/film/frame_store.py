@@ -23,7 +23,7 @@ from dreamscope.files import ensure_writable, written_whole
 from dreamscope.film import writer
 from dreamscope.film.editing import Frames, looped
 from dreamscope.film.writer import Film
-from dreamscope.progress import Callback
+from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe, ensure_recipe
 
 
@@ -164,13 +164,14 @@ class FrameStore:
             raise DreamscopeError(f"'{path}' is no frame of dreamscope's") from error
 
 
-def make(
+def make_film(
     path: str | Path,
     plan: Plan,
     *,
     sound: str | Path | None = None,
     time_base: Fraction | None = None,
     callback: Callback | None = None,
+    progress: bool = False,
 ) -> Film:
     """Make a film, from where it was interrupted if it was.
 
@@ -186,6 +187,8 @@ def make(
         Seconds that the frames' times are whole numbers of; if not given, they come evenly.
     callback
         Called after each frame.
+    progress
+        Show a bar.
 
     Returns
     -------
@@ -201,10 +204,16 @@ def make(
     """
     writer.ensure_format(path)
     writer.rate(plan.fps, path)
+    with reported(callback, progress=progress) as report:
+        return _continued(path, plan, {"sound": sound, "time_base": time_base}, report)
+
+
+def _continued(path: str | Path, plan: Plan, of_film: dict[str, Any], callback: Callback | None) -> Film:
+    """Make the frames that are not there yet, and the film of them all."""
     store = FrameStore(path)
     note = ensure_recipe(plan.recipe).to_json()
     store.open(note)
-    options: dict[str, Any] = {"fps": plan.fps, "sound": sound, "time_base": time_base, "callback": callback}
+    options = {"fps": plan.fps, "callback": callback, **of_film}
     try:
         before = store[len(store) - 1] if len(store) else None
         with closing(plan.frames(len(store), before)) as frames:
