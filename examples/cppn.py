@@ -2,6 +2,7 @@
 
 import dreamscope as ds
 
-model, image = ds.load("efficientnet_lite0"), ds.CPPN(160, seed=1)
-(found,) = ds.visualize(model, "class:daisy", parameterization=image, steps=96, recipe=False)
+model, image = ds.load("efficientnet_lite0"), ds.CPPN(112, seed=2)
+settings = {"transform": ["shift:8", "rotate:5"], "crops": 1, "steps": 96, "precision": "float32/contiguous"}
+(found,) = ds.visualize(model, "class:monarch", parameterization=image, **settings, recipe=False)
 found.save("cppn.png")

@@ -39,6 +39,13 @@ def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
     assert (tmp_path / "whole").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
+def test_the_umask_of_the_process_is_never_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "umask", lambda _: pytest.fail("other threads' files would get other permissions"))
+    with files.written_whole(tmp_path / "whole.txt") as temporary:
+        assert temporary.suffix == ".txt"
+    assert (tmp_path / "whole.txt").exists()
+
+
 @pytest.mark.parametrize(("name", "message"), [("no/such/a.png", "no folder"), ("", "it is a folder")])
 def test_ensure_writable_refuses(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(DreamscopeError, match=message):

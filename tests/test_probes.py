@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from nets import Functional, Residual, Vgg, hooks_on, seeded
 from torch import Tensor, nn
 
+from dreamscope import images
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 from dreamscope.models.wrapping import wrap
-from dreamscope.probes import LOGITS, probe, tapped
+from dreamscope.probes import LOGITS, patch, probe, tapped
 
 
 @pytest.mark.parametrize(
@@ -250,3 +253,58 @@ def test_gone_after_an_error(vgg: Classifier) -> None:
     with pytest.raises(ValueError, match="mine"), tapped(vgg, ["features.4"]):
         raise ValueError("mine")
     assert hooks_on(vgg.module) == 0
+
+
+def test_any_module_can_be_probed(image: Tensor) -> None:
+    module = seeded(Vgg()).train()
+    with probe(module, ["features.3", LOGITS], edits=Ablation("features.0:1")) as seen:
+        seen(image)
+        assert torch.equal(seen["features.3"], module.features[1:4](zeroed(module.features[0](image), 1)))
+        assert seen.model.input_size == (40, 48)
+    assert module.training
+    assert hooks_on(module) == 0
+    with pytest.raises(DreamscopeError, match=r"no layer 'feature\.3'"), probe(module, "feature.3") as seen:
+        seen(image)
+    with pytest.raises(DreamscopeError, match="only after its first pass"):
+        _ = probe(module, "features.3").model
+
+
+def zeroed(activation: Tensor, channel: int) -> Tensor:
+    return activation.index_fill(1, torch.tensor(channel), 0)
+
+
+def test_a_probe_belongs_to_its_thread(vgg: Classifier, image: Tensor) -> None:
+    with probe(vgg, "features.3") as seen, ThreadPoolExecutor(1) as pool:
+        elsewhere = pool.submit(seen, image)
+    with pytest.raises(DreamscopeError, match="belongs to the thread that entered it"):
+        elsewhere.result()
+
+
+def test_nothing_is_left_on_what_a_probe_ran(vgg: Classifier, image: Tensor) -> None:
+    edited = vgg.edited(Ablation("features.3:1"))
+    for model, own in ((vgg, 0), (edited, 1)):
+        with (
+            pytest.raises(DreamscopeError, match="nothing recorded"),
+            probe(model, ["features.3", "classifier"]) as seen,
+            tapped(model, ["features.0"]),
+        ):
+            seen(image)["nowhere"]
+        with model._lent() as twin:
+            assert hooks_on(twin) == own
+
+
+def test_a_photo_is_patched_in(vgg: Classifier, image: Tensor) -> None:
+    picture = vgg.prepared(image)
+    flower = vgg.prepared(images.read_image("sample:flower"))
+    assert torch.allclose(vgg.edited(patch(vgg, "sample:flower", "features"))(picture), vgg(flower))
+    with (
+        probe(vgg.edited(patch(vgg, flower, "features.3:2@4,5")), "features.3") as seen,
+        probe(vgg, "features.3") as own,
+    ):
+        changed = seen(picture)["features.3"] != own(picture)["features.3"]
+        assert changed.nonzero().tolist() == [[0, 2, 4, 5]]
+        assert torch.allclose(seen["features.3"][changed], own(flower)["features.3"][changed])
+    with pytest.raises(DreamscopeError, match="one photo is patched in at a time, not 2"):
+        patch(vgg, torch.rand(2, 3, 32, 32), "features.3")
+    with pytest.raises(DreamscopeError, match="names 2"):
+        patch(vgg, flower, "features.[03]")

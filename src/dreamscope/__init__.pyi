@@ -45,6 +45,7 @@ from .optimize.ascent import Step as Step
 from .optimize.cppn import CPPN as CPPN
 from .optimize.parameterizations import Parameterization as Parameterization
 from .probes import Probe as Probe
+from .probes import patch as patch
 from .probes import probe as probe
 from .recipes import Recipe as Recipe
 from .visualization.invert import Inversion as Inversion

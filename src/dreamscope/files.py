@@ -67,7 +67,7 @@ def ensure_no_input(target: Path, sources: Iterable[str | Path], *, what: str = 
 
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success it becomes `path`, on any error it is gone.
+    """Give a temporary path beside `path`; on success it becomes `path`, on any error it is removed.
 
     The temporary name keeps the suffix, since encoders choose the format by it.
     """
@@ -117,7 +117,7 @@ def remember(name: str, value: Any) -> None:
 
 
 def forget(name: str) -> None:
-    """Take what `remember` kept out of the cache folder."""
+    """Remove what `remember` kept from the cache folder."""
     (cache_folder() / name).unlink(missing_ok=True)
 
 

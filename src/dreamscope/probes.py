@@ -25,7 +25,7 @@ LOGITS = ""
 
 
 class _EverythingSeen(BaseException):
-    """Ends a forward pass when nothing asked for is left to come.
+    """Ends a forward pass once all layers are recorded.
 
     A ``BaseException``, so that a network's own ``except Exception`` does not swallow it.
     """
@@ -76,7 +76,7 @@ class Probe(Mapping[str, Tensor]):
 
     @property
     def model(self) -> Classifier:
-        """What it looks into, its edits included; of another module than a classifier there is one after a pass."""
+        """The classifier that it runs, with its edits; if a plain module was given, there is one after the first pass."""
         if self._classifier is None:
             raise DreamscopeError("a probe of a module has a classifier only after its first pass")
         return self._classifier
@@ -145,7 +145,7 @@ class Probe(Mapping[str, Tensor]):
         calls = {each: model.layers[each].calls for each in self._names}
 
         def record(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> None:
-            # Another probe's pass over the same network (nested blocks) is none of ours.
+            # Passes of another probe of the same network (nested blocks) are not recorded here.
             tensor = tensor_of(output) if self._running else None
             if tensor is None:
                 return

@@ -49,7 +49,7 @@ def test_dissect(run: Callable, photos: Path) -> None:
 def test_blind_with_scores_report_and_weights(run: Callable, photos: Path) -> None:
     run("dissect", "red", *CONTROLS, *MODEL, "-o", "scores.json", "--method", "contrast")
     ran = run(
-        "blind", "red", *CONTROLS, "--channels", "scores.json", "--top", 1, "--draws", 3,
+        "blind", "red", *CONTROLS, *MODEL, "--channels", "scores.json", "--top", 1, "--draws", 3,
         "-o", "report.html", "--export", "blind.safetensors",
     )  # fmt: skip
     assert ran.code == 0, ran.err

@@ -44,7 +44,7 @@ def test_an_index_is_read_without_photos(run: Callable, photos: Path) -> None:
     assert run("exemplars", *ALL, *MODEL, "--index", "index.json", "--top", 4, "--least").code == 0
     assert sorted(path.name for path in photos.glob("*.png")) == []
     (photos / "red" / "0.png").unlink()
-    ran = run("exemplars", "--index", "index.json", "--at", "act:8", "--least", "-o", "red.png", "--json")
+    ran = run("exemplars", "--index", "index.json", *MODEL, "--at", "act:8", "--least", "-o", "red.png", "--json")
     assert ran.code == 0, ran.err
     told = json.loads(ran.out)
     assert (told["index"], told["sheets"], told["photos"]) == ("index.json", ["red.png"], 18)

@@ -15,6 +15,7 @@ from dreamscope.cli.app import app
 from dreamscope.recipes import Recipe
 
 TINY = ("--model", "net.py:tiny", "--input-size", "32")
+NET = TINY[:2]
 COMMANDS = ("dream", "visualize", "invert", "fool")
 
 MADE: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {
@@ -44,18 +45,18 @@ def test_the_same_again_byte_for_byte_or_changed(run: Callable, folder: Path, ph
     command, (words, change) = what.partition(" ")[0], MADE[what]
     ran = run(command, *words, *TINY, "-o", "a.png")
     assert ran.code == 0, ran.err
-    again = run(command, "--recipe", "a.png", "-o", "b.png")
+    again = run(command, "--recipe", "a.png", *NET, "-o", "b.png")
     assert (again.code, again.err) == (0, "")
     assert (folder / "b.png").read_bytes() == (folder / "a.png").read_bytes()
-    assert run(command, "--recipe", "a.png", "-o", "c.png", *change).code == 0
+    assert run(command, "--recipe", "a.png", *NET, "-o", "c.png", *change).code == 0
     assert (folder / "c.png").read_bytes() != (folder / "a.png").read_bytes()
 
 
 def test_without_a_name_it_goes_beside_what_is_there(run: Callable, folder: Path, photo: Path) -> None:
     assert run("fool", "photo.png", *TINY).code == 0
-    assert "photo-fooled-2.png  photo-fooled-2-difference.png" in run("fool", "--recipe", "photo-fooled.png").out
+    assert "photo-fooled-2.png  photo-fooled-2-difference.png" in run("fool", "--recipe", "photo-fooled.png", *NET).out
     assert run("visualize", "2:1", "--steps", 2, *TINY).code == 0
-    assert run("visualize", "--recipe", "2-1-visualized.png").code == 0
+    assert run("visualize", "--recipe", "2-1-visualized.png", *NET).code == 0
     assert (folder / "2-1-visualized-2.png").read_bytes() == (folder / "2-1-visualized.png").read_bytes()
 
 
@@ -66,22 +67,22 @@ def test_without_a_name_it_goes_beside_what_is_there(run: Callable, folder: Path
 def test_one_of_a_batch_comes_out_alone(run: Callable, folder: Path, words: tuple[object, ...], name: str) -> None:
     assert run("visualize", *words, *TINY, "--steps", 3, "-o", "many").code == 0
     (made,) = (folder / "many").glob(name)
-    assert run("visualize", "--recipe", made, "-o", "b.png").code == 0
+    assert run("visualize", "--recipe", made, *NET, "-o", "b.png").code == 0
     # The sums of a network depend a little on how many pictures it runs at once.
     assert images.read(folder / "b.png").allclose(images.read(made), atol=1.5 / 255)
 
 
 def test_pictures_that_differ_from_each_other_come_out_together(run: Callable, folder: Path) -> None:
     assert run("visualize", "2:1", *TINY, "--steps", 3, "--diversity", 2, "-o", "many").code == 0
-    ran = run("visualize", "--recipe", "many/2-1-2.png", "-o", "again.png")
+    ran = run("visualize", "--recipe", "many/2-1-2.png", *NET, "-o", "again.png")
     assert ran.code == 2
     assert "several pictures go into a folder; 'again.png' names one file" in ran.err
-    assert run("visualize", "--recipe", "many/2-1-2.png", "-o", "again").code == 0
+    assert run("visualize", "--recipe", "many/2-1-2.png", *NET, "-o", "again").code == 0
     there = sorted((folder / "many").iterdir())
     assert len(there) == 3
     for path in there:
         assert (folder / "again" / path.name).read_bytes() == path.read_bytes()
-    assert run("visualize", "--recipe", "many/2-1-2.png", "--diversity", 1, "-o", "one.png").code == 0
+    assert run("visualize", "--recipe", "many/2-1-2.png", *NET, "--diversity", 1, "-o", "one.png").code == 0
 
 
 def test_what_suits_something_else_is_chosen_anew(run: Callable, folder: Path, photo: Path) -> None:
@@ -93,7 +94,7 @@ def test_what_suits_something_else_is_chosen_anew(run: Callable, folder: Path, p
         return Recipe.read(folder / "b.png").parameters
 
     assert run("invert", "photo.png", "--at", "2", "--steps", 3, *TINY, "-o", "a.png").code == 0
-    again = ("invert", "--recipe", "a.png")
+    again = ("invert", "--recipe", "a.png", *NET)
     assert [
         parameters(*again, *words)["rate"]
         for words in ((), ("--parameterization", "fourier"), ("--parameterization", "pixel"))
@@ -101,7 +102,7 @@ def test_what_suits_something_else_is_chosen_anew(run: Callable, folder: Path, p
     assert parameters(*again, "--parameterization", "pixel", "--rate", 0.1)["rate"] == 0.1
     budget = ("--norm", "linf", "--budget", "30/255")
     assert run("fool", "photo.png", *TINY, "--method", "pgd", *budget, "-o", "a.png").code == 0
-    changed = parameters("fool", "--recipe", "a.png", "--method", "minimal", "--norm", "l2")
+    changed = parameters("fool", "--recipe", "a.png", *NET, "--method", "minimal", "--norm", "l2")
     assert (changed["steps"], changed["budget"]) == (200, None)
 
 
@@ -115,13 +116,23 @@ def test_a_file_that_went_in_is_found_or_asked_for(run: Callable, folder: Path, 
         ("invert", "left.png", "image", "IMAGE"),
         ("fool", "fooled.png", "image", "IMAGE"),
     ):
-        ran = run(command, "--recipe", made, "-o", "b.png")
+        ran = run(command, "--recipe", made, *NET, "-o", "b.png")
         assert ran.code == 2
         assert f"this recipe's {what} was 'photo.png'" in ran.err
         assert ran.err.endswith(f"give it with {option}\n")
         given = ("renamed.png",) if option == "IMAGE" else (option, "renamed.png")
-        assert run(command, *given, "--recipe", made, "-o", "b.png").code == 0
+        assert run(command, *given, "--recipe", made, *NET, "-o", "b.png").code == 0
         assert images.read(folder / "b.png").equal(images.read(folder / made))
+
+
+def test_a_recipe_runs_no_file(run: Callable, folder: Path, photo: Path) -> None:
+    assert run("visualize", "2:1", "--steps", 1, *TINY, "-o", "a.png").code == 0
+    (folder / "net.py").write_text("open('ran', 'w').close()\n")
+    ran = run("visualize", "--recipe", "a.png", "-o", "b.png")
+    assert ran.code == 2
+    assert "'a.png' is made by the Python file net.py:tiny, which runs only if you name it yourself" in ran.err
+    assert ran.err.count("\n") == 1
+    assert not (folder / "ran").exists()
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -109,13 +109,15 @@ def test_sets_from_a_file(run: Callable, folder: Path, photo: Path) -> None:
 def test_a_dreams_recipe_on_every_layer(run: Callable, folder: Path, photo: Path) -> None:
     words = ("--loss", "gram", "--seed", 7, "--guide", photo, "--size", 32)
     assert run("dream", "photo.png", *QUICK, *words, "--at", "0", "-o", "d.png").code == 0
-    found = told("photo.png", "--recipe", "d.png", "--over", "layers", "--at", "*", "-o", "a.png", run=run)
+    found = told("photo.png", "--recipe", "d.png", *TINY[:2], "--over", "layers", "--at", "*", "-o", "a.png", run=run)
     assert [cell["label"] for cell in found["cells"]] == ["0", "1", "2", "3"]
     assert Path(found["cells"][0]["file"]).read_bytes() == (folder / "d.png").read_bytes()
-    found = told("photo.png", "--recipe", "d.png", "--over", "steps", "--values", "1,2", "-o", "b.png", run=run)
+    found = told(
+        "photo.png", "--recipe", "d.png", *TINY[:2], "--over", "steps", "--values", "1,2", "-o", "b.png", run=run
+    )
     assert Path(found["cells"][0]["file"]).read_bytes() == (folder / "d.png").read_bytes()
     images.write(torch.rand(1, 3, 60, 30), folder / "tall.png")
-    found = told("tall.png", "--recipe", "d.png", "--over", "photos", "-o", "c.png", run=run)
+    found = told("tall.png", "--recipe", "d.png", *TINY[:2], "--over", "photos", "-o", "c.png", run=run)
     # Not in the proportions of the first photo.
     assert found["recipe"]["parameters"]["cells"][0]["recipe"]["parameters"]["size"] == "16x32"
 

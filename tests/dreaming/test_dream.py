@@ -292,7 +292,7 @@ def test_an_objective_of_ones_own(vgg: Classifier, image: Tensor, tmp_path: Path
         {"optimizer": torch.optim.AdamW},
         {"parameterization": Fourier.of},
     ],
-    ids=str,
+    ids=lambda given: next(iter(given)),
 )
 def test_what_has_no_place_in_a_recipe_is_refused_before_the_work(
     vgg: Classifier, image: Tensor, own: dict[str, object]

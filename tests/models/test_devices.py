@@ -16,3 +16,12 @@ def test_the_processor_is_always_there() -> None:
 def test_unknown_devices() -> None:
     with pytest.raises(DreamscopeError, match="no device 'abacus' here; there are"):
         devices.choose("abacus")
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda", "mps"])
+def test_a_clock_waits_for_the_device(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[str] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: waited.append(device.type))
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: waited.append("mps"))
+    devices.synchronize(torch.device(kind))
+    assert waited == ([] if kind == "cpu" else [kind])

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import Tensor
 
 from dreamscope.errors import DreamscopeError
-from dreamscope.models.edits import Ablation
+from dreamscope.models.classifier import Classifier
+from dreamscope.models.edit_base import Edit, place_of
+from dreamscope.models.edits import Ablation, Add, Custom, Patch, Replace, ensure_edits
+from dreamscope.probes import probe
 
 
 def activation() -> torch.Tensor:
@@ -92,3 +99,135 @@ def test_values_compare_and_survive_as_text() -> None:
     assert Ablation.from_dict(edit.to_dict()) == edit
     assert edit != Ablation("a:1,2@3,4")
     assert len({edit, Ablation("a:1,2@3,4", "scale:0.5")}) == 1
+
+
+def test_replaced_by_a_number_a_vector_or_a_map() -> None:
+    assert (Replace("a:1", 5.0)(activation())[:, 1] == 5).all()
+    after = Replace("a:0,2", [7.0, 8.0])(activation())
+    assert torch.equal(after[:, [0, 2]], torch.tensor([7.0, 8.0]).view(1, 2, 1, 1).expand(2, 2, 2, 2))
+    assert torch.equal(after[:, 1], activation()[:, 1])
+    map_ = torch.rand(3, 2, 2)
+    assert torch.equal(Replace("a", map_)(activation()), map_.expand(2, 3, 2, 2))
+    assert Replace("a:1@0,1", [3.0])(activation())[:, 1, 0, 1].tolist() == [3, 3]
+    with pytest.raises(DreamscopeError, match=r"'a' is \(3, 2, 2\) for this picture, .* \(3, 5, 5\)"):
+        Replace("a", torch.rand(3, 5, 5))(activation())
+
+
+def test_a_direction_is_added_everywhere_or_at_one_position() -> None:
+    direction = torch.tensor([1.0, 0.0, -2.0])
+    assert torch.equal(Add("a", direction, 3)(activation()), activation() + 3 * direction.view(3, 1, 1))
+    after = Add("a@1,0", direction)(activation()) - activation()
+    assert after[:, :, 1, 0].tolist() == [[1, 0, -2]] * 2
+    assert after.count_nonzero() == 4
+    tokens = torch.zeros(1, 3, 5)
+    assert torch.equal(Add("a", direction)(tokens), direction.view(1, 3, 1).expand(1, 3, 5))
+    assert torch.equal(Add("a", direction)(tokens[..., 0]), direction[None])
+
+
+def test_a_patch_holds_only_what_its_address_names() -> None:
+    other = torch.rand(1, 3, 2, 2)
+    for text, shape in (("a", (1, 3, 2, 2)), ("a:0,2", (1, 2, 2, 2)), ("a:1@0,1", (1, 1)), ("a@1,1", (1, 3))):
+        edit = Patch(text, other)
+        assert edit.activation.shape == shape
+        assert Patch(text, edit.activation) == edit
+        after = edit(activation())
+        place = place_of(other, edit.address)
+        assert torch.equal(after[place], other[place].expand_as(after[place]))
+        assert (after != activation()).sum() == 2 * edit.activation.numel()
+    with pytest.raises(DreamscopeError, match="positions differ with the size"):
+        Patch("a", torch.rand(1, 3, 4, 4))(activation())
+    with pytest.raises(DreamscopeError, match=r"is \(1, C, \.\.\.\)"):
+        Patch("a", torch.rand(2, 3, 4, 4))
+    with pytest.raises(DreamscopeError, match="names a channel that"):
+        Patch("a:7", torch.rand(1, 3, 4, 4))
+
+
+def test_a_function_gets_a_copy_and_its_faults_are_reported() -> None:
+    before = activation()
+    assert torch.equal(Custom("a", lambda part: part.mul_(2))(before), 2 * activation())
+    assert torch.equal(before, activation())
+    with pytest.raises(DreamscopeError, match="the edit at 'a' failed: ZeroDivisionError"):
+        Custom("a", lambda _: 1 / 0)(before)  # type: ignore[arg-type, return-value]
+    with pytest.raises(DreamscopeError, match="returned int, not a tensor"):
+        Custom("a", lambda _: 1)(before)  # type: ignore[arg-type, return-value]
+    with pytest.raises(DreamscopeError, match="what is put there is"):
+        Custom("a", lambda part: part[..., :1, :1].expand(-1, -1, 1, 7))(before)
+
+
+def test_what_a_caller_does_to_a_tensor_later_does_not_reach_the_edit() -> None:
+    direction = torch.ones(3, requires_grad=True)
+    edit = Add("a", direction)
+    with torch.no_grad():
+        direction.zero_()
+    assert edit.direction.tolist() == [1, 1, 1]
+
+
+EDITS = [
+    Ablation("a:1", "mean"),
+    Replace("a:1", 0.1),
+    Replace("a:1,2", [[[1.0, 2.0]], [[3.0, 4.0]]]),
+    Add("a", [0.1, 2.0, 1e-20], -0.5),
+    Patch("a:1@0,1", torch.tensor([[0.1]])),
+]
+
+
+def test_all_kinds_compare_and_survive_as_json() -> None:
+    again = [Edit.from_dict(json.loads(json.dumps(edit.to_dict()))) for edit in EDITS]
+    assert again == EDITS
+    assert [type(edit) for edit in again] == [type(edit) for edit in EDITS]
+    assert len({*again, *EDITS}) == len(EDITS) == len({repr(edit) for edit in EDITS})
+    assert Add("a", [1.0, 2.0]) != Add("a", [1.0, 3.0])
+    assert repr(Add("a", [1.0, 2.0])) != repr(Add("a", [1.0, 3.0]))
+    assert Replace("a", 1.0) != Patch("a", torch.ones(1, 1))
+
+
+def test_what_cannot_be_written_down_is_refused() -> None:
+    with pytest.raises(DreamscopeError, match="10001 numbers, more than 10000"):
+        Replace("a", torch.zeros(10_001)).to_dict()
+    with pytest.raises(DreamscopeError, match="is a function, which can't be written"):
+        Custom("a", torch.relu).to_dict()
+    with pytest.raises(DreamscopeError, match=r"no kind of edit 'ad'.*did you mean 'add'"):
+        Edit.from_dict({"kind": "ad", "address": "a"})
+    with pytest.raises(DreamscopeError, match="no kind of edit ''"):
+        Edit.from_dict({"address": "a", "how": "zero"})
+    with pytest.raises(DreamscopeError, match="of kind 'add' is damaged"):
+        Edit.from_dict({"kind": "add", "address": "a"})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Add("a", torch.rand(1, 3, 2, 2)), "one number for each channel"),
+        (lambda: Add("a", "upwards"), "a direction is a tensor or numbers, not str"),
+        (lambda: Replace("a", float("nan")), "not finite"),
+        (lambda: Custom("a", 3), "takes a function, not int"),
+        (lambda: ensure_edits("a"), "'a' is no edit; there are Ablation, Replace, Add, Patch"),
+        (lambda: ensure_edits([("a", 3)]), "is no edit"),
+    ],
+)
+def test_invalid_edits(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(DreamscopeError, match=message):
+        make()
+
+
+def test_edits_compose_in_the_order_given(vgg: Classifier, image: Tensor) -> None:
+    def plus_one(part: Tensor) -> Tensor:
+        return part + 1
+
+    edited = vgg.edited([Replace("features.3:1", 2.0), ("features.3:1", plus_one), Ablation("features.3:1", "scale:3")])
+    with probe(edited, "features.3") as seen:
+        assert (seen(image)["features.3"][:, 1] == 9).all()
+    one = vgg.edited(("features.3:1", plus_one))
+    with torch.no_grad(), probe(vgg, "features.3") as plain, probe(one, "features.3") as seen:
+        assert torch.equal(seen(image)["features.3"][:, 1], plain(image)["features.3"][:, 1] + 1)
+    with pytest.raises(DreamscopeError, match="recipe=False"):
+        _ = edited.source
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [Add("features.3", torch.rand(5)), Replace("features.3:1", [1.0, 2.0]), Patch("features.3", torch.rand(1, 5))],
+)
+def test_an_edit_of_another_width_is_refused_at_once(vgg: Classifier, edit: Edit) -> None:
+    with pytest.raises(DreamscopeError, match=r"channels, but 'features\.3(:1)?' names (12|1)$"):
+        vgg.edited(edit)

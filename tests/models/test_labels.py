@@ -56,3 +56,9 @@ def test_a_label_is_a_whole_name(text: str, index: int | None) -> None:
 def test_no_class_or_several(text: str, message: str) -> None:
     with pytest.raises(DreamscopeError, match=message):
         labels.index_of(text, NAMES, model="net")
+
+
+def test_a_raised_digit_is_no_index() -> None:
+    with pytest.raises(DreamscopeError, match="no class '²' in net"):
+        labels.index_of("²", ("a", "b"), model="net")
+    assert labels.known("²", ("a", "b")) is None

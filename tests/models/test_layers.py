@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.layers import survey
+from dreamscope.models.wrapping import wrap
+from dreamscope.optimize.precision import prepared
+from dreamscope.probes import probe
 
 PICTURE = torch.rand((1, 3, 64, 64), generator=torch.Generator().manual_seed(0))
 
@@ -143,3 +146,37 @@ def test_published_fields(name: str, layer: str, field: int) -> None:
     module = nn.Sequential()
     module.add_module("features", features.to_empty(device="cpu"))
     assert survey(module.eval(), torch.rand(1, 3, 96, 96))[layer].receptive_field == (field, field)
+
+
+class Last(nn.Module):
+    """A map with its channels first, last and first again; the head takes maps of 6x8 only."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, channels, 4, stride=4)
+        self.norm = nn.LayerNorm(channels)
+        self.mlp = nn.Linear(channels, channels)
+        self.first = nn.Identity()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Linear(6 * 8 * channels, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.mlp(self.norm(self.conv(x).permute(0, 2, 3, 1)))
+        x = self.first(x.permute(0, 3, 1, 2))
+        return self.head(x.flatten(1)) + self.pool(x).mean()
+
+
+# As many channels as rows, as columns, and as neither.
+@pytest.mark.parametrize("channels", [6, 8, 7, 1, 48])
+def test_a_fixed_size_that_is_no_square(channels: int) -> None:
+    model = wrap(Last(channels), input_size=(24, 32))
+    layers = model.layers
+    for name, axis in (("conv", 1), ("norm", 3), ("mlp", 3), ("first", 1)):
+        assert (layers[name].channels, layers[name].grid, layers[name].channel_axis) == (channels, (6, 8), axis)
+        assert layers[name].stride == (4, 4)
+    assert (layers["pool"].channels, layers["pool"].grid) == (channels, (1, 1))
+    fast, _ = prepared(model, ["mlp"], 32)
+    picture = torch.rand(2, 3, 24, 32)
+    with probe(fast, "mlp") as seen, probe(model, "mlp") as plain:
+        assert torch.allclose(seen(picture)["mlp"], plain(picture)["mlp"], atol=1e-5)
+    assert model.classify(torch.rand(1, 3, 40, 40))

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from dreamscope import images
 from dreamscope.errors import DreamscopeError
 from dreamscope.models import downloads
 from dreamscope.models.classifier import Classifier
-from dreamscope.models.edits import Ablation
+from dreamscope.models.edits import Ablation, Add, Patch, Replace
 from dreamscope.models.registry import load, load_again
 
 USER_FILE = """
@@ -159,8 +161,59 @@ def test_a_users_own_file(user_file: Path, tmp_path: Path, image: Tensor) -> Non
     assert (model.name, model.labels, model.input_size) == ("make", tuple("abcde"), (32, 32))
     assert model.normalization.std == (0.5, 0.5, 0.5)
     assert str(tmp_path) not in str(model.source)
-    again = load_again(model.edited(Ablation("0:1")).source, tmp_path / "out.png")
+    source = model.edited(Ablation("0:1")).source
+    again = load_again(source, tmp_path / "out.png", name=f"{user_file}:make")
     assert torch.equal(again.edited(Ablation("0:2"))(image), model.edited([Ablation("0:1"), Ablation("0:2")])(image))
+
+
+@pytest.mark.parametrize("kind", ["as it is written", "as a text"])
+def test_a_recipe_runs_no_file(user_file: Path, tmp_path: Path, kind: str) -> None:
+    source = load(f"{user_file}:make").source
+    if kind == "as a text":
+        source["name"] = f"{user_file}:make"
+    user_file.write_text("raise KeyboardInterrupt")
+    with pytest.raises(DreamscopeError, match=r"net\.py:make, which runs only if you name it yourself; .* --model"):
+        load_again(source, tmp_path / "out.png")
+    for broken in (["net.py"], {"file": "net.py"}, 3):
+        with pytest.raises(DreamscopeError, match="names no model that could be loaded"):
+            load_again({"name": broken}, tmp_path / "out.png")
+
+
+def test_edits_of_all_kinds_are_loaded_again(tmp_path: Path, image: Tensor) -> None:
+    edits = [Ablation("features.3"), Add("features.0:1", [0.5], 2), Replace("features.1:2", 0.1)]
+    edits.append(Patch("features.0:3@1,1", torch.rand(1, 1)))
+    model = load("squeezenet1_1", weights="none").edited(edits)
+    again = load_again(json.loads(json.dumps(model.source)), tmp_path / "out.png")
+    assert again.edits == model.edits
+    assert torch.equal(again(image), model(image))
+
+
+def test_a_users_file_with_a_dataclass_of_late_annotations(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "from __future__ import annotations\n"
+        "from dataclasses import KW_ONLY, dataclass\n"
+        "from torch import nn\n"
+        "@dataclass\n"
+        "class Options:\n"
+        "    width: int = 4\n"
+        "    _: KW_ONLY\n"
+        "    bias: bool = False\n"
+        "def make():\n"
+        "    return nn.Conv2d(3, Options().width, 1, bias=Options(bias=True).bias)\n"
+    )
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "net.py").write_text("from torch import nn\ndef make():\n    return nn.Conv2d(3, 5, 1)\n")
+    names = set(sys.modules)
+    first, second = load(f"{tmp_path / 'net.py'}:make"), load(f"{other / 'net.py'}:make")
+    assert (first.module.out_channels, second.module.out_channels) == (4, 5)
+    assert len(set(sys.modules) - names) == 2
+    (other / "net.py").write_text("1 / 0\n")
+    for path in (other, tmp_path / "absent"):
+        before = dict(sys.modules)
+        with pytest.raises(DreamscopeError):
+            load(f"{path / 'net.py'}:make")
+        assert sys.modules == before
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamscope.errors import DreamscopeError
-from dreamscope.models.relu_rules import awake, deconvolved, ensure_only_rectifiers, guided
+from dreamscope.models.relu_rules import deconvolved, ensure_only_rectifiers, guided, redirected
 from dreamscope.optimize.folding import _Clamp
 
 KINDS = [
@@ -39,7 +39,7 @@ def gradient(kind: nn.Module) -> tuple[Tensor, Tensor]:
 def test_silent_pictures_get_a_gradient_where_they_are_asked_to_rise(kind: nn.Module) -> None:
     usual, out = gradient(kind)
     assert torch.equal(usual, torch.tensor([[[0.0, 0, 0]], [[0, -1, 0]]]))
-    with awake():
+    with redirected():
         woken, same = gradient(kind)
     assert torch.equal(woken, torch.tensor([[[1.0, 0, 2]], [[0, -1, 0]]]))
     assert torch.equal(out, same)
@@ -47,7 +47,7 @@ def test_silent_pictures_get_a_gradient_where_they_are_asked_to_rise(kind: nn.Mo
 
 
 def test_it_ends_with_the_block_whatever_ends_it() -> None:
-    with pytest.raises(ValueError, match="in the middle"), awake():
+    with pytest.raises(ValueError, match="in the middle"), redirected():
         raise ValueError("in the middle")
     assert torch.equal(gradient(nn.ReLU())[0][0], torch.zeros(1, 3))
 
@@ -90,7 +90,7 @@ def test_the_rules_of_guided_and_deconvolved_gradients(name: str) -> None:
         assert torch.equal(out, kind(MARKS.clone()))
 
 
-@pytest.mark.parametrize("rule", [awake, guided, deconvolved])
+@pytest.mark.parametrize("rule", [redirected, guided, deconvolved])
 def test_in_place_means_in_place(rule: Callable) -> None:
     """What a ReLU overwrites is overwritten for whoever holds it, too: a skip connection, say."""
     leaf = torch.tensor([[[-1.0, 2.0]]], requires_grad=True)

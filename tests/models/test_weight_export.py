@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamscope.errors import DreamscopeError
+from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
-from dreamscope.models.edits import Ablation
+from dreamscope.models.edit_base import Edit
+from dreamscope.models.edits import Ablation, Add, Custom, Patch, Replace
 from dreamscope.models.registry import load
 from dreamscope.models.weight_export import bake, export
 from dreamscope.models.wrapping import wrap
@@ -291,3 +293,49 @@ def test_squeezenet_concatenates() -> None:
         assert same(edited, state, squeezenet1_1())
     columns = state["features.11.squeeze.weight"] != model.module.state_dict()["features.11.squeeze.weight"]
     assert set(columns.nonzero()[:, 1].tolist()) == {192 + 5}
+
+
+@pytest.mark.parametrize(
+    ("net", "address", "where"),
+    [
+        ("vgg", "features.0:2", "features.0.bias"),
+        ("vgg", "features.5:1,3", "classifier.bias"),
+        ("vgg", "features.3", "features.3.bias"),
+        # No bias where the channels are made: the norm that takes them in has one.
+        ("residual", "conv1:1", "bn1.bias"),
+        ("residual", "layer1.0.bn2:3", "layer1.0.bn2.bias"),
+        ("residual", "layer1:2", "fc.bias"),
+        ("grouped", "clamp:1,6", "grouped.bias"),
+        ("mlp", "one:3", "one.bias"),
+        ("tokens", "mlp:3,4", "mlp.bias"),
+    ],
+)
+def test_a_direction_goes_into_a_bias(net: str, address: str, where: str) -> None:
+    model = a(net)
+    channels = Address.parse(address).channels or range(model.layers[Address.parse(address).layer].channels)
+    edited = model.edited(Add(address, [0.3 + 0.1 * index for index, _ in enumerate(channels)], -1.5))
+    state = bake(edited)
+    assert changed(model, state) == {where}
+    assert same(edited, state, MAKERS[net][0]())
+
+
+@pytest.mark.parametrize(
+    ("net", "edit", "reason"),
+    [
+        ("vgg", Add("features.1:2", [1.0]), "'features.3' pads with zeros"),
+        ("residual", Add("relu:3", [1.0]), "has no bias"),
+        ("vgg", Add("features.0:2@1,1", [1.0]), r"leave out @ROW,COL"),
+        ("vgg", Replace("features.0:2", 1.0), "only the edits zero, scale:X and Add"),
+        ("vgg", Patch("features.0:2", torch.ones(1, 1, 32, 32)), "depends on the picture or the position"),
+        ("vgg", Custom("features.0:2", torch.relu), "only the edits"),
+    ],
+)
+def test_what_no_bias_can_hold_is_refused(net: str, edit: Edit, reason: str) -> None:
+    with pytest.raises(DreamscopeError, match=f"can't be baked into weights: .*{reason}"):
+        bake(a(net).edited(edit))
+
+
+def test_an_export_names_directions(tmp_path: Path) -> None:
+    model = a("vgg").edited(Add("features.0:2", [0.5], 2))
+    with safe_open(export(model, tmp_path / "a.safetensors"), "pt") as file:
+        assert [Edit.from_dict(kept) for kept in json.loads(file.metadata()["dreamscope"])] == list(model.edits)

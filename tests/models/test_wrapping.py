@@ -9,6 +9,8 @@ from torch import Tensor
 
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.edits import Ablation
+from dreamscope.models.registry import load
 from dreamscope.models.wrapping import wrap
 
 
@@ -66,3 +68,23 @@ def test_wrap_refuses_what_it_cannot_look_into() -> None:
 
 def test_wrapping_twice_is_once(vgg: Classifier) -> None:
     assert wrap(vgg) is vgg
+
+
+def test_what_is_given_counts_for_a_classifier_too(vgg: Classifier, image: Tensor) -> None:
+    other = wrap(vgg, name="mine", labels=list("vwxyz"), mean=(0.5,) * 3, input_size=(40, 48))
+    assert (other.name, other.labels, other.input_size) == ("mine", tuple("vwxyz"), (40, 48))
+    assert torch.equal(other(image), vgg(image - 0.5))
+    assert other.layers["features.3"].grid == (20, 24)
+    assert (vgg.name, vgg.labels, vgg.input_size) == ("Vgg", tuple("abcde"), (32, 32))
+    assert next(other.module.parameters()) is next(vgg.module.parameters())
+    edited = wrap(vgg.edited(Ablation("features.3")), labels=list("vwxyz"))
+    assert torch.allclose(edited(image), vgg.module.classifier.bias.expand(1, -1))
+    with pytest.raises(DreamscopeError, match="std above 0"):
+        wrap(vgg, std=(0, 0, 0))
+
+
+def test_a_recipe_says_what_was_given() -> None:
+    model = load("squeezenet1_1", weights="none")
+    again = wrap(model, labels=["a", "b"], input_size=64).source
+    assert again == {"name": "squeezenet1_1", "weights": "none", "labels": ["a", "b"], "input_size": 64}
+    assert wrap(model, crop=0.5).source == {}

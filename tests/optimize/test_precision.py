@@ -131,3 +131,44 @@ def test_prepared_gives_the_same(residual: Classifier, image: Tensor) -> None:
 def test_other_weights_are_another_key() -> None:
     first, second = (wrap(seeded(Residual(), seed), input_size=32) for seed in (0, 1))
     assert engine._key(first, ["bn1"], 256, "auto") != engine._key(second, ["bn1"], 256, "auto")
+
+
+def test_a_form_is_made_once_and_kept_with_the_classifier(
+    residual: Classifier, image: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    fold = engine.folded
+    monkeypatch.setattr(engine, "folded", lambda *words: made.append(1) or fold(*words))
+    fast, _ = prepared(residual, ["layer1.1", "bn1"], 64)
+    assert prepared(residual, {"bn1", "layer1.1"}, 100)[0] is fast
+    assert prepared(residual, ["bn1", "layer1.1"], 512)[0] is not fast
+    assert prepared(residual.edited(Ablation("bn1:1")), ["layer1.1", "bn1"], 64)[0] is not fast
+    assert len(made) == 3
+    with torch.no_grad():
+        residual.module.bn1.weight.mul_(2)
+        again, _ = prepared(residual, ["layer1.1", "bn1"], 64)
+        assert again is not fast
+        assert torch.allclose(again(image), residual(image), atol=1e-5)
+
+
+def test_weights_that_stay_as_they_are_are_shared(vgg: Classifier, residual: Classifier) -> None:
+    fast, _ = prepared(vgg, ["features.3"], 64)
+    assert all(one is other for one, other in zip(fast.module.parameters(), vgg.module.parameters(), strict=True))
+    half, _ = prepared(vgg, ["features.3"], 64, "bfloat16/channels_last")
+    assert (half.dtype, vgg.dtype) == (torch.bfloat16, torch.float32)
+    assert all(part.is_contiguous() for part in vgg.module.parameters())
+
+
+def test_a_form_made_without_gradients_serves_with_them(residual: Classifier, image: Tensor) -> None:
+    with torch.inference_mode():
+        prepared(residual, ["layer1.1"], 64)
+    picture = image.clone().requires_grad_()
+    with probe(prepared(residual, ["layer1.1"], 64)[0], "layer1.1") as seen:
+        assert torch.autograd.grad(seen(picture)["layer1.1"].sum(), picture)[0].isfinite().all()
+
+
+def test_a_measurement_needs_no_gradients_around_it(vgg: Classifier) -> None:
+    with torch.no_grad():
+        gradient, seconds = engine._measure(vgg, ["features.3"], 32)
+    assert gradient.shape == (1, 3, 32, 32)
+    assert seconds > 0

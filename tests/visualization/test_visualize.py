@@ -296,8 +296,8 @@ def test_objectives_of_ones_own(vgg: Classifier) -> None:
 def test_own_transforms_penalties_and_optimizers(vgg: Classifier) -> None:
     for own in (
         {"transform": [lambda picture: picture.flip(3)]},
-        {"penalty": [lambda picture: picture.mean((1, 2, 3))]},
-        {"optimizer": partial(torch.optim.AdamW, lr=0.05)},
+        {"penalty": [lambda picture: picture.mean((1, 2, 3))], "transform": []},
+        {"optimizer": partial(torch.optim.AdamW, lr=0.05), "transform": []},
     ):
         with pytest.raises(DreamscopeError, match=f"{next(iter(own))} can't be written in a recipe"):
             show(vgg, "features.3:4", **own)

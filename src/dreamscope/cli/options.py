@@ -84,6 +84,12 @@ class Loader:
 
         return load(**self._arguments(), device=self.device)
 
+    def named(self, name: str) -> Classifier:
+        """Load a model of that name, with what the other options say."""
+        from dreamscope.models.registry import load
+
+        return load(**{"name": name, **self._arguments()}, device=self.device)
+
     def like(self, source: Mapping[str, Any], *, near: str) -> Classifier:
         """Load the model that the options name, or else the one of the recipe in the file `near`."""
         return self() if "name" in self._chosen else self.again(source, near=near)
@@ -92,7 +98,7 @@ class Loader:
         """Load the model of the recipe in the file `near`, except for what the options say."""
         from dreamscope.models.registry import load_again
 
-        return load_again({**source, **self._arguments()}, near, device=self.device)
+        return load_again(source, near, device=self.device, **self._arguments())
 
     def _arguments(self) -> dict[str, Any]:
         arguments: dict[str, Any] = dict(self._chosen)

@@ -24,6 +24,7 @@ _SETS = ("preset",)
 """Options that name a whole set of settings."""
 
 _SUITING = {
+    "of": ("class_name",),
     "tile": ("size", "memory", "at"),
     "rate": ("parameterization", "optimizer"),
     "steps": ("method",),

@@ -234,7 +234,7 @@ def _models(loader: Loader, names: str | None, over: str, recipe: str | None) ->
         raise DreamscopeError("--over models and --models M,M,... go together")
     if names is None:
         return [loader() if recipe is None else loader.again(Recipe.read(recipe).model, near=recipe)]
-    found = [loader.again({"name": name.strip()}, near=".") for name in names.split(",")]
+    found = [loader.named(name.strip()) for name in names.split(",")]
     if len({json_module.dumps(model.source, sort_keys=True) for model in found}) < len(found):
         raise DreamscopeError("two of the models are the same: name each once in --models, and leave --model out")
     return found

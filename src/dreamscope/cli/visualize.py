@@ -38,8 +38,9 @@ def visualize(
     ] = None,
     *,
     loader: Loader,
-    class_: Annotated[
-        list[str] | None, typer.Option("--class", metavar="LABEL", help="A class, by name or index; may be repeated.")
+    class_name: Annotated[
+        list[str] | None,
+        typer.Option("--class-name", "--class", metavar="LABEL", help="A class, by name or index; may be repeated."),
     ] = None,
     out: Annotated[
         str | None,
@@ -132,7 +133,8 @@ def visualize(
         "visualize",
         recipe,
         loader,
-        of=[*(of or []), *(f"class:{label}" for label in class_ or [])] or None,
+        of=of or None,
+        class_name=class_name or None,
         preset=preset,
         parameterization=parameterization,
         optimizer=optimizer,
@@ -153,15 +155,16 @@ def visualize(
         precision=precision,
         seed=seed,
     )
-    if "of" not in given:
+    from dreamscope.objectives.targets import targets, with_classes
+    from dreamscope.visualization import visualize as technique
+
+    texts = [str(each) for each in with_classes(given.get("of", ()), given.get("class_name", ()))]
+    if not texts:
         raise DreamscopeError(
             "give something to visualize: an address such as features.28:40, --class LABEL, or --recipe OUT"
         )
-    texts = [given["of"]] if isinstance(given["of"], str) else given["of"]
     alpha = given.pop("alpha", False)
     model = load()
-    from dreamscope.objectives.targets import targets
-    from dreamscope.visualization import visualize as technique
 
     several = max(len(targets(model, texts)), given.get("between", 0)) * given.get("diversity", 1) > 1
     target = _target(out, texts[0], several=several, alpha=alpha)

@@ -1,1 +1,1 @@
-"""The subject: classifiers, where they come from, their layers and addresses."""
+"""Classifiers: where they come from, their layers and addresses, and edits of them."""

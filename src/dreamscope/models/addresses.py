@@ -116,7 +116,7 @@ def resolve(texts: str | Address | Iterable[str | Address] | None, model: Addres
     texts
         Addresses or their texts, or one; the model's default if ``None``.
     model
-        The classifier whose layers are meant.
+        The classifier whose layers they name.
 
     Returns
     -------

@@ -41,7 +41,7 @@ class Normalization:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One class of an answer: its index, its label, and its probability (softmax)."""
+    """One class of a prediction: its index, its label, and its probability (softmax)."""
 
     index: int
     label: str
@@ -66,9 +66,9 @@ class Classifier(nn.Module):
     input_size : (height, width)
         The size the network was trained on, for `classify` and the layer table.
     crop : float
-        The share of the picture's shorter side that `classify` looks at.
+        The share of the picture's shorter side that `classify` crops to.
     default_address : str
-        Where to dream when nothing is said.
+        Where to dream if no address is given.
     plain_source : dict
         How to load it again, without its edits.
     edits : tuple of Edit
@@ -185,7 +185,7 @@ class Classifier(nn.Module):
         images
             (N, 3, H, W) in [0, 1], any size: resized and cropped to the middle as the network was tested.
         top
-            How many classes to return for each image.
+            Number of classes to return for each image.
 
         Returns
         -------
@@ -341,7 +341,7 @@ class Classifier(nn.Module):
 
     @cached_property
     def default_address(self) -> str:
-        """Where to dream when nothing is said: chosen by eye for the embedded models, at 60 % depth for others."""
+        """Where to dream if no address is given: chosen by eye for the embedded models, at 60 % depth for others."""
         if self._default_address:
             return self._default_address
         maps = [name for name, layer in self.layers.items() if layer.grid and min(layer.grid) > 1]

@@ -20,7 +20,7 @@ def folders() -> dict[str, Path]:
 
 
 def reachable(address: str) -> bool:
-    """Ask once, shortly: the libraries' own downloaders retry for a minute and print as they do."""
+    """Return whether a server responds, asked once: the libraries' own downloaders retry for a minute, and print."""
     try:
         request = urllib.request.Request(address, method="HEAD")
         with urllib.request.urlopen(request, timeout=10):
@@ -39,7 +39,7 @@ def timm_address() -> str:
 
 
 def cached_by_timm(repository: str | None) -> bool:
-    """Tell whether the weights of a timm repository are on this machine."""
+    """Return whether the weights of a timm repository are on this machine."""
     from huggingface_hub import try_to_load_from_cache
 
     files = ("model.safetensors", "pytorch_model.bin")

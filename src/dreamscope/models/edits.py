@@ -1,4 +1,4 @@
-"""Edits: remove, replace, steer, patch, or do what a function says; applied by the classifier, through the hooks."""
+"""The kinds of edits: ablation, replacement, steering, patching, and one's own functions."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _ABLATIONS: Mapping[str, Callable[[Tensor, float], Tensor]] = {
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Ablation(Edit):
-    """Remove what channels say, or weaken it.
+    """Remove what channels carry, or scale it.
 
     Attributes
     ----------
@@ -190,7 +190,7 @@ class Patch(Edit):
         Where.
     activation : Tensor
         What the layer put out for one other photo, (1, C, ...), channels second, as a probe records it; or what the
-        address names of it, (1, c, ...). Kept is the latter.
+        address names of it, (1, c, ...), which is what the edit holds.
     """
 
     activation: Tensor
@@ -225,7 +225,7 @@ class Patch(Edit):
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Custom(Edit):
-    """Do with activations what a function says; it can't be written in a recipe.
+    """Change activations by a function of one's own; it can't be written in a recipe.
 
     Attributes
     ----------

@@ -42,7 +42,7 @@ def read(path: str | Path) -> tuple[str, ...]:
 def known(text: str, names: Sequence[str]) -> int | None:
     """Return the class that a photo's label names in full, by index or name; ``None`` if it names none, or several.
 
-    Not as forgiving as `index_of`: a folder called ``val`` does not mean the valley.
+    Stricter than `index_of`: a folder called ``val`` does not name the class valley.
     """
     wanted = text.strip()
     if wanted.isdecimal():
@@ -52,7 +52,7 @@ def known(text: str, names: Sequence[str]) -> int | None:
 
 
 def index_of(text: str | int, names: Sequence[str], *, model: str) -> int:
-    """Return the class that a name or an index means.
+    """Return the class that a name or an index names.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
-"""The layer table: what each module puts out, read off one real forward pass."""
+"""The layer table: what each module puts out in one real forward pass."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.hooks import Hook, attached
-from dreamscope.models.receptive_field import FieldTracer
+from dreamscope.models.receptive_field import Field, FieldTracer
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Layer:
     receptive_field : (rows, columns) or None
         Input pixels that one position can depend on; ``None`` is the whole picture.
     calls : int
-        How often the module runs in one forward pass; recorded is the last time.
+        Number of times that the module runs in one forward pass; recorded is the last one.
     """
 
     name: str
@@ -60,15 +61,14 @@ def with_tensor(output: Any, tensor: Tensor) -> Any:
 
 
 def survey(module: nn.Module, images: Tensor) -> dict[str, Layer]:
-    """Run `module` once on a square picture and describe every submodule that ran.
+    """Run `module` once on a picture and describe every submodule that ran.
 
     Parameters
     ----------
     module
-        The network, in eval mode.
+        The network, in eval mode; no other thread may run it meanwhile.
     images
-        (1, 3, S, S), as the module takes it. Square, so that equal sides tell the positions from the
-        channels of channels-last maps.
+        (1, 3, H, W), as the module takes it. The axes of a map that shrink as H and W do are its positions.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def survey(module: nn.Module, images: Tensor) -> dict[str, Layer]:
             tensor = tensor_of(output)
             if tensor is not None and 2 <= tensor.dim() <= 4:
                 calls[name] = calls.get(name, 0) + 1
-                seen[name] = _describe(name, submodule, tensor, tracer, calls[name])
+                seen[name] = _describe(name, submodule, tensor, tracer.of(tensor), images, calls=calls[name])
 
         return hook
 
@@ -106,11 +106,13 @@ def survey(module: nn.Module, images: Tensor) -> dict[str, Layer]:
     return seen
 
 
-def _describe(name: str, module: nn.Module, tensor: Tensor, tracer: FieldTracer, calls: int) -> Layer:
+def _describe(
+    name: str, module: nn.Module, tensor: Tensor, field: Field | None, images: Tensor, *, calls: int
+) -> Layer:
     shape = tuple(tensor.shape)
-    axis = _channel_axis(module, shape)
+    jump = (1, 1) if field is None else field.jump
+    axis = _channel_axis(module, shape, (images.shape[-2] / jump[0], images.shape[-1] / jump[1]))
     grid = tuple(side for i, side in enumerate(shape) if i not in (0, axis))
-    field = tracer.of(tensor)
     return Layer(
         name=name,
         type=type(module).__name__,
@@ -123,13 +125,20 @@ def _describe(name: str, module: nn.Module, tensor: Tensor, tracer: FieldTracer,
     )
 
 
-def _channel_axis(module: nn.Module, shape: tuple[int, ...]) -> int:
+def _channel_axis(module: nn.Module, shape: tuple[int, ...], expected: tuple[float, float]) -> int:
+    """Return where the channels are in an output of this shape, whose map should have `expected` rows and columns."""
     if len(shape) == 3:
         return 2
-    if len(shape) == 4:
-        square_first, square_last = shape[1] == shape[2], shape[2] == shape[3]
-        if (square_first and not square_last) or (
-            square_first and square_last and isinstance(module, nn.Linear | nn.LayerNorm)
-        ):
-            return 3
-    return 1
+    if len(shape) < 4 or shape[2:] == (1, 1) != shape[1:3]:
+        return 1
+    if expected[0] == expected[1]:
+        # Equal sides are positions.
+        first, last = float(shape[1] != shape[2]), float(shape[2] != shape[3])
+    else:
+        first, last = _misfit(shape[1:3], expected), _misfit(shape[2:], expected)
+    behind = first < last or (first == last == 0 and isinstance(module, nn.Linear | nn.LayerNorm))
+    return 3 if behind or shape[1:3] == (1, 1) != shape[2:] else 1
+
+
+def _misfit(grid: tuple[int, ...], expected: tuple[float, float]) -> float:
+    return sum(abs(math.log(side / wanted)) for side, wanted in zip(grid, expected, strict=True))

@@ -1,4 +1,4 @@
-"""What was made last, kept for the next time."""
+"""A small cache of the values used last."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Value = TypeVar("Value")
 
 
 class Recent:
-    """The values that were asked for last, by key; safe to share between threads.
+    """The values used last, by key; safe to share between threads.
 
     A copied or pickled one is empty.
 
     Parameters
     ----------
     size
-        Number of values kept; of more, the one that was not asked for longest is dropped.
+        Number of values kept; of more, the least recently used one is dropped.
 
     Examples
     --------

@@ -82,8 +82,8 @@ class FieldTracer(TorchDispatchMode):
     """While entered, knows the `Field` of every tensor computed from a picture given to `begin`.
 
     Matrix products and reductions count as local where they run over exactly the values of one position,
-    and as the whole picture otherwise; so do attention, group norms and whatever is not understood: the
-    answer is exact for convolutional networks and never too small.
+    and as the whole picture otherwise; so do attention, group norms and every operation that is not known here: the
+    field is exact for convolutional networks and never too small.
     """
 
     def __init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import logging
 import sys
@@ -19,7 +20,7 @@ from dreamscope.models import devices, downloads
 from dreamscope.models import labels as class_names
 from dreamscope.models import weights as weight_files
 from dreamscope.models.classifier import Classifier
-from dreamscope.models.edits import Ablation
+from dreamscope.models.edit_base import Edit
 from dreamscope.models.embedded import EMBEDDED
 from dreamscope.models.wrapping import wrap
 from dreamscope.recipes import locate, reference
@@ -91,24 +92,53 @@ def load(
     elif labels is not None:
         source["labels"] = parts["labels"] = tuple(labels)
     model = wrap(**{**parts, **given, "source": source})
-    return model.to(where)
+    return model if model.device == where else model.to(where)
 
 
-def load_again(source: Mapping[str, Any], near: str | Path, *, device: str | None = "cpu") -> Classifier:
-    """Load the model that a recipe (in the file `near`) was made with, finding its files again."""
-    arguments = dict(source)
-    edits = [Ablation.from_dict(kept) for kept in arguments.pop("edits", ())]
-    kept_name = arguments.pop("name", None)
-    if kept_name is None:
-        raise DreamscopeError("this recipe's model was made in Python, not loaded by name; give it with --model")
-    if isinstance(kept_name, Mapping):
-        path = locate(kept_name["file"], near, what="model file", option="--model")
-        kept_name = f"{path}:{kept_name['function']}"
+def load_again(source: Mapping[str, Any], near: str | Path, *, device: str | None = "cpu", **given: Any) -> Classifier:
+    """Load the model of a recipe, finding its files again.
+
+    Parameters
+    ----------
+    source
+        What the recipe says of the model: `Classifier.source`.
+    near
+        The file that the recipe is in: the weights and labels are looked for beside it, too.
+    device
+        See `load`.
+    given
+        Arguments of `load` in place of what the recipe says.
+
+    Raises
+    ------
+    DreamscopeError
+        If the recipe names no model, or a Python file and no `name` is given: code runs only if the user names it; if
+        a file is not found again; see also `load`.
+    """
+    arguments = {**source, **given}
+    edits = [Edit.from_dict(kept) for kept in arguments.pop("edits", ())]
+    if "name" not in given:
+        _ensure_no_code(arguments.get("name"), near)
     for role in ("weights", "labels"):
-        if isinstance(arguments.get(role), Mapping):
+        if role not in given and isinstance(arguments.get(role), Mapping):
             arguments[role] = locate(arguments[role], near, what=f"{role} file", option=f"--{role}")
-    model = load(kept_name, device=device, **arguments)
+    model = load(device=device, **arguments)
     return model.edited(edits) if edits else model
+
+
+def _ensure_no_code(name: Any, near: str | Path) -> None:
+    """Raise unless a recipe's `name` of a model is one that runs no file."""
+    if name is None:
+        raise DreamscopeError("this recipe's model was made in Python, not loaded by name; give it with --model")
+    if not isinstance(name, str) or ".py:" in name:
+        try:
+            named = name if isinstance(name, str) else f"{name['file']['name']}:{name['function']}"
+        except (TypeError, KeyError):
+            raise DreamscopeError(f"'{near}' names no model that could be loaded; give it with --model") from None
+        raise DreamscopeError(
+            f"the model of '{near}' is made by the Python file {named}, which runs only if you name it yourself; "
+            "give it with --model path/to/file.py:function"
+        )
 
 
 def torchvision_names() -> list[str]:
@@ -253,11 +283,16 @@ def _timm_labels(module: nn.Module) -> Sequence[str]:
 def _from_user_file(name: str, file: str | Path | None) -> dict[str, Any]:
     path_text, _, function = name.rpartition(":")
     path = existing_file(path_text, "model file").resolve()
-    spec = importlib.util.spec_from_file_location(f"dreamscope_user_{path.stem}", path)
+    # Two files of one name must not become one module.
+    name_of_module = f"dreamscope_user_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name_of_module, path)
     if spec is None or spec.loader is None:
         raise DreamscopeError(f"model file '{path_text}' is no Python file")
     code = importlib.util.module_from_spec(spec)
+    before = sys.modules.get(name_of_module)
     sys.path.insert(0, str(path.parent))
+    # As an import does it: dataclasses, typing and pickle look a class's module up by its name.
+    sys.modules[name_of_module] = code
     try:
         spec.loader.exec_module(code)
         make = getattr(code, function, None)
@@ -266,9 +301,13 @@ def _from_user_file(name: str, file: str | Path | None) -> dict[str, Any]:
             raise DreamscopeError(f"no function '{function}' in '{path_text}'{did_you_mean(function, public)}")
         with _fixed_seed():
             module = make()
-    except DreamscopeError:
-        raise
     except Exception as error:
+        if before is None:
+            del sys.modules[name_of_module]
+        else:
+            sys.modules[name_of_module] = before
+        if isinstance(error, DreamscopeError):
+            raise
         raise DreamscopeError(f"'{name}' failed: {type(error).__name__}: {error}") from error
     finally:
         sys.path.remove(str(path.parent))
@@ -304,7 +343,8 @@ class _fixed_seed:  # noqa: N801 - reads as a phrase where it is used
 
     def __enter__(self) -> None:
         self._state = torch.get_rng_state()
-        torch.manual_seed(0)
+        # The CPU's alone: `torch.manual_seed` would seed every device's, too.
+        torch.default_generator.manual_seed(0)
 
     def __exit__(self, *_: object) -> None:
         torch.set_rng_state(self._state)

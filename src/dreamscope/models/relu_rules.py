@@ -1,4 +1,4 @@
-"""Rectifiers with another backward: kept awake for an ascent, or with the rules of guided and deconvolved gradients.
+"""Rectifiers with another backward: redirected for an ascent, or with the rules of guided and deconvolved gradients.
 
 One mechanism for all of them: a mode that sees PyTorch's own functions, so that modules and functions, reused,
 in place or not, are the same to it. Outputs always stay what they are.
@@ -23,15 +23,15 @@ Rule = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @contextmanager
-def awake() -> Iterator[None]:
+def redirected() -> Iterator[None]:
     """Let gradients pass rectifiers that block them for a whole picture, for the length of the block.
 
-    Where a ReLU, or one of its clamping kind, hands back no gradient at all for a picture, every unit of it that
-    is asked to rise gets its gradient as if it were not silent. The redirected ReLU of lucid (Olah, Mordvintsev
+    Where a ReLU, or one of its clamping kind, passes no gradient at all for a picture, every unit of it that
+    that is to rise gets its gradient as if it were active. The redirected ReLU of lucid (Olah, Mordvintsev
     and Schubert, "Feature Visualization", Distill 2017). Outputs stay what they are, and so do the gradients of
     pictures that have some. It holds for modules and functions alike, in place or not.
     """
-    with _Mode(_wakeful, _RECTIFIERS):
+    with _Mode(_redirected, _RECTIFIERS):
         yield
 
 
@@ -60,7 +60,7 @@ def deconvolved() -> Iterator[Counted]:
 
 
 class Counted:
-    """How many rectifiers ran."""
+    """Counts the rectifiers that ran."""
 
     count = 0
 
@@ -89,9 +89,9 @@ def ensure_only_rectifiers(result: Tensor, ran: Counted, *, what: str, name: str
     """
     others = _other_activations(result)
     if others:
-        told = ", ".join(f"{each} ({times} times)" if times > 1 else each for each, times in others.most_common(3))
+        listed = ", ".join(f"{each} ({times} times)" if times > 1 else each for each, times in others.most_common(3))
         raise DreamscopeError(
-            f"{what} is a rule for ReLUs and their clamping kind, but {name} computes with {told}, whose gradient "
+            f"{what} is a rule for ReLUs and their clamping kind, but {name} computes with {listed}, whose gradient "
             "would stay the plain one; take saliency, smoothgrad or integrated"
         )
     if not ran.count:
@@ -139,7 +139,7 @@ class _Rectifier(torch.autograd.Function):
         return ctx.rule(gradients[0], *ctx.saved_tensors), None, None, None, None
 
 
-def _wakeful(gradient: Tensor, above: Tensor, below: Tensor) -> Tensor:
+def _redirected(gradient: Tensor, above: Tensor, below: Tensor) -> Tensor:
     passed = torch.where(above & below, gradient, 0)
     blocked = passed.flatten(1).abs().amax(1) == 0
     wanted = torch.where(~above & (gradient < 0), 0, gradient)
@@ -214,7 +214,7 @@ _ALL: Mapping[Any, _Limits] = {
     **dict.fromkeys((torch.clamp_min, Tensor.clamp_min), _clamp(inplace=False)),
     **dict.fromkeys((torch.clamp_min_, Tensor.clamp_min_), _clamp(inplace=True)),
 }
-"""With those that can be used as one; an ascent must not wake what only keeps its picture in range."""
+"""With those that can be used as one; an ascent must not redirect what only keeps its picture in range."""
 
 
 _SMOOTH = {
@@ -260,7 +260,7 @@ def _before(node: Any) -> list[Any]:
 
 
 def _is_scaled_rectifier(node: Any) -> bool:
-    """Tell whether a node is ``relu6(x + 3) / 6`` over a map: what Hardswish, written out, multiplies by."""
+    """Return whether a node is ``relu6(x + 3) / 6`` over a map: what Hardswish, written out, multiplies by."""
     inner = _before(node)
     if _name(node) not in ("Div", "Mul") or len(inner) != 1 or _name(inner[0]) != _Rectifier.__name__:
         return False
@@ -269,5 +269,5 @@ def _is_scaled_rectifier(node: Any) -> bool:
 
 
 def _one_a_channel(values: Tensor) -> bool:
-    """Tell whether there is one number a channel, or one a position: a weight, not an activation."""
+    """Return whether there is one number a channel, or one a position: a weight, not an activation."""
     return values[0, 0].numel() == 1 or (values.dim() == 4 and values.shape[1] == 1)

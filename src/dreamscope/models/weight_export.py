@@ -29,7 +29,7 @@ from dreamscope.models.weight_changes import UnbakeableError, WeightChange, weig
 
 _Changes = dict[str, Tensor]
 
-_REACH = 4  # How many parts with weights before a layer are looked at for the one that makes its channels.
+_REACH = 4  # Number of parts with weights before a layer that are tried as the one that makes its channels.
 
 
 @torch.no_grad()
@@ -130,7 +130,7 @@ class _Bench:
 
         def hook_for(name: str) -> Hook:
             def hook(_module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
-                # Without its inputs (given by keyword) nobody could tell what flows into it.
+                # Without its inputs (given by keyword) it is unknown what flows into it.
                 if _tensors(given):
                     self._noise.setdefault(name, []).append(tree_map(lambda leaf: _noise_like(leaf, generator), output))
                     self._order.append(name)
@@ -254,7 +254,7 @@ def _noise_like(value: Any, generator: torch.Generator) -> Any:
 
 
 def _pictures(size: tuple[int, int]) -> Tensor:
-    """Return four images, fine noise and coarse: a network's channels seldom answer to one kind alone."""
+    """Return four images, fine noise and coarse: a network's channels seldom respond to one kind alone."""
     generator = torch.Generator().manual_seed(0)
     fine = torch.rand((2, 3, *size), generator=generator)
     coarse = F.interpolate(torch.rand((2, 3, 8, 8), generator=generator), size, mode="bicubic").clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Weight files: read without running code from them, fitted to a network, misfits told."""
+"""Weight files: read without running code from them, fitted to a network, with what does not fit reported."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def read(path: str | Path) -> State:
 
 
 def misfits(module: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
-    """Say, a phrase each, how `state` does not fit `module`: missing, unexpected, of another shape."""
+    """Return, a phrase each, how `state` does not fit `module`: missing, unexpected, of another shape."""
     own = module.state_dict()
     # A counter that only training reads; old files lack it.
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
@@ -85,7 +85,7 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], *, name: str, source: st
 
 
 def class_count(module: nn.Module, state: Mapping[str, Tensor]) -> int | None:
-    """Return how many classes `state` was trained for, if one matrix differs from `module`'s in just that."""
+    """Return the number of classes that `state` was trained for, if one matrix differs from `module`'s in just that."""
     own = module.state_dict()
     differing = [key for key in own if key in state and own[key].shape != state[key].shape]
     matrices = [key for key in own if key in differing and own[key].dim() > 1]

@@ -41,7 +41,7 @@ def wrap(
     input_size
         (height, width) in pixels, or one number for a square; 224 by default.
     crop
-        The share of the shorter side that `Classifier.classify` looks at, 1 by default.
+        The share of the shorter side that `Classifier.classify` crops to, 1 by default.
     default_address
         Where to dream if no address is given; chosen by depth by default.
     source

@@ -70,6 +70,16 @@ Given = str | Address | Objective | Callable[[Mapping[str, Tensor]], Tensor]
 """What names a target: an address, a text, an objective, or a function of activations that has ``layers``."""
 
 
+def with_classes(of: Given | Sequence[Given], class_name: str | int | Sequence[str | int]) -> list[Given]:
+    """Return what is named, one or several, followed by classes as ``class:NAME``.
+
+    >>> with_classes("features.28:3", ["bee", 7])
+    ['features.28:3', 'class:bee', 'class:7']
+    """
+    classes = [class_name] if isinstance(class_name, str | int) else class_name
+    return [*_listed(of), *(f"class:{each}" for each in classes)]
+
+
 def targets(model: Classifier, given: Given | Sequence[Given]) -> list[Target]:
     """Read what is to be shown.
 
@@ -88,8 +98,7 @@ def targets(model: Classifier, given: Given | Sequence[Given]) -> list[Target]:
         Nothing named; no such layer, channel or class; a function without layers.
     """
     found: list[Target] = []
-    listed: Sequence[Given] = given if isinstance(given, list | tuple) else [given]  # type: ignore[list-item]
-    for each in listed:
+    for each in _listed(given):
         if not isinstance(each, str | Address):
             found.append(_own(each, model))
             continue
@@ -105,6 +114,10 @@ def targets(model: Classifier, given: Given | Sequence[Given]) -> list[Target]:
     if not found:
         raise DreamscopeError("nothing to show; give an address such as features.28:40, or a class")
     return found
+
+
+def _listed(given: Given | Sequence[Given]) -> Sequence[Given]:
+    return given if isinstance(given, list | tuple) else [given]  # type: ignore[list-item]
 
 
 def at_places(model: Classifier, at: Given | Sequence[str | Address] | None, loss: str) -> Objective:

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 from dreamscope.models.classifier import Classifier
-from dreamscope.models.relu_rules import awake
+from dreamscope.models.relu_rules import redirected
 from dreamscope.objectives import Gathered, Objective
 from dreamscope.optimize import tiles
 from dreamscope.optimize.parameterizations import Constrained, Parameterization, tensors_of
@@ -148,7 +148,7 @@ class Ascent:
                 with probe(model, objective.layers) as seen:
                     for number in range(before + 1, before + steps + 1):
                         progress = (number - before - 1) / steps
-                        with awake() if silent else nullcontext():
+                        with redirected() if silent else nullcontext():
                             image, gradient, values = self._gradient(
                                 seen, parameterization, objective, progress=progress, generator=generator, grid=grid
                             )

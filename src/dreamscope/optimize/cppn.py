@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from dreamscope.errors import DreamscopeError, ensure_seed
 from dreamscope.images import Size
+from dreamscope.optimize.color_correlation import correlated
 
 
 class CPPN(nn.Module):
@@ -33,10 +34,10 @@ class CPPN(nn.Module):
     torch.Size([1, 3, 32, 32])
     """
 
-    rate = 0.005
+    rate = 0.01
     """How far a step of Adam goes in the weights, if nothing else is said."""
 
-    def __init__(self, size: int | str | Size = 224, *, width: int = 24, depth: int = 8, seed: int = 0) -> None:
+    def __init__(self, size: int | str | Size = 224, *, width: int = 16, depth: int = 6, seed: int = 0) -> None:
         super().__init__()
         if width < 1 or depth < 1:
             raise DreamscopeError(f"a CPPN has 1 hidden layer of 1 channel or more, not {depth} of {width}")
@@ -45,14 +46,14 @@ class CPPN(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         layers = [nn.Conv2d(count, width, 1) for count in (2, *[2 * width] * (depth - 1))]
         self.hidden = nn.ModuleList(layers)
-        self.colors = nn.Conv2d(2 * width, 3, 1)
+        # Without a bias: all would first become one colour, which is the quickest way up.
+        self.colors = nn.Conv2d(2 * width, 3, 1, bias=False)
         with torch.no_grad():
-            for layer in layers:
-                layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) / layer.in_channels**0.5)
-            # Gray to begin with: the first steps decide what there is to see.
-            self.colors.weight.zero_()
             for layer in (*layers, self.colors):
-                torch.nn.init.zeros_(layer.get_parameter("bias"))
+                layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) / layer.in_channels**0.5)
+            for layer in layers:
+                # Or everything that there is to see would be in the middle.
+                layer.get_parameter("bias").copy_(0.5 * torch.randn(width, generator=generator))
 
     def image(self) -> Tensor:
         """Return the image, (1, 3, H, W) in [0, 1]."""
@@ -61,7 +62,8 @@ class CPPN(nn.Module):
             bent = torch.atan(layer(features))
             # Of unit variance each, for inputs of unit variance.
             features = torch.cat([bent / 0.67, bent.square() / 0.6], 1)
-        return torch.sigmoid(self.colors(features))
+        waves = self.colors(features)
+        return torch.sigmoid(correlated(waves - waves.mean((2, 3), keepdim=True)))
 
     forward = image
 

@@ -50,7 +50,7 @@ def folded(module: nn.Module, keep: Collection[str], images: Tensor) -> nn.Modul
         _fold(twin, convolution, norm)
     for name, part in list(twin.named_modules()):
         if isinstance(part, nn.Hardtanh) and len(flow.outputs.get(name, ())) == 1:
-            # Only a convolution (or its padding) is sure to hand back a gradient that nobody else holds.
+            # Only a convolution (or its padding) is sure to return a gradient that nothing else holds.
             alone = flow.uses_of(name) in (["convolution"], ["constant_pad_nd"])
             _replace(twin, name, _Clamp(part, owns_gradient=alone and id(flow.outputs[name][0]) not in kept))
         elif type(part).__name__ == "Conv2dSame" and _SamePadded.fits(part):
@@ -147,7 +147,7 @@ class _Clamp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if has_torch_function((x,)):
-            # Somebody watches PyTorch's own functions.
+            # A mode intercepts PyTorch's own functions.
             return F.hardtanh(x, *self.limits)
         clamped: Tensor = _ClampFunction.apply(x, *self.limits, self.inplace, self.owns_gradient)
         return clamped
@@ -193,7 +193,7 @@ class _SamePadded(nn.Module):
 
     @staticmethod
     def fits(part: Any) -> bool:
-        """Tell whether a convolution is of the kind; on a picture itself padding costs less than a wider kernel."""
+        """Return whether a convolution is of the kind; on a picture itself padding costs less than a wider kernel."""
         return _halves(part) and part.in_channels > _COLOURS
 
     def forward(self, x: Tensor) -> Tensor:
@@ -225,7 +225,7 @@ class _Unshuffled(nn.Module):
 
     @staticmethod
     def fits(part: nn.Conv2d) -> bool:
-        """Tell whether a convolution is of the kind; a small kernel would gain nothing."""
+        """Return whether a convolution is of the kind; a small kernel would gain nothing."""
         reach = (part.kernel_size[0] - 1) // 2
         evenly = part.padding == (reach, reach) and part.padding_mode == "zeros"
         return _halves(part) and evenly and part.groups == 1 and part.in_channels <= _COLOURS and reach > 1
@@ -240,6 +240,6 @@ _COLOURS = 4
 
 
 def _halves(part: Any) -> bool:
-    """Tell whether a convolution halves the map: square odd kernel, stride 2, not dilated."""
+    """Return whether a convolution halves the map: square odd kernel, stride 2, not dilated."""
     rows, columns = part.kernel_size
     return rows == columns and rows % 2 == 1 and tuple(part.stride) == (2, 2) and tuple(part.dilation) == (1, 1)

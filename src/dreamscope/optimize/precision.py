@@ -28,10 +28,10 @@ from dreamscope.optimize.initial_images import clouds
 from dreamscope.probes import probe
 
 LEAST_COSINE = 0.98
-"""How far a gradient may turn away from the float32 one."""
+"""The least cosine between a gradient and the float32 one."""
 
 WORTH_MEASURING = 500_000
-"""Weights: a network of fewer runs in float32 as it is."""
+"""Number of weights; a smaller network runs in float32 as it is."""
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -61,7 +61,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Choice:
-    """A form, and the measurements it was chosen by (none where there was nothing to choose)."""
+    """A form, and the measurements that it was chosen by; none if there was no choice."""
 
     form: Form
     measured: tuple[Measured, ...] = ()

@@ -163,7 +163,7 @@ def gradient(
         gathered.append([(part.detach(), count) for part, count in parts])
     totals = _added(gathered)
     if slopes is None:
-        gradient_ *= _slopes(objective.whole, totals)[0].view(-1, 1, 1, 1)
+        gradient_ *= _slopes(objective.whole, totals)[0].view(-1, 1, 1, 1).to(gradient_)
     return gradient_, objective.whole(totals)
 
 

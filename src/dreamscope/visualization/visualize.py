@@ -18,7 +18,7 @@ from dreamscope.images import Picture, Size
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.objectives import Objective, Similar, select_map
-from dreamscope.objectives.targets import Class, Given, Target, targets
+from dreamscope.objectives.targets import Class, Given, Target, targets, with_classes
 from dreamscope.objectives.targets import between as on_the_way
 from dreamscope.optimize.ascent import StepCallback, image_of, stepping
 from dreamscope.optimize.ingredients import text_of, values_of
@@ -42,8 +42,9 @@ BATCH_PIXELS = 32 * 224**2
 
 def visualize(
     model: Classifier,
-    of: Given | Sequence[Given],
+    of: Given | Sequence[Given] = (),
     *,
+    class_name: str | int | Sequence[str | int] = (),
     preset: str | Settings | None = None,
     loss: str = "mean",
     negative: bool = False,
@@ -68,6 +69,8 @@ def visualize(
         What to show, one picture each: addresses (each channel of ``features.28:0-63`` is one picture), classes
         (``class:bee``: the score before softmax), sums such as ``features.28:3 + 0.5*features.28:7``, or objectives of
         your own: an `Objective`, or a function with ``layers``; see `dreamscope.objectives.targets`.
+    class_name
+        Classes to show, too, by name or index: ``class_name="bee"`` is ``of="class:bee"``.
     preset
         A name in `PRESETS`, or `Settings`; the one of the same name as the parameterization, or else the first, if not
         given.
@@ -122,11 +125,7 @@ def visualize(
     if diversity < 1 or between < 0:
         raise DreamscopeError("diversity is 1 or more pictures, and between 0 or more")
     full = _size(size, chosen, model)
-    shown = targets(model, of)
-    if between:
-        if len(shown) != 2 or between < 2:
-            raise DreamscopeError(f"between takes 2 targets and 2 pictures or more, not {len(shown)} and {between}")
-        shown = on_the_way(shown[0], shown[1], between)
+    shown = _shown(model, with_classes(of, class_name), between)
     if settings.get("transform") is None and any(_is_neuron(term) for target in shown for term in target.terms):
         chosen = replace(chosen, transform=AT_A_PLACE, crops=1)
     wanted = [target.objective(loss) for target in shown]
@@ -142,7 +141,7 @@ def visualize(
     made = None
     if recipe:
         own = next((target.own for target in shown if target.own is not None), None)
-        resolved = {**_recorded(chosen), "of": own, "preset": None, "between": 0, "size": str(full)}
+        resolved = {**_recorded(chosen), "of": own, "class_name": (), "preset": None, "between": 0, "size": str(full)}
         inputs = {"like": None if like is None else reference(like)}
         made = Recipe.of_call(visualize, arguments, inputs=inputs, resolved=resolved)
     keep = layers | ({compared} if compared else set())
@@ -165,6 +164,16 @@ def visualize(
         except KeyboardInterrupt as stop:
             raise Interrupted(f"stopped after {len(done)} pictures", result=done) from stop
     return done
+
+
+def _shown(model: Classifier, named: Sequence[Given], between: int) -> list[Target]:
+    """Return what is named or, if `between` is above 0, that many targets on the way from one to the other."""
+    shown = targets(model, named)
+    if not between:
+        return shown
+    if len(shown) != 2 or between < 2:
+        raise DreamscopeError(f"between takes 2 targets and 2 pictures or more, not {len(shown)} and {between}")
+    return on_the_way(shown[0], shown[1], between)
 
 
 def _recorded(chosen: Settings) -> dict[str, Any]:

@@ -1,0 +1,57 @@
+"""An option of a command and the parameter of its technique have one name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+import click
+import pytest
+from typer.main import get_command
+
+import dreamscope
+from dreamscope.cli.app import app
+
+# What only a command line needs: which model, where results go, how they are shown.
+MODEL = {"model", "weights", "labels", "mean", "std", "input_size", "device"}
+RESULTS = {"out", "json", "verbose", "recipe", "film", "every", "fps", "hold", "ping_pong", "plot", "export", "index"}
+COMMANDS: dict[str, set[str]] = {
+    "dream": set(),
+    "visualize": {"alpha"},
+    "invert": set(),
+    "fool": set(),
+    "explain": {"save_array"},
+    "exemplars": set(),
+    "filters": {"scaling"},
+    "map": set(),
+    "dissect": {"top"},
+    "blind": {"channels"},
+    "zoom": set(),
+    "video": set(),
+}
+
+
+def parameters_of(technique: Callable[..., Any]) -> set[str]:
+    names = set()
+    for name, each in inspect.signature(technique).parameters.items():
+        if each.kind is inspect.Parameter.VAR_KEYWORD:
+            (keywords,) = get_type_hints(technique)[name].__args__
+            names |= set(keywords.__annotations__)
+        else:
+            names.add(name)
+    return names
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_options_are_parameters(command: str) -> None:
+    known = parameters_of(getattr(dreamscope, command))
+    for option in get_command(app).commands[command].params:
+        assert option.name in known | MODEL | RESULTS | COMMANDS[command], option.name
+        if isinstance(option, click.Option) and option.name not in ("out", "json"):
+            assert f"--{option.name.replace('_', '-')}" in option.opts
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_parameter_ends_in_an_underscore(command: str) -> None:
+    assert not [name for name in parameters_of(getattr(dreamscope, command)) if name.endswith("_")]
