@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from nets import Planted, Residual, Tokens, Vgg, seeded
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
 from dreamscope.models.wrapping import wrap
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many workers as cores: threads of each would only wait for those of the others.
+    torch.set_num_threads(1)
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -88,7 +88,7 @@ def test_only_the_photo_that_is_lost_changes(blinding: Blinding) -> None:
 
 
 def test_the_charts_and_numbers_go_on(blinding: Blinding) -> None:
-    """The same predictions with more channels gone change nothing but the right side."""
+    """The same predictions with more channels removed change nothing but the right side."""
     same = replace(
         blinding, course=tuple(replace(stage, predictions=blinding.course[0].predictions) for stage in blinding.course)
     )
@@ -128,10 +128,10 @@ def test_which_photos_are_shown(seen: list[bool], most: int, expected: list[int]
     assert dose_film._picked(seen, most) == expected
 
 
-def test_a_photo_that_is_gone_is_gray(blinding: Blinding) -> None:
+def test_a_photo_that_is_no_longer_there_is_gray(blinding: Blinding) -> None:
     blinding.result.photos[3].path.unlink()
-    gone = next(each for each in dose_film._photos(blinding) if each.place == 3)
-    assert gone.seen.min() == gone.seen.max() == 204
+    missing = next(each for each in dose_film._photos(blinding) if each.place == 3)
+    assert missing.seen.min() == missing.seen.max() == 204
 
 
 def test_nothing_is_drawn_for_a_file_that_is_no_film(blinding: Blinding, tmp_path: Path) -> None:

@@ -52,12 +52,12 @@ def shown(path: Path) -> list[int]:
 
 @pytest.mark.parametrize("suffix", writer.FORMATS)
 def test_a_film_and_nothing_else(tmp_path: Path, suffix: str) -> None:
-    plan, told = Counting(), []
-    made = frame_store.make_film(tmp_path / f"a{suffix}", plan, callback=lambda *at: told.append(at))
+    plan, seen = Counting(), []
+    made = frame_store.make_film(tmp_path / f"a{suffix}", plan, callback=lambda *at: seen.append(at))
     assert shown(made.path) == list(range(10))
     assert (made.count, made.fps) == (10, 20)
     assert writer.read_note(made.path) == plan.recipe.to_json()
-    assert told == [("dreaming", n, 10) for n in range(1, 11)] + [("writing", n, 10) for n in range(1, 11)]
+    assert seen == [("dreaming", n, 10) for n in range(1, 11)] + [("writing", n, 10) for n in range(1, 11)]
     assert os.listdir(tmp_path) == [made.path.name]
 
 

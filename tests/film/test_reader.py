@@ -52,7 +52,7 @@ def test_wide_pixels_become_square(tmp_path: Path) -> None:
     assert next(clip.frames()).image.shape == (1, 3, 32, 96)
 
 
-def test_untold_colours_of_large_pictures(tmp_path: Path) -> None:
+def test_unspecified_colours_of_large_pictures(tmp_path: Path) -> None:
     """Where a file does not say by which matrix, large pictures are read by BT.709, small ones by BT.601."""
     import av
 

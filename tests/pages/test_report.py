@@ -63,7 +63,7 @@ def test_labels_and_names_are_no_markup(tmp_path: Path) -> None:
     assert json.loads(page.texts["script"])["label"] == label
 
 
-def test_no_folder_is_told(tmp_path: Path) -> None:
+def test_no_folder_is_named(tmp_path: Path) -> None:
     report.write(made(tmp_path), tmp_path / "report.html")
     for name in ("report.html", "report.json"):
         text = re.sub(r"base64,[^\"]*", "", (tmp_path / name).read_text("utf-8"))
@@ -81,7 +81,7 @@ def test_many_photos_are_cut_short_and_it_says_so(tmp_path: Path, monkeypatch: p
     assert "could not be read" not in page.texts["h2"]
 
 
-def test_a_photo_that_is_gone_leaves_a_gap(tmp_path: Path) -> None:
+def test_a_photo_that_is_no_longer_there_leaves_a_gap(tmp_path: Path) -> None:
     blinding = made(tmp_path)
     blinding.result.photos[0].path.unlink()
     page = Page(report.write(blinding, tmp_path / "report.html").read_text("utf-8"))
@@ -142,8 +142,8 @@ def test_thumbnails_are_small_and_hold_only_pixels(tmp_path: Path) -> None:
     images.write(images.read("sample:china"), tmp_path / "a.jpg", note="where I live")
     found = environment.picture(tmp_path / "a.jpg", longest=160)
     assert found is not None
-    told = found.split("base64,")[1]
-    with Image.open(io.BytesIO(b64decode(told))) as picture:
+    seen = found.split("base64,")[1]
+    with Image.open(io.BytesIO(b64decode(seen))) as picture:
         assert max(picture.size) == 160
         assert not picture.getexif()
 
@@ -153,5 +153,5 @@ def test_controls_measured_beside(tmp_path: Path) -> None:
     controls = replace(blinding.result, photos=())
     report.write(replace(blinding, on_controls=controls), tmp_path / "report.html")
     assert "top-1 on the controls" in (tmp_path / "report.html").read_text("utf-8")
-    told = json.loads((tmp_path / "report.json").read_text("utf-8"))
-    assert told["on_controls"]["top1_after"]["value"] == controls.top1_after.value
+    seen = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    assert seen["on_controls"]["top1_after"]["value"] == controls.top1_after.value

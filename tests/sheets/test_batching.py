@@ -112,14 +112,14 @@ def test_other_layers_are_other_batches(vgg: Classifier, photo: Path, tmp_path: 
     assert batches == [2, 3]
 
 
-def test_what_is_told_grows_to_the_end(vgg: Classifier, photo: Path, tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+def test_progress_grows_to_the_end(vgg: Classifier, photo: Path, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
     made = plan("channels", [vgg], [photo], at=["features.3:0-4"], **QUICK)
-    gallery(made, folder=tmp_path / "cells", callback=lambda _what, done, total: told.append((done, total)))
-    assert {total for _, total in told} == {5 * 4}
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
-    assert told[-1][0] == 20
-    assert len({done for done, _ in told}) > 3
+    gallery(made, folder=tmp_path / "cells", callback=lambda _what, done, total: seen.append((done, total)))
+    assert {total for _, total in seen} == {5 * 4}
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert seen[-1][0] == 20
+    assert len({done for done, _ in seen}) > 3
 
 
 def test_cells_of_their_own_are_not_read_to_be_grouped(

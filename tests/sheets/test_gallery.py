@@ -57,7 +57,7 @@ def labels(found: Gallery) -> list[str]:
 
 
 def interrupting(after: int) -> Callable[..., None]:
-    """Stop as Ctrl-C would, at the so many-th thing that is told."""
+    """Stop as Ctrl-C would, at the so many-th thing that is reported."""
     left = iter(range(after))
 
     def report(what: str, done: int, total: int) -> None:
@@ -134,11 +134,11 @@ def test_models_and_photos(vgg: Classifier, image: Tensor, tmp_path: Path) -> No
 
 def test_the_recipe_lists_all_and_holds_no_folder(by_layers: Plan, tmp_path: Path) -> None:
     found = gallery(by_layers, folder=tmp_path / "cells")
-    told = Recipe.from_json(found.recipe.to_json())
-    assert told.command == "sheet"
-    assert told.parameters["over"] == "layers"
-    assert [cell["label"] for cell in told.parameters["cells"]] == LAYERS
-    for cell, shown in zip(told.parameters["cells"], found.cells, strict=True):
+    seen = Recipe.from_json(found.recipe.to_json())
+    assert seen.command == "sheet"
+    assert seen.parameters["over"] == "layers"
+    assert [cell["label"] for cell in seen.parameters["cells"]] == LAYERS
+    for cell, shown in zip(seen.parameters["cells"], found.cells, strict=True):
         assert Recipe(**cell["recipe"]) == shown.recipe
     assert str(tmp_path) not in found.recipe.to_json()
     assert found.title == "photo.png, Vgg, classic, over layers"
@@ -270,24 +270,24 @@ def test_a_cell_that_becomes_infinite_leaves_the_others(image: Tensor, tmp_path:
 
 
 def test_progress_counts_what_is_left_to_do(by_layers: Plan, tmp_path: Path) -> None:
-    told: list[tuple[str, int, int]] = []
-    gallery(by_layers, folder=tmp_path / "cells", callback=lambda *each: told.append(each))
-    assert {total for _, _, total in told} == {16}
-    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
-    assert told[0] == ("dreaming", 0, 16)
-    assert told[-1] == ("dreaming", 16, 16)
+    seen: list[tuple[str, int, int]] = []
+    gallery(by_layers, folder=tmp_path / "cells", callback=lambda *each: seen.append(each))
+    assert {total for _, _, total in seen} == {16}
+    assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
+    assert seen[0] == ("dreaming", 0, 16)
+    assert seen[-1] == ("dreaming", 16, 16)
     next((tmp_path / "cells").iterdir()).unlink()
-    told.clear()
-    gallery(by_layers, folder=tmp_path / "cells", callback=lambda *each: told.append(each))
-    assert told[-1][1:] == (4, 4)
+    seen.clear()
+    gallery(by_layers, folder=tmp_path / "cells", callback=lambda *each: seen.append(each))
+    assert seen[-1][1:] == (4, 4)
 
 
 def test_progress_of_octaves_that_are_too_small(vgg: Classifier, photo: Path, tmp_path: Path) -> None:
-    told: list[int] = []
+    seen: list[int] = []
     made = plan("layers", [vgg], [photo], at=["0"], preset="classic", steps=3)
-    gallery(made, folder=tmp_path / "cells", callback=lambda _what, done, total: told.append(done * 100 // total))
+    gallery(made, folder=tmp_path / "cells", callback=lambda _what, done, total: seen.append(done * 100 // total))
     # Four octaves were planned, one is large enough.
-    assert told == [0, 33, 66, 100, 100]
+    assert seen == [0, 33, 66, 100, 100]
 
 
 def test_before(vgg: Classifier, photo: Path, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ Octaves = Annotated[int | None, typer.Option(metavar="N", help="Sizes of each fr
 Precision = Annotated[str | None, typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16.")]
 
 
-Seed = Annotated[int, typer.Option(metavar="N", help="Of all randomness.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")]
 
 
 def make(plan: Plan, target: Path, *, json: bool, **options: Any) -> None:

@@ -99,12 +99,12 @@ def columns_for(count: int) -> int:
 
 
 def shortened(text: str, width: int, *, bold: bool = False) -> str:
-    """Cut the middle out of a text until it is no wider than so many pixels; its end often tells most."""
+    """Cut the middle out of a text until it is no wider than so many pixels; its end often says most."""
     font = _font(bold=bold)
     if font.getlength(text) <= width:
         return text
-    for kept in range(len(text) - 1, 1, -1):
-        cut = text[: kept - kept // 2] + "…" + text[len(text) - kept // 2 :]
+    for length in range(len(text) - 1, 1, -1):
+        cut = text[: length - length // 2] + "…" + text[len(text) - length // 2 :]
         if font.getlength(cut) <= width:
             return cut
     return "…"

@@ -51,8 +51,8 @@ def picture(embedding: Embedding, path: str | Path) -> Path:
     low, high = places.min(0) - side, places.max(0) + side
     wide, tall = np.clip((high - low) / (high - low).max(), 0.5, 1)
     # What stands above and below takes about an inch.
-    look: dict[str, Any] = {"font.size": 10, "figure.constrained_layout.use": True, "figure.facecolor": style.PAPER}
-    with style.canvas(13 * wide + 0.3, 13 * tall + 1, plain=True, **look) as figure:
+    settings: dict[str, Any] = {"font.size": 10, "figure.constrained_layout.use": True, "figure.facecolor": style.PAPER}
+    with style.canvas(13 * wide + 0.3, 13 * tall + 1, plain=True, **settings) as figure:
         axes = figure.subplots()
         # The rarest first, or a few of one label would vanish under many of another; those without a colour last.
         order = sorted(range(len(labels)), key=lambda number: _rarity(embedding, chosen, labels[number]))
@@ -83,7 +83,7 @@ def _rarity(embedding: Embedding, chosen: Mapping[str, str], label: str | None) 
 
 def _with_room(places: np.ndarray[Any, Any], order: Sequence[int], side: float) -> list[int]:
     """Return the photos, asked in that order, whose thumbnails can be shown without hiding most of one another."""
-    taken: dict[tuple[int, int], list[int]] = {}
+    occupied: dict[tuple[int, int], list[int]] = {}
     shown = []
     for number in order:
         column, row = (math.floor(value / side) for value in places[number])
@@ -91,11 +91,11 @@ def _with_room(places: np.ndarray[Any, Any], order: Sequence[int], side: float) 
             other
             for right in (-1, 0, 1)
             for up in (-1, 0, 1)
-            for other in taken.get((column + right, row + up), [])
+            for other in occupied.get((column + right, row + up), [])
             if np.abs(places[other] - places[number]).max() < 0.7 * side
         ]
         if not near:
-            taken.setdefault((column, row), []).append(number)
+            occupied.setdefault((column, row), []).append(number)
             shown.append(number)
     return shown
 

@@ -38,7 +38,7 @@ def of_exemplars(
     rows
         What is shown.
     top
-        Photos of each channel; all that are kept if not given.
+        Number of photos of each channel; all that there are if not given.
     alone
         Larger patches, in as many columns as rows.
 
@@ -97,7 +97,7 @@ def _shows(photo: Photo, model: Classifier) -> str:
 
 
 def _framed(picture: Tensor, share: tuple[float, float, float, float] | None) -> Tensor:
-    """Frame the part that excites, where the channel can see the whole picture and the patch alone does not tell."""
+    """Frame the part that excites a channel that can see the whole picture: the patch alone does not show it."""
     if share is None:
         return picture
     framed = picture.clone()

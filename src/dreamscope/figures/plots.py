@@ -102,21 +102,21 @@ def ranking(scores: ChannelScores, path: str | Path, top: int = 40) -> Path:
         return style.save(figure, path, dpi=150)
 
 
-def curve(axes: Any, doses: Sequence[Dose], what: str, **look: Any) -> None:
+def curve(axes: Any, doses: Sequence[Dose], what: str, **settings: Any) -> None:
     """Draw what doses did, with 95% intervals: the class's ``recall`` in percent, or the ``loss`` in points."""
     doses = sorted(doses, key=lambda dose: dose.channels)
     x = [dose.channels for dose in doses]
     values, lows, highs = zip(*(_numbers(dose, what) for dose in doses), strict=True) if doses else ((), (), ())
-    axes.plot(x, values, marker="o", markersize=3.5, linewidth=1.8, zorder=3, **look)
-    axes.fill_between(x, lows, highs, color=look["color"], alpha=0.16, linewidth=0)
+    axes.plot(x, values, marker="o", markersize=3.5, linewidth=1.8, zorder=3, **settings)
+    axes.fill_between(x, lows, highs, color=settings["color"], alpha=0.16, linewidth=0)
 
 
 def bar(axes: Any, dose: Dose, what: str) -> None:
     """Draw what random channels did, with the range of 95% of the draws."""
     value, low, high = _numbers(dose, what)
     around = [[max(0.0, value - low)], [max(0.0, high - value)]]
-    look = {"fmt": "D", "color": style.RANDOM, "capsize": 4, "markersize": 5, "zorder": 4}
-    axes.errorbar([dose.channels], [value], around, label="random channels (95% of draws)", **look)
+    settings = {"fmt": "D", "color": style.RANDOM, "capsize": 4, "markersize": 5, "zorder": 4}
+    axes.errorbar([dose.channels], [value], around, label="random channels (95% of draws)", **settings)
 
 
 def _numbers(dose: Dose, what: str) -> tuple[float, float, float]:
@@ -126,11 +126,11 @@ def _numbers(dose: Dose, what: str) -> tuple[float, float, float]:
 
 
 def _doubling(axes: Any, counts: Sequence[int]) -> None:
-    """Make x logarithmic, with the doses that are powers of 2 marked as plain numbers."""
+    """Make x logarithmic, with the doses that are powers of 2 written as plain numbers."""
     axes.set_xscale("log", base=2)
     axes.set_xlim(min(counts) / 1.25, max(counts) * 1.25)
-    marked = [count for count in sorted(set(counts)) if count & (count - 1) == 0] or [min(counts)]
-    axes.set_xticks(marked, [str(count) for count in marked])
+    powers = [count for count in sorted(set(counts)) if count & (count - 1) == 0] or [min(counts)]
+    axes.set_xticks(powers, [str(count) for count in powers])
     axes.minorticks_off()
 
 

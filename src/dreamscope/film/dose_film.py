@@ -58,7 +58,7 @@ def film(
     fps: str | float | Fraction = 24,
     callback: Callback | None = None,
 ) -> Film:
-    """Film a network going blind: what it takes photos of the class for, the more of its channels are gone.
+    """Film a network going blind: what it takes photos of the class for, the more channels are removed.
 
     Beside the photos, recall and points lost are drawn up to the dose that is shown. The chosen dose stays longer. Of
     more than `MOST_PHOTOS` photos, some are shown that were recognised before, as far as there are any.
@@ -66,7 +66,7 @@ def film(
     Parameters
     ----------
     blinding
-        What is shown. Its photos are read again; one that is gone stays gray.
+        What is shown. Its photos are read again; one that is no longer there stays gray.
     path
         ``.mp4``, ``.webm`` or ``.gif``, written whole or not at all, with the recipe inside.
     fps
@@ -81,7 +81,7 @@ def film(
     """
     fps = films.rate(fps, path)
     shown = _photos(blinding)
-    # Two fade into each other; those before are not shown again (but in a GIF, which is gone through twice).
+    # Two fade into each other; those before are not shown again (except in a GIF, whose frames are drawn twice).
     draw = lru_cache(maxsize=2)(lambda number: _drawn(blinding, shown, number))
     frames = _frames(blinding.course, draw, fps)
     return films.write(
@@ -104,7 +104,7 @@ def _frames(course: Sequence[Stage], draw: Callable[[int], Tensor], fps: Fractio
 
 def _photos(blinding: Blinding) -> list[_Shown]:
     before = blinding.course[0].predictions
-    places = _picked([answer.top[0] == blinding.scores.class_index for answer in before], MOST_PHOTOS)
+    places = _picked([prediction.top[0] == blinding.scores.class_index for prediction in before], MOST_PHOTOS)
     columns = next(columns for most, columns in ((1, 1), (4, 2), (9, 3), (MOST_PHOTOS, 4)) if len(places) <= most)
     rows = -(-len(places) // columns)
     across, down = (_RIGHT - _LEFT) // columns, (_BOTTOM - _TOP) // rows
@@ -149,13 +149,13 @@ def _drawn(blinding: Blinding, shown: Sequence[_Shown], number: int) -> Tensor:
     """Draw one stage as an image."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    look: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "figure.constrained_layout.use": False,
         "font.size": _points(14),
         "axes.titlesize": _points(14),
         "figure.dpi": _DPI,
     }
-    with style.canvas(SIZE.width / _DPI, SIZE.height / _DPI, **look) as figure:
+    with style.canvas(SIZE.width / _DPI, SIZE.height / _DPI, **settings) as figure:
         page = figure.add_axes((0, 0, 1, 1), xlim=(0, SIZE.width), ylim=(SIZE.height, 0))
         page.set_axis_off()
         _head(page, blinding, len(shown))
@@ -183,20 +183,20 @@ def _head(page: Any, blinding: Blinding, count: int) -> None:
 def _photo(page: Any, blinding: Blinding, each: _Shown, number: int) -> None:
     from matplotlib.patches import Rectangle
 
-    answer = blinding.course[number].predictions[each.place]
-    seen = answer.top[0] == blinding.scores.class_index
+    prediction = blinding.course[number].predictions[each.place]
+    seen = prediction.top[0] == blinding.scores.class_index
     color = style.FOUND if seen else style.RANDOM
     picture = each.seen if seen else each.blind
     side = len(picture)
     page.imshow(picture, extent=(each.left, each.left + side, each.top + side, each.top), interpolation="nearest")
     below = each.top + side
     _mark(page, each.left + 6, below + 16, seen=seen)
-    label = _cut(blinding.model.label(answer.top[0]), each.width - 18, 14)
+    label = _cut(blinding.model.label(prediction.top[0]), each.width - 18, 14)
     _text(page, each.left + 18, below + 21, label, 14)
     bar = side - 44
     page.add_patch(Rectangle((each.left, below + 31), bar, 6, facecolor=_LINE, linewidth=0))
-    page.add_patch(Rectangle((each.left, below + 31), bar * answer.confidence, 6, facecolor=color, linewidth=0))
-    _text(page, each.left + side, below + 39, f"{answer.confidence:.0%}", 13, ha="right")
+    page.add_patch(Rectangle((each.left, below + 31), bar * prediction.confidence, 6, facecolor=color, linewidth=0))
+    _text(page, each.left + side, below + 39, f"{prediction.confidence:.0%}", 13, ha="right")
 
 
 def _numbers(page: Any, blinding: Blinding, number: int) -> None:
@@ -254,8 +254,8 @@ def _doubling(axes: Any, counts: Sequence[int]) -> None:
     """Make x logarithmic, but for 0, which lies as far from 1 as that from 2."""
     axes.set_xscale("symlog", base=2, linthresh=1, linscale=0.5)
     axes.set_xlim(-0.4, max(counts) * 1.25)
-    marked = [count for count in sorted(set(counts)) if count & (count - 1) == 0]
-    axes.set_xticks(marked, [str(count) for count in marked])
+    powers = [count for count in sorted(set(counts)) if count & (count - 1) == 0]
+    axes.set_xticks(powers, [str(count) for count in powers])
     axes.minorticks_off()
 
 
@@ -266,13 +266,13 @@ def _doses(blinding: Blinding) -> list[Dose]:
 
 
 def _mark(page: Any, x: float, y: float, *, seen: bool) -> None:
-    """Draw a filled circle for what is seen and a hollow one for what is not: not only the colour tells."""
+    """Draw a filled circle for what is seen and a hollow one for what is not, which needs no colours."""
     fill, edge = (style.FOUND, style.FOUND) if seen else ("none", style.RANDOM)
     page.plot([x], [y], "o", markersize=_points(11), markerfacecolor=fill, markeredgecolor=edge, markeredgewidth=1.6)
 
 
-def _text(page: Any, x: float, y: float, text: str, size: float, **look: Any) -> None:
-    page.text(x, y, text, fontsize=_points(size), parse_math=False, **look)
+def _text(page: Any, x: float, y: float, text: str, size: float, **settings: Any) -> None:
+    page.text(x, y, text, fontsize=_points(size), parse_math=False, **settings)
 
 
 def _cut(text: str, width: float, size: float, *, bold: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Frame store: the frames of a film that is being made, kept until it is done, so that it can go on where it stopped.
+"""Frame store: the frames of a film that is being made, so that it can go on where it stopped.
 
 Beside ``dive.mp4`` there is ``dive.mp4.frames/`` for as long as it takes: the recipe, and each frame as a PNG that is
 written whole. The film itself is made from them in one pass, in that folder, and then moved to its place.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dreamscope.models.classifier import Classifier
 
 FEWEST = 6
-"""With fewer blocks than this, those inside them are taken, if there are any."""
+"""With fewer blocks than this, those inside them are shown, if there are any."""
 
 
 def blocks_of(model: Classifier) -> list[str]:

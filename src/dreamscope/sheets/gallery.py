@@ -214,7 +214,7 @@ def _recipe(plan: Plan, cells: Sequence[FinishedCell]) -> Recipe:
     inputs: Mapping[str, Any] = recipes[0].inputs
     if plan.over == "photos":
         inputs = {**inputs, "image": [each.inputs["image"] for each in recipes]}
-    kept = [
+    written = [
         {"label": each.label, "note": each.note, "recipe": asdict(recipe)}
         for each, recipe in zip(cells, recipes, strict=True)
     ]
@@ -223,5 +223,5 @@ def _recipe(plan: Plan, cells: Sequence[FinishedCell]) -> Recipe:
         command="sheet",
         model=models[0].source if len(models) == 1 else {"models": [model.source for model in models]},
         inputs=inputs,
-        parameters={"over": plan.over, "cells": kept},
+        parameters={"over": plan.over, "cells": written},
     )

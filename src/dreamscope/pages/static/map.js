@@ -68,7 +68,7 @@ function point(x, y) {
   }
   return null;
 }
-function tell(p, x, y) {
+function show(p, x, y) {
   tip.hidden = p === null;
   if (p === null) return;
   tip.querySelector("img").src = p.src;
@@ -86,7 +86,7 @@ canvas.addEventListener("wheel", e => {
 canvas.addEventListener("pointerdown", e => { down.set(e.pointerId, at(e)); canvas.setPointerCapture(e.pointerId); });
 canvas.addEventListener("pointermove", e => {
   const [x, y] = at(e), before = down.get(e.pointerId);
-  if (!before) return tell(point(x, y), x, y);
+  if (!before) return show(point(x, y), x, y);
   if (down.size === 2) {
     const [other] = [...down].filter(([id]) => id !== e.pointerId).map(([, place]) => place);
     const far = Math.hypot(before[0] - other[0], before[1] - other[1]);
