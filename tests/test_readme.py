@@ -24,9 +24,10 @@ def blocks(language: str) -> list[str]:
 @pytest.mark.embedded
 def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
-    (code,) = blocks("python")
-    # The same dream in few steps: this is about the names, not about the picture.
-    exec(code.replace("seed=1)", "seed=1, steps=1, octaves=1)"), {})
+    names: dict[str, object] = {}
+    for code in blocks("python"):
+        # The same dream in few steps: this is about the names, not about the picture.
+        exec(code.replace("seed=1)", "seed=1, steps=1, octaves=1)"), names)
     assert (tmp_path / "dream.png").is_file()
     assert "label='daisy', probability=0.35" in capsys.readouterr().out
 
