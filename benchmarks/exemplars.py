@@ -10,7 +10,6 @@ import torch
 
 from benchmarks.clock import Times, interleaved
 from benchmarks.streams import BATCH, PHOTOS
-from dreamscope.cli.allocator import keep_freed_memory
 from dreamscope.exploration.exemplars import exemplars
 from dreamscope.exploration.unit_layers import unit_layers
 from dreamscope.models.classifier import Classifier
@@ -39,7 +38,6 @@ def measure(model: Classifier, count: int = COUNT, rounds: int = ROUNDS) -> dict
     def looked_through(steps: int) -> None:
         exemplars(model, photos[:steps], layers)
 
-    keep_freed_memory()
     with TemporaryDirectory() as folder:
         photos = _linked(Path(folder), count)
         return interleaved({"plain": plain, "exemplars": looked_through}, steps=count, rounds=rounds)

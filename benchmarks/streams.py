@@ -9,7 +9,6 @@ import torch
 
 from benchmarks.clock import Times, interleaved
 from benchmarks.large import Peak
-from dreamscope.cli.allocator import keep_freed_memory
 from dreamscope.dissection.photo_set import PhotoSet
 from dreamscope.exploration.unit_layers import unit_layers
 from dreamscope.models.classifier import Classifier
@@ -41,9 +40,8 @@ def measure(model: Classifier) -> tuple[dict[str, Times], float, float]:
     def contrast(count: int) -> None:
         PhotoSet(fast, layers, "photos", repeated(photos, count))
 
-    if keep_freed_memory():
-        with Peak() as first:
-            contrast(COUNT // ROUNDS)
-        with Peak() as all_:
-            times = interleaved({"plain": plain, "contrast": contrast}, steps=COUNT // ROUNDS, rounds=ROUNDS)
+    with Peak() as first:
+        contrast(COUNT // ROUNDS)
+    with Peak() as all_:
+        times = interleaved({"plain": plain, "contrast": contrast}, steps=COUNT // ROUNDS, rounds=ROUNDS)
     return times, first.most / 1e9, (first.most + all_.most) / 1e9
