@@ -65,7 +65,7 @@ def test_unreadable_photos_are_reported(run: Callable, photos: Path) -> None:
 
 
 BAD = [
-    (["exemplars"], "give photos to look through, or with --index"),
+    (["exemplars"], "give photos to search, or an index"),
     (["exemplars", "red"], "say what to show: --at LAYER[:CHANNELS]"),
     (["exemplars", "red", "--index", "index.json", "-o", "sheet.png"], "say what to show"),
     (["exemplars", "nowhere", "--at", "act"], "no such folder, photo or labels file: 'nowhere'"),

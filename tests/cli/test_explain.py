@@ -34,7 +34,7 @@ def test_several_are_a_sheet_and_arrays(run: Callable, folder: Path, photo: Path
     ran = run("explain", "photo.png", *TINY, *words, "-o", "sheet.jpg", "--faithfulness", "--sanity")
     assert ran.code == 0, ran.err
     assert ran.out.splitlines()[-1] == "sheet.jpg  maps.npz"
-    for text in ("insertion", "deletion", "covered somewhere, it is taken for", "random down to a layer"):
+    for text in ("insertion", "deletion", "with a part covered, it is taken for", "random down to a layer"):
         assert text in ran.out
     assert images.read(folder / "sheet.jpg").shape[3] > 1000
     assert Recipe.read(folder / "sheet.jpg").parameters["class_name"] == 2

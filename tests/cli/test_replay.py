@@ -147,7 +147,7 @@ def test_a_recipe_of_another_command_is_refused(run: Callable, folder: Path, com
         (("visualize", "2", *TINY, "--like", "photo.png", "-o", "photo.png"), "'photo.png' is an input"),
         (("visualize",), "or --recipe OUT"),
         (("invert",), "give a picture to invert, such as sample:china, or --recipe OUT"),
-        (("fool",), "give a picture that is to fool, such as sample:china, or --recipe OUT"),
+        (("fool",), "give a picture to change, such as sample:china, or --recipe OUT"),
     ],
 )
 def test_bad_command_lines(run: Callable, folder: Path, photo: Path, words: tuple[str, ...], message: str) -> None:

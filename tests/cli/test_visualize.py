@@ -85,7 +85,7 @@ def test_silent_channels_are_reported_not_shown(run: Callable, folder: Path) -> 
     half = ("--model", "net.py:half", "--input-size", 32, "--steps", 4)
     ran = run("visualize", "1:0-1", *half, "-o", "out")
     assert ran.code == 0
-    assert "silent, whatever was tried, so without a picture: 1:1" in ran.err
+    assert "silent in every attempt, so no picture: 1:1" in ran.err
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["1-0.png", "sheet.png"]
     ran = run("visualize", "1:1", *half, "-o", "a.png")
     assert ran.code == 2

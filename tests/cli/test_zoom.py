@@ -77,7 +77,7 @@ def test_interrupted_it_plays_and_the_same_command_goes_on(
         assert ran.code == 130
         assert ran.err == (
             f"dreamscope: stopped after frame 5 of 12; kept the film so far: {name}; "
-            "the same command goes on from there\n"
+            "the same command continues from there\n"
         )
         assert len(filmed.decoded(folder / name)) == 5
         assert (folder / f"{name}.frames").is_dir()
