@@ -73,8 +73,8 @@ def sheet(
         list[str] | None,
         typer.Option(
             metavar="ADDRESS",
-            help="What to dream of: [WEIGHT*]LAYER[:CHANNELS][@ROW,COL]; may be repeated. Over layers and channels each "
-            "is a cell; over layers, the network's blocks if none is given.",
+            help="What to dream of: [WEIGHT*]LAYER[:CHANNELS][@ROW,COL]; may be repeated. Over layers and channels "
+            "each is a cell; over layers, the network's blocks if none is given.",
         ),
     ] = None,
     weights_set: Annotated[
