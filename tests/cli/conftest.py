@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+import colours
 import pytest
+import torch
+from command_lines import Ran
 
+from dreamscope import images
 from dreamscope.cli import main
 
 USER_FILE = """
@@ -18,12 +21,11 @@ def tiny():
                          nn.AdaptiveAvgPool2d(1), nn.Flatten())
 """
 
-
-@dataclass
-class Ran:
-    code: int
-    out: str
-    err: str
+PLANTED_FILE = """
+import sys
+sys.path.insert(0, {tests!r})
+from nets import Planted as planted
+"""
 
 
 @pytest.fixture
@@ -43,3 +45,28 @@ def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
         return Ran(int(stopped.value.code or 0), captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def photo(folder: Path) -> Path:
+    """``photo.png``, noise of 48x40 pixels, in the working folder."""
+    return images.write(torch.rand((1, 3, 40, 48), generator=torch.Generator().manual_seed(0)), folder / "photo.png")
+
+
+def colour_folder(folder: Path, count: int) -> Path:
+    colours.draw(folder, count)
+    (folder / "planted.py").write_text(PLANTED_FILE.format(tests=str(Path(__file__).parents[1])))
+    (folder / "labels.txt").write_text("green\nblue\nred\n")
+    return folder
+
+
+@pytest.fixture
+def photos(folder: Path) -> Path:
+    """A working folder with 6 photos of each of three colours, and a network in which each is one channel's."""
+    return colour_folder(folder, 6)
+
+
+@pytest.fixture
+def many_photos(folder: Path) -> Path:
+    """As `photos`, with 22 of each colour: enough to search on a part and to measure on the others."""
+    return colour_folder(folder, 22)

@@ -4,32 +4,17 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import colours
 import pytest
+from command_lines import PLANTED, add_too_small_folders, by_words, contents, ensure_refused
 from PIL import Image
 
 from dreamscope.recipes import Recipe
 
-MODEL = ("--model", "planted.py:planted", "--input-size", "16", "--labels", "labels.txt")
-FILE = """
-import sys
-sys.path.insert(0, {tests!r})
-from nets import Planted as planted, Tokens as tokens
-"""
 ALL = ("green", "blue", "red")
 
 
-@pytest.fixture
-def photos(folder: Path) -> Path:
-    """A working folder with photos of three colours and a network in which each is one channel's."""
-    colours.draw(folder, 6)
-    (folder / "planted.py").write_text(FILE.format(tests=str(Path(__file__).parents[1])))
-    (folder / "labels.txt").write_text("green\nblue\nred\n")
-    return folder
-
-
 def test_exemplars(run: Callable, photos: Path) -> None:
-    ran = run("exemplars", ".", *MODEL, "--at", "act:6,8", "--top", 3, "-o", "sheet.png", "--index", "index.json")
+    ran = run("exemplars", ".", *PLANTED, "--at", "act:6,8", "--top", 3, "-o", "sheet.png", "--index", "index.json")
     assert ran.code == 0, ran.err
     lines = ran.out.splitlines()
     assert lines[0] == "18 photos, 9 channels"
@@ -41,20 +26,20 @@ def test_exemplars(run: Callable, photos: Path) -> None:
 
 
 def test_an_index_is_read_without_photos(run: Callable, photos: Path) -> None:
-    assert run("exemplars", *ALL, *MODEL, "--index", "index.json", "--top", 4, "--least").code == 0
+    assert run("exemplars", *ALL, *PLANTED, "--index", "index.json", "--top", 4, "--least").code == 0
     assert sorted(path.name for path in photos.glob("*.png")) == []
     (photos / "red" / "0.png").unlink()
-    ran = run("exemplars", "--index", "index.json", *MODEL, "--at", "act:8", "--least", "-o", "red.png", "--json")
+    ran = run("exemplars", "--index", "index.json", *PLANTED, "--at", "act:8", "--least", "-o", "red.png", "--json")
     assert ran.code == 0, ran.err
-    told = json.loads(ran.out)
-    assert (told["index"], told["sheets"], told["photos"]) == ("index.json", ["red.png"], 18)
-    assert [(row["address"], row["exciting"]) for row in told["channels"]] == [("act:8", "most"), ("act:8", "least")]
-    most, least = (row["photos"] for row in told["channels"])
+    printed = json.loads(ran.out)
+    assert (printed["index"], printed["sheets"], printed["photos"]) == ("index.json", ["red.png"], 18)
+    assert [(row["address"], row["exciting"]) for row in printed["channels"]] == [("act:8", "most"), ("act:8", "least")]
+    most, least = (row["photos"] for row in printed["channels"])
     assert {Path(each["file"]).parent.name for each in most} == {"red"}
     assert "red" not in {Path(each["file"]).parent.name for each in least}
     assert most[0]["box"][2] - most[0]["box"][0] == 8
-    gone = sum(Path(each["file"]).name == "0.png" and "red" in each["file"] for each in most)
-    assert ran.err.startswith(f"{gone} patches are not shown") == bool(gone)
+    missing = sum(Path(each["file"]).name == "0.png" and "red" in each["file"] for each in most)
+    assert ran.err.startswith(f"{missing} patches are not shown") == bool(missing)
 
 
 def test_whole_layers_and_many_sheets(run: Callable, photos: Path) -> None:
@@ -73,58 +58,14 @@ def test_whole_layers_and_many_sheets(run: Callable, photos: Path) -> None:
 
 def test_unreadable_photos_are_reported(run: Callable, photos: Path) -> None:
     (photos / "red" / "torn.png").write_bytes(b"")
-    for words in (("exemplars", "--at", "act:8"), ("map", "--method", "pca")):
-        ran = run(*words, "red", *MODEL)
-        assert ran.code == 0
-        assert ran.err.splitlines()[0] == "1 photos could not be read and were skipped:"
-        assert "torn.png" in ran.err
-
-
-def test_filters(run: Callable, photos: Path) -> None:
-    ran = run("filters", *MODEL, "-o", "filters.png")
-    assert ran.code == 0, ran.err
-    first, last = ran.out.splitlines()
-    assert first == "conv: 9 filters of 1x1, as they act on red, green and blue; gray is zero"
-    assert last == "filters.png"
-    assert Recipe.read("filters.png").command == "filters"
-    # Channel 8 is red's: 2 for red, -1 for the others.
-    told = json.loads(run("filters", *MODEL, "--at", "conv:8", "--json", "--scaling", "shared").out)
-    assert told["filters"] == [{"channel": 8, "norm": pytest.approx(6**0.5)}]
-    pixels = Image.open(told["file"]).convert("RGB")
-    assert (255, 64, 64) in {color for _, color in pixels.getcolors(10**6)}
-
-
-def test_map(run: Callable, photos: Path) -> None:
-    ran = run("map", *ALL, *MODEL, "--method", "pca", "-o", "map.html", "--at", "act")
-    assert ran.code == 0, ran.err
-    lines = ran.out.splitlines()
-    assert lines[0] == "18 photos at act, by pca"
-    assert lines[-2:] == ["map.html", "map.png"]
-    assert Path("map.html").read_text().startswith("<!DOCTYPE html>")
-    assert Image.open("map.png").width > 400
-
-
-@pytest.mark.parametrize("name", ["map.png", "map.jpg", "map.webp"])
-def test_a_map_as_a_picture_alone(run: Callable, photos: Path, name: str) -> None:
-    ran = run("map", *ALL, *MODEL, "--method", "pca", "-o", name)
-    assert ran.code == 0, ran.err
-    assert ran.out.splitlines()[-1] == name
-    assert Image.open(name).width > 400
-    assert Recipe.read(name).command == "map"
-    assert not Path("map.html").exists()
-
-
-def test_map_reports_how_far_neighbours_agree(run: Callable, photos: Path) -> None:
-    told = json.loads(run("map", ".", *MODEL, "--method", "pca", "--neighbours", 3, "--json").out)
-    assert (told["neighbours"], told["judged"]) == (3, 18)
-    assert told["features"] == {"overall": 1, "labels": {"blue": 1, "green": 1, "red": 1}}
-    assert {point["taken_for"] == point["label"] for point in told["points"]} == {True}
-    ran = run("map", "red", *MODEL, "--method", "pca")
-    assert "no two photos have the same label" in ran.out
+    ran = run("exemplars", "--at", "act:8", "red", *PLANTED)
+    assert ran.code == 0
+    assert ran.err.splitlines()[0] == "1 photos could not be read and were skipped:"
+    assert "torn.png" in ran.err
 
 
 BAD = [
-    (["exemplars"], "give photos to look through, or with --index"),
+    (["exemplars"], "give photos to search, or an index"),
     (["exemplars", "red"], "say what to show: --at LAYER[:CHANNELS]"),
     (["exemplars", "red", "--index", "index.json", "-o", "sheet.png"], "say what to show"),
     (["exemplars", "nowhere", "--at", "act"], "no such folder, photo or labels file: 'nowhere'"),
@@ -140,40 +81,18 @@ BAD = [
     (["exemplars", "red", "--at", "act:1", "--index", "nowhere/index.json"], "there is no folder 'nowhere'"),
     (["exemplars", "--at", "act:1", "--index", "missing.json"], "no such index: 'missing.json'"),
     (["exemplars", "--at", "act:1", "--index", "foreign.json"], "is no index of exemplars"),
-    (["exemplars", "--at", "act:1", "--index", "kept.json", "--top", "3"], "holds 2 photos for each channel, not 3"),
-    (["exemplars", "--at", "act:1", "--index", "kept.json", "--least"], "holds the most exciting photos only"),
-    (["exemplars", "--at", "conv:1", "--index", "kept.json"], "no layer 'conv' in these exemplars"),
-    (["filters", "--at", "act"], "'act' of planted is no convolution but ReLU"),
-    (["filters", "--scaling", "share"], "no scaling 'share'"),
-    (["filters", "-o", "filters.txt"], "a picture ends in"),
-    (["map"], "Missing argument 'PHOTOS ...'"),
-    (["map", "empty"], "holds no photos"),
-    (["map", "red", "--method", "tnse"], "no method 'tnse'; there are tsne, umap, pca; did you mean 'tsne'?"),
-    (["map", "red", "--at", "act:1@1,1"], "has a position or a weight"),
-    (["map", "red", "-o", "map.gif"], "a map is a .html to zoom into, or a .png, .jpg or .webp"),
-    (["map", "red", "-o", "nowhere/map.html"], "there is no folder 'nowhere'"),
-    (["map", "red", "-o", "red/0.html"], "'red/0.png' is an input"),
-    (["map", "one"], "1 of 1 photos can be read, 4 needed"),
+    (["exemplars", "--at", "act:1", "--index", "top-2.json", "--top", "3"], "holds 2 photos for each channel, not 3"),
+    (["exemplars", "--at", "act:1", "--index", "top-2.json", "--least"], "holds the most exciting photos only"),
+    (["exemplars", "--at", "conv:1", "--index", "top-2.json"], "no layer 'conv' in these exemplars"),
 ]
 
 
-@pytest.mark.parametrize(
-    ("words", "message"), BAD, ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else ""
-)
+@pytest.mark.parametrize(("words", "message"), BAD, ids=by_words)
 def test_one_line_and_nothing_left(run: Callable, photos: Path, words: list[str], message: str) -> None:
-    (photos / "empty").mkdir()
-    (photos / "one").mkdir()
-    (photos / "one" / "0.png").write_bytes((photos / "red" / "0.png").read_bytes())
+    add_too_small_folders(photos)
     (photos / "foreign.json").write_text('{"dreamscope_scores": 1}')
-    if "kept.json" in words:
-        run("exemplars", "red", *MODEL, "--at", "act", "--index", "kept.json", "--top", 2)
-    before = {path: path.read_bytes() for path in photos.rglob("*") if path.is_file() and not _passing(path)}
-    ran = run(*words, *MODEL)
-    assert ran.code == 2
-    assert message in ran.err
-    assert len(ran.err.splitlines()) == 1
-    assert {path: path.read_bytes() for path in photos.rglob("*") if path.is_file() and not _passing(path)} == before
-
-
-def _passing(path: Path) -> bool:
-    return "__pycache__" in str(path) or "cache" in path.parts
+    if "top-2.json" in words:
+        run("exemplars", "red", *PLANTED, "--at", "act", "--index", "top-2.json", "--top", 2)
+    before = contents(photos)
+    ensure_refused(run(*words, *PLANTED), message)
+    assert contents(photos) == before

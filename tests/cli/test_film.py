@@ -8,6 +8,7 @@ from pathlib import Path
 import filmed
 import pytest
 import torch
+from command_lines import TINY
 
 from dreamscope import images
 from dreamscope.cli import film as recorded
@@ -15,9 +16,6 @@ from dreamscope.dreaming.dream import dream
 from dreamscope.film import writer
 from dreamscope.film.reader import Clip
 from dreamscope.models.classifier import Classifier
-
-TINY = ("--model", "net.py:tiny", "--input-size", "32")
-SHORT = (*TINY, "--at", "2", "--steps", 1, "--octaves", 1)
 
 
 def test_a_command_is_filmed_if_asked(vgg: Classifier, tmp_path: Path) -> None:

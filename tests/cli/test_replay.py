@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from command_lines import TINY, contents, ensure_refused
 from typer.main import get_command
 
 import dreamscope
@@ -14,7 +15,6 @@ from dreamscope import images
 from dreamscope.cli.app import app
 from dreamscope.recipes import Recipe
 
-TINY = ("--model", "net.py:tiny", "--input-size", "32")
 NET = TINY[:2]
 COMMANDS = ("dream", "visualize", "invert", "fool")
 
@@ -33,11 +33,6 @@ MADE: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {
         ("--budget", "60/255"),
     ),
 }
-
-
-@pytest.fixture
-def photo(folder: Path) -> Path:
-    return images.write(torch.rand((1, 3, 40, 48), generator=torch.Generator().manual_seed(0)), folder / "photo.png")
 
 
 @pytest.mark.parametrize("what", MADE)
@@ -78,9 +73,9 @@ def test_pictures_that_differ_from_each_other_come_out_together(run: Callable, f
     assert ran.code == 2
     assert "several pictures go into a folder; 'again.png' names one file" in ran.err
     assert run("visualize", "--recipe", "many/2-1-2.png", *NET, "-o", "again").code == 0
-    there = sorted((folder / "many").iterdir())
-    assert len(there) == 3
-    for path in there:
+    made = sorted((folder / "many").iterdir())
+    assert len(made) == 3
+    for path in made:
         assert (folder / "again" / path.name).read_bytes() == path.read_bytes()
     assert run("visualize", "--recipe", "many/2-1-2.png", *NET, "--diversity", 1, "-o", "one.png").code == 0
 
@@ -152,31 +147,28 @@ def test_a_recipe_of_another_command_is_refused(run: Callable, folder: Path, com
         (("visualize", "2", *TINY, "--like", "photo.png", "-o", "photo.png"), "'photo.png' is an input"),
         (("visualize",), "or --recipe OUT"),
         (("invert",), "give a picture to invert, such as sample:china, or --recipe OUT"),
-        (("fool",), "give a picture that is to fool, such as sample:china, or --recipe OUT"),
+        (("fool",), "give a picture to change, such as sample:china, or --recipe OUT"),
     ],
 )
 def test_bad_command_lines(run: Callable, folder: Path, photo: Path, words: tuple[str, ...], message: str) -> None:
     recipe = Recipe("visualize", {}, {}, {"of": "2:1"}, "0")
     images.write(torch.rand(1, 3, 9, 9), folder / "good.png", note=recipe.to_json())
-    before = photo.read_bytes()
-    ran = run(*words)
-    assert ran.code == 2
-    assert message in ran.err
-    assert ran.err.count("\n") == 1
-    assert photo.read_bytes() == before
+    before = contents(folder)
+    ensure_refused(run(*words), message)
+    assert contents(folder) == before
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_tells_the_techniques_own_defaults(command: str) -> None:
+def test_help_names_the_defaults_of_the_technique(command: str) -> None:
     technique = getattr(dreamscope, command)
     known = inspect.signature(technique).parameters
-    told = 0
+    checked = 0
     for option in get_command(app).commands[command].params:
         default = known[option.name].default if option.name in known else None
         if default not in (None, (), inspect.Parameter.empty) and not isinstance(default, bool):
             assert option.help.endswith(f"{default} if not given.")
-            told += 1
-    assert told > 1
+            checked += 1
+    assert checked > 1
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,38 +10,29 @@ from pathlib import Path
 
 import pytest
 import torch
+from command_lines import TINY, contents, ensure_refused, names
 
 from dreamscope import images
 from dreamscope.dreaming.dream import dream
 from dreamscope.film.reader import Clip
 from dreamscope.recipes import Recipe
 
-TINY = ("--model", "net.py:tiny", "--input-size", 32)
 QUICK = (*TINY, "--preset", "classic", "--steps", 1)
 SETS = ("--at", 0, "--at", 2, "--weights-set", "even=1,1", "--weights-set", "deep=0.1,2")
 
 
-@pytest.fixture
-def photo(folder: Path) -> Path:
-    return images.write(torch.rand((1, 3, 40, 48), generator=torch.Generator().manual_seed(0)), folder / "photo.png")
-
-
-def told(*words: object, run: Callable) -> dict:
+def facts(*words: object, run: Callable) -> dict:
     ran = run("sheet", *words, "--json")
     assert (ran.code, ran.err) == (0, "")
     return json.loads(ran.out)
 
 
-def there(folder: Path) -> set[str]:
-    return set(os.listdir(folder)) - {"__pycache__", "cache"}
-
-
 def test_a_sheet_in_one_line(run: Callable, folder: Path, photo: Path) -> None:
-    before = there(folder)
+    before = names(folder)
     ran = run("sheet", "photo.png", "--over", "layers", "--at", "*", *QUICK)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("photo.png, tiny, classic, over layers: 4 cells, 4 of them made now, ")
-    assert there(folder) - before == {"photo-layers.png", "photo-layers.html", "photo-layers.cells"}
+    assert names(folder) - before == {"photo-layers.png", "photo-layers.html", "photo-layers.cells"}
     assert len(list((folder / "photo-layers.cells").iterdir())) == 4
     assert images.read(folder / "photo-layers.png").shape[3] > 2 * 48
     # Without --at, its blocks, or what comes before the next convolution in a plain stack.
@@ -67,7 +57,7 @@ def test_a_sheet_in_one_line(run: Callable, folder: Path, photo: Path) -> None:
 )
 def test_kinds(run: Callable, folder: Path, photo: Path, words: tuple, labels: list[str]) -> None:
     (folder / "other.py").write_text((folder / "net.py").read_text().replace("manual_seed(0)", "manual_seed(1)"))
-    found = told("photo.png", "-o", "a.png", "--over", *words, run=run)
+    found = facts("photo.png", "-o", "a.png", "--over", *words, run=run)
     assert [cell["label"] for cell in found["cells"]] == labels
     assert len({Path(cell["file"]).read_bytes() for cell in found["cells"]}) == len(labels)
     assert found["files"] == ["a.png", "a.html"]
@@ -77,18 +67,18 @@ def test_photos(run: Callable, folder: Path, photo: Path) -> None:
     (folder / "more").mkdir()
     for name in ("a", "b"):
         images.write(torch.rand(1, 3, 30, 36), folder / "more" / f"{name}.png")
-    found = told("more", "photo.png", "gray", "--over", "photos", *QUICK, "--size", 40, "-o", "a.png", run=run)
+    found = facts("more", "photo.png", "gray", "--over", "photos", *QUICK, "--size", 40, "-o", "a.png", run=run)
     assert [cell["label"] for cell in found["cells"]] == ["a.png", "b.png", "photo.png", "gray"]
     assert [each["name"] for each in found["recipe"]["inputs"]["image"][:3]] == ["a.png", "b.png", "photo.png"]
 
 
 def test_the_recipe_is_in_the_sheet_and_each_cell_can_be_made_again(run: Callable, folder: Path, photo: Path) -> None:
-    found = told("photo.png", "--over", "weights", *QUICK, *SETS, "--seed", 4, "-o", "a.png", run=run)
+    found = facts("photo.png", "--over", "weights", *QUICK, *SETS, "--seed", 4, "-o", "a.png", run=run)
     ran = run("recipe", "a.png")
-    kept = json.loads(ran.out)["dreamscope"]
-    assert kept == found["recipe"]
-    assert kept["command"] == "sheet"
-    assert [cell["recipe"]["parameters"]["at"] for cell in kept["parameters"]["cells"]] == [
+    recipe = json.loads(ran.out)["dreamscope"]
+    assert recipe == found["recipe"]
+    assert recipe["command"] == "sheet"
+    assert [cell["recipe"]["parameters"]["at"] for cell in recipe["parameters"]["cells"]] == [
         ["0", "2"],
         ["0.1*0", "2*2"],
     ]
@@ -102,28 +92,28 @@ def test_the_recipe_is_in_the_sheet_and_each_cell_can_be_made_again(run: Callabl
 def test_sets_from_a_file(run: Callable, folder: Path, photo: Path) -> None:
     (folder / "sets.toml").write_text("first = [1, 0]\nlast = [0, 1]\n")
     words = ("--over", "weights", *QUICK, "--at", 0, "--at", 2, "-o", "a.png")
-    found = told("photo.png", *words, "--weights-file", "sets.toml", "--weights-set", "both=1,1", run=run)
+    found = facts("photo.png", *words, "--weights-file", "sets.toml", "--weights-set", "both=1,1", run=run)
     assert [cell["label"] for cell in found["cells"]] == ["first", "last", "both"]
 
 
 def test_a_dreams_recipe_on_every_layer(run: Callable, folder: Path, photo: Path) -> None:
     words = ("--loss", "gram", "--seed", 7, "--guide", photo, "--size", 32)
     assert run("dream", "photo.png", *QUICK, *words, "--at", "0", "-o", "d.png").code == 0
-    found = told("photo.png", "--recipe", "d.png", *TINY[:2], "--over", "layers", "--at", "*", "-o", "a.png", run=run)
+    found = facts("photo.png", "--recipe", "d.png", *TINY[:2], "--over", "layers", "--at", "*", "-o", "a.png", run=run)
     assert [cell["label"] for cell in found["cells"]] == ["0", "1", "2", "3"]
     assert Path(found["cells"][0]["file"]).read_bytes() == (folder / "d.png").read_bytes()
-    found = told(
+    found = facts(
         "photo.png", "--recipe", "d.png", *TINY[:2], "--over", "steps", "--values", "1,2", "-o", "b.png", run=run
     )
     assert Path(found["cells"][0]["file"]).read_bytes() == (folder / "d.png").read_bytes()
     images.write(torch.rand(1, 3, 60, 30), folder / "tall.png")
-    found = told("tall.png", "--recipe", "d.png", *TINY[:2], "--over", "photos", "-o", "c.png", run=run)
+    found = facts("tall.png", "--recipe", "d.png", *TINY[:2], "--over", "photos", "-o", "c.png", run=run)
     # Not in the proportions of the first photo.
     assert found["recipe"]["parameters"]["cells"][0]["recipe"]["parameters"]["size"] == "16x32"
 
 
 def test_differences(run: Callable, folder: Path, photo: Path) -> None:
-    found = told("photo.png", "--over", "weights", *QUICK, *SETS, "--between", "even..deep", "-o", "a.png", run=run)
+    found = facts("photo.png", "--over", "weights", *QUICK, *SETS, "--between", "even..deep", "-o", "a.png", run=run)
     assert found["files"] == ["a.png", "a.html", "a-differences.png", "a-frequencies.png"]
     assert all((folder / name).exists() for name in found["files"])
     cell, other = (found["cells"][number] for number in range(2))
@@ -154,7 +144,8 @@ def test_taken_up_where_it_was(run: Callable, folder: Path, photo: Path, monkeyp
     monkeypatch.setattr("dreamscope.sheets.batching.dream", stopping)
     ran = run(*words, "a.png")
     assert ran.code == 130
-    assert ran.err == "dreamscope: stopped; finished cells are kept in 'a.cells', the same command goes on from there\n"
+    kept = "finished cells are kept in 'a.cells'"
+    assert ran.err == f"dreamscope: stopped; {kept}, the same command continues from there\n"
     assert not (folder / "a.png").exists()
     assert not (folder / "a.html").exists()
     ran = run(*words, "a.png")
@@ -174,14 +165,14 @@ def test_killed_and_taken_up(run: Callable, folder: Path, photo: Path) -> None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    kept = {path.name: path.stat().st_mtime_ns for path in folder.glob("a.cells/[!.]*.png")}
-    assert kept
+    finished = {path.name: path.stat().st_mtime_ns for path in folder.glob("a.cells/[!.]*.png")}
+    assert finished
     assert not (folder / "a.png").exists()
     found = json.loads(run(*words, "--json").out)
-    assert [Path(cell["file"]).name in kept for cell in found["cells"]] == [
+    assert [Path(cell["file"]).name in finished for cell in found["cells"]] == [
         not cell["made_now"] for cell in found["cells"]
     ]
-    assert all((folder / "a.cells" / name).stat().st_mtime_ns == at for name, at in kept.items())
+    assert all((folder / "a.cells" / name).stat().st_mtime_ns == at for name, at in finished.items())
     whole = json.loads(run(*[word.replace("a.png", "whole.png") for word in words], "--json").out)
     assert whole["recipe"] == found["recipe"]
     assert (folder / "a.png").read_bytes() == (folder / "whole.png").read_bytes()
@@ -253,16 +244,11 @@ def test_bad_input_is_one_line_exit_2_and_no_file(run: Callable, folder: Path, p
     (folder / "text.jpg").write_text("hello, I am no picture")
     (folder / "taken.html").mkdir()
     (folder / "full.cells").write_text("")
-    before = there(folder)
+    before = contents(folder)
     words, message = BAD[name]
     model = ("--steps", "1", *TINY) if "steps" not in words and "models" not in words else ()
-    ran = run("sheet", *words, *(model or (TINY if "models" not in words else ())))
-    assert ran.code == 2
-    assert message in ran.err
-    assert ran.err.startswith("dreamscope: ")
-    assert ran.err.count("\n") == 1
-    assert ran.out == ""
-    assert there(folder) == before
+    ensure_refused(run("sheet", *words, *(model or (TINY if "models" not in words else ()))), message)
+    assert contents(folder) == before
 
 
 def test_help_needs_no_torch() -> None:
@@ -272,12 +258,12 @@ def test_help_needs_no_torch() -> None:
 
 def test_a_film_of_dreams_side_by_side(run: Callable, folder: Path, photo: Path) -> None:
     words = ("photo.png", "--over", "weights", *QUICK, *SETS, "--octaves", 1, "-o", "a.png", "--fps", 10)
-    found = told(*words, "--film", "a.mp4", "--columns", 2, run=run)
+    found = facts(*words, "--film", "a.mp4", "--columns", 2, run=run)
     assert found["files"] == ["a.png", "a.html", "a.mp4"]
     # The photo, the one step, the finished ones, and those held.
     assert Clip.open("a.mp4").count == 1 + 1 + 1 + 15
     assert {path.suffix for path in Path("a.cells").iterdir()} == {".png"}
-    found = told(*words, "--film", "b.gif", "--crossfade", 0.5, run=run)
+    found = facts(*words, "--film", "b.gif", "--crossfade", 0.5, run=run)
     assert not any(cell["made_now"] for cell in found["cells"])
     assert Clip.open("b.gif").count == 2 * (15 + 5)
 
@@ -294,9 +280,6 @@ def test_a_film_of_dreams_side_by_side(run: Callable, folder: Path, photo: Path)
     ],
 )
 def test_films_that_can_not_be_made(run: Callable, folder: Path, photo: Path, words: tuple, why: str) -> None:
-    before = there(folder)
-    ran = run("sheet", "photo.png", "--over", "weights", *QUICK, *SETS, "-o", "a.png", *words)
-    assert ran.code == 2
-    assert why in ran.err
-    assert ran.err.count("\n") == 1
-    assert there(folder) == before
+    before = contents(folder)
+    ensure_refused(run("sheet", "photo.png", "--over", "weights", *QUICK, *SETS, "-o", "a.png", *words), why)
+    assert contents(folder) == before

@@ -14,7 +14,7 @@ from dreamscope.errors import DreamscopeError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 a fault of dreamscope's own, 2 refused, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 unexpected error, 2 refused, 130 interrupted."""
     from dreamscope.cli.app import app
 
     keep_freed_memory()
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if debug:
         words = [word for word in words if word != "--debug"]
     else:
-        # What libraries warn of is for us, not for whoever dreams.
+        # Warnings of libraries are for developers, not for users.
         warnings.simplefilter("ignore")
     sys.exit(_run(app, words, debug=debug))
 
@@ -38,7 +38,7 @@ def _run(app: object, words: list[str], *, debug: bool) -> int:
     except KeyboardInterrupt:
         return _fail("stopped", INTERRUPTED)
     except BrokenPipeError:
-        # The reader (head, less) has seen enough; don't let Python complain again while it flushes.
+        # The reader (head, less) closed the pipe; keep Python from failing again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -50,7 +50,7 @@ def _run(app: object, words: list[str], *, debug: bool) -> int:
 
 
 def _usage(error: Exception) -> str:
-    """Return typer's complaint about the command line itself, with where to read on."""
+    """Return typer's message about the command line itself, with the help to read."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "dreamscope"
     return f"{error.format_message().rstrip('.')}. See: {command} --help"  # type: ignore[attr-defined]

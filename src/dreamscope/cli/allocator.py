@@ -1,4 +1,4 @@
-"""The memory allocator of the process: a command keeps what it freed, and needs again at the next step."""
+"""The memory allocator of the process: it keeps freed memory, which the next step needs again."""
 
 from __future__ import annotations
 

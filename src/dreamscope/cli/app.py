@@ -1,4 +1,4 @@
-"""The commands, gathered."""
+"""The application: all commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``blind``: what is lost without the channels of a class?"""
+"""``blind``: what is lost without the channels of a class"""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dreamscope.cli import output
-from dreamscope.cli.film import Fps
-from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.film import FORMATS, Fps
+from dreamscope.cli.options import Json, Loader, Seed, out_option, with_model
+from dreamscope.cli.photo_options import (
+    ClassName,
+    Controls,
+    FromLayer,
+    Layers,
+    Targets,
+    given_controls,
+    paths,
+    writable,
+)
 from dreamscope.errors import DreamscopeError, ensure_one_of
 
 if TYPE_CHECKING:
@@ -17,17 +27,6 @@ if TYPE_CHECKING:
 
     from dreamscope.dissection.blind import Blinding
     from dreamscope.dissection.dose_response import Dose
-from dreamscope.cli.photo_options import (
-    ClassName,
-    Controls,
-    FromLayer,
-    Layers,
-    Seed,
-    Targets,
-    given_controls,
-    paths,
-    writable,
-)
 
 
 @with_model()
@@ -43,13 +42,12 @@ def blind(
     rest: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="PHOTOS",
-            help="Labelled photos of everything else to measure on, beside half of the controls.",
+            metavar="PHOTOS", help="Labelled photos of other classes to measure on, beside half of the controls."
         ),
     ] = None,
     class_name: ClassName = None,
     channels: Annotated[
-        str | None, typer.Option(metavar="SCORES", help="What dissect -o wrote; then nothing is searched.")
+        str | None, typer.Option(metavar="SCORES", help="Scores written by dissect -o, used in place of a search.")
     ] = None,
     layers: Layers = None,
     from_layer: FromLayer = None,
@@ -68,19 +66,19 @@ def blind(
             help="Number of channels to remove; if not given, until the class is no longer recognised, at most 50.",
         ),
     ] = None,
-    how: Annotated[str, typer.Option(metavar="H", help="zero, mean, noise or scale:X.")] = "zero",
-    draws: Annotated[int, typer.Option(metavar="N", min=1, help="Random sets to compare with.")] = 20,
-    out: Annotated[
-        str | None,
-        typer.Option("-o", "--out", metavar="OUT", help="The report: a .html, its numbers beside it as .json."),
-    ] = None,
+    how: Annotated[
+        str, typer.Option(metavar="H", help="How channels are removed: zero, mean, noise or scale:X.")
+    ] = "zero",
+    draws: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Number of random sets of channels to compare with.")
+    ] = 20,
+    out: Annotated[str | None, out_option("The report: a .html, its numbers beside it as .json.")] = None,
     export: Annotated[
         str | None,
         typer.Option(metavar="OUT", help="The edited weights, for torchvision or timm: a .safetensors."),
     ] = None,
     film: Annotated[
-        str | None,
-        typer.Option(metavar="OUT", help="Film it going blind, dose after dose: .mp4, .webm or .gif."),
+        str | None, typer.Option(metavar="OUT", help=f"Film of what is lost as more channels are removed: {FORMATS}.")
     ] = None,
     fps: Fps = "24",
     seed: Seed = 0,
@@ -103,7 +101,7 @@ def blind(
         ensure_one_of(each, METHODS, "method")
     if weights is not None and how != "zero" and not how.startswith("scale:"):
         raise DreamscopeError(
-            f"'{how}' can't become plain weights: only zero and scale:X can; leave --export or --how out"
+            f"'{how}' can't become plain weights: only zero and scale:X can; leave out --export or --how"
         )
     scores = None if channels is None else ChannelScores.load(channels)
     model = (
@@ -138,13 +136,13 @@ def blind(
     if json:
         output.as_json(reports.as_dict(blinding))
         return
-    _tell(blinding)
+    _print(blinding)
     for written in (page, weights, filmed):
         if written is not None:
             print(written)
 
 
-def _tell(blinding: Blinding) -> None:
+def _print(blinding: Blinding) -> None:
     result = blinding.result
     print(blinding.verdict())
     print()
@@ -163,10 +161,10 @@ def _tell(blinding: Blinding) -> None:
     others = [_dose(f"{blinding.random.channels} random", blinding.random)]
     if blinding.frequency is not None:
         others.append(_dose(f"{blinding.frequency.channels} by frequency", blinding.frequency))
-    output.table(["beside it", "recall", "points lost"], others)
-    taken = ", ".join(f"{label} {count}" for label, count in result.taken_for[:5])
-    if taken:
-        print(f"{blinding.label} is now taken for: {taken}")
+    output.table(["compared with", "recall", "points lost"], others)
+    mistaken = ", ".join(f"{label} {count}" for label, count in result.taken_for[:5])
+    if mistaken:
+        print(f"{blinding.label} is now taken for: {mistaken}")
 
 
 def _dose(name: str, dose: Dose) -> list[str]:
@@ -174,7 +172,7 @@ def _dose(name: str, dose: Dose) -> list[str]:
 
 
 def _film(text: str | None, fps: str, sources: list[str]) -> tuple[Path | None, Fraction]:
-    """Return where a film goes, which is none of the photos, and its frames a second."""
+    """Return where a film goes and its frames per second; raise if it would replace a photo."""
     from dreamscope import files, photos
     from dreamscope.film import writer as films
 

@@ -1,4 +1,4 @@
-"""``classify``: what a model takes pictures for."""
+"""``classify``: a model's predictions for pictures."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def classify(
     pictures: Annotated[list[str], typer.Argument(metavar="IMAGE ...", help="Files, sample:china, sample:flower.")],
     *,
     loader: Loader,
-    top: Annotated[int, typer.Option(metavar="K", min=1, help="How many classes to show.")] = 5,
+    top: Annotated[int, typer.Option(metavar="K", min=1, help="Number of classes to show.")] = 5,
     json: Json = False,
 ) -> None:
-    """Say what a classifier takes pictures for."""
+    """Print the classes that a model predicts for pictures."""
     from dreamscope import images
 
     if len(pictures) == 1:
-        # One bad picture is refused before the model is loaded; among many, the others still count.
+        # A single bad picture is refused before the model is loaded; among several, the others are still classified.
         images.read(pictures[0])
     model = loader()
-    answers: list[dict[str, object]] = []
+    rows: list[dict[str, object]] = []
     failed = 0
     for picture in pictures:
         try:
@@ -38,12 +38,12 @@ def classify(
             failed += 1
             output.note(f"dreamscope: {error}")
             continue
-        answers.append({"image": picture, "predictions": [asdict(each) for each in predictions]})
+        rows.append({"image": picture, "predictions": [asdict(each) for each in predictions]})
         if not json:
             print(picture)
             for each in predictions:
                 print(f"  {each.probability:6.1%}  {each.label}")
     if json:
-        output.as_json(answers)
+        output.as_json(rows)
     if failed:
         raise DreamscopeError(f"{failed} of {len(pictures)} pictures could not be classified")

@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import output
-from dreamscope.cli.options import Json, Loader, with_model
-
-if TYPE_CHECKING:
-    from dreamscope.dissection.scores import ChannelScores
+from dreamscope.cli.options import Json, Loader, Seed, out_option, with_model
 from dreamscope.cli.photo_options import (
     ClassName,
     Controls,
     FromLayer,
     Layers,
-    Seed,
     Targets,
     given_controls,
     paths,
     writable,
 )
+
+if TYPE_CHECKING:
+    from dreamscope.dissection.scores import ChannelScores
 
 
 @with_model()
@@ -38,13 +37,15 @@ def dissect(
         list[str] | None,
         typer.Option(
             metavar="M",
-            help="joint, contrast, attribution, frequency, single; may be repeated, the first ranks. All but single, "
+            help="joint, contrast, attribution, frequency or single; may be repeated, the first ranks. All but single, "
             "which is slow, if not given.",
         ),
     ] = None,
-    out: Annotated[str | None, typer.Option("-o", "--out", metavar="OUT", help="Scores for blind: a .json.")] = None,
-    plot: Annotated[str | None, typer.Option(metavar="OUT", help="The ranking: .png, .svg, .pdf, .jpg, .webp.")] = None,
-    top: Annotated[int, typer.Option(metavar="K", min=1, help="Channels to show.")] = 20,
+    out: Annotated[str | None, out_option("The scores, for blind --channels: a .json.")] = None,
+    plot: Annotated[
+        str | None, typer.Option(metavar="OUT", help="Plot of the ranking: .png, .svg, .pdf, .jpg or .webp.")
+    ] = None,
+    top: Annotated[int, typer.Option(metavar="K", min=1, help="Number of channels to show.")] = 20,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""``doctor``: what there is on this machine."""
+"""``doctor``: the state of this installation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dreamscope.cli.options import Json
 
 
 def doctor(*, json: Json = False) -> None:
-    """Say what is installed, which devices there are, where caches lie, which models need no network."""
+    """Report versions, devices, caches, and whether the models that need no network load."""
     import torch
 
     from dreamscope.errors import DreamscopeError

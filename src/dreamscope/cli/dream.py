@@ -1,4 +1,4 @@
-"""``dream``."""
+"""``dream``: a picture in which layers exaggerate what they see."""
 
 from __future__ import annotations
 
@@ -10,7 +10,21 @@ import typer
 
 from dreamscope.cli import output
 from dreamscope.cli.film import Every, FilmOut, Fps, Hold, PingPong, filmed
-from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.options import (
+    PHOTO_OR_PATTERN,
+    PICTURES,
+    Addresses,
+    DreamRate,
+    Json,
+    Loader,
+    Loss,
+    Octaves,
+    OptionalSeed,
+    Precision,
+    out_option,
+    size_option,
+    with_model,
+)
 from dreamscope.cli.replay import RecipeOf, replayed
 from dreamscope.dreaming.presets import DEFAULT_PRESET, PRESETS
 from dreamscope.errors import DreamscopeError
@@ -19,70 +33,57 @@ if TYPE_CHECKING:
     from dreamscope.dreaming.dream import Dream
 
 LARGEST_UNASKED = 1024
-"""Photos with a longer side than this are made smaller, unless --size says how large."""
+"""Photos with a longer side than this are made smaller if --size is not given."""
 
 
 @with_model()
 def dream(
-    image: Annotated[
-        str | None,
-        typer.Argument(metavar="[IMAGE]", help="A photo, sample:china, sample:flower, or noise, gray, clouds."),
-    ] = None,
+    image: Annotated[str | None, typer.Argument(metavar="[IMAGE]", help=PHOTO_OR_PATTERN)] = None,
     *,
     loader: Loader,
-    out: Annotated[
-        str | None,
-        typer.Option("-o", "--out", metavar="OUT", help=".png, .jpg or .webp; NAME-dream.png if not given."),
-    ] = None,
-    at: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ADDRESS", help="[WEIGHT*]LAYER[:CHANNELS][@ROW,COL]; may be repeated."),
-    ] = None,
+    out: Annotated[str | None, out_option(f"{PICTURES}; NAME-dream.png if not given.")] = None,
+    at: Addresses = None,
     preset: Annotated[
         str | None, typer.Option(metavar="P", help=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if not given.")
     ] = None,
-    loss: Annotated[str | None, typer.Option(metavar="L", help="norm, mean_square, mean or gram.")] = None,
-    steps: Annotated[int | None, typer.Option(metavar="N", help="Steps on each octave.")] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            metavar="R",
-            help="Mean change of a colour (0 to 1) in a step; without a filter, the gradient's factor.",
-        ),
+    loss: Loss = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="Number of steps on each octave.")] = None,
+    rate: DreamRate = None,
+    octaves: Octaves = None,
+    octave_scale: Annotated[
+        float | None, typer.Option(metavar="S", help="Ratio of each size to the one before.")
     ] = None,
-    octaves: Annotated[int | None, typer.Option(metavar="N", help="Sizes of the picture, from small to full.")] = None,
-    octave_scale: Annotated[float | None, typer.Option(metavar="S", help="From one size to the next.")] = None,
-    jitter: Annotated[int | None, typer.Option(metavar="PX", help="Random shift at each step.")] = None,
+    jitter: Annotated[int | None, typer.Option(metavar="PX", help="Largest random shift at each step.")] = None,
     filter: Annotated[
-        str | None, typer.Option(metavar="F", help="Evens out the gradient: none, mean, gaussian, laplacian.")
+        str | None, typer.Option(metavar="F", help="How the gradient is evened out: none, mean, gaussian or laplacian.")
     ] = None,
     natural: Annotated[
-        float | None, typer.Option(metavar="0..1", help="How far colours change together, as in photos.")
+        float | None, typer.Option(metavar="0..1", help="How strongly colours change together, as they do in photos.")
     ] = None,
-    precision: Annotated[
-        str | None, typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16.")
+    precision: Precision = None,
+    size: Annotated[str | None, size_option(f"the photo's own up to {LARGEST_UNASKED}")] = None,
+    guide: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="A picture whose features the dream follows.")
     ] = None,
-    size: Annotated[
-        str | None,
-        typer.Option(metavar="PX", help=f"The longer side, or WIDTHxHEIGHT; the photo's own up to {LARGEST_UNASKED}."),
+    mask: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="Where to dream: white changes, black stays as it is.")
     ] = None,
-    guide: Annotated[str | None, typer.Option(metavar="IMAGE", help="A picture whose features are followed.")] = None,
-    mask: Annotated[str | None, typer.Option(metavar="IMAGE", help="White dreams, black stays as it is.")] = None,
     keep_color: Annotated[
         bool | None,
         typer.Option("--keep-color/--no-keep-color", help="Keep the photo's own colours.", show_default=False),
     ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all random numbers; 0 if not given.")] = None,
+    seed: OptionalSeed = None,
     recipe: RecipeOf = None,
     memory: Annotated[
-        str | None, typer.Option(metavar="2GB", help="What the dream may hold; larger pictures run in tiles.")
+        str | None,
+        typer.Option(metavar="2GB", help="Memory that the dream may use; pictures that need more run in tiles."),
     ] = None,
     film: FilmOut = None,
     every: Every = 1,
     fps: Fps = "24",
     hold: Hold = 1.0,
     ping_pong: PingPong = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Say how the network is run, and why.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Report how the network was run, and why.")] = False,
     json: Json = False,
 ) -> None:
     """Dream on a picture: let layers or channels exaggerate what they see in it."""
@@ -135,8 +136,8 @@ def dream(
     model = load()
     with (
         output.keeping(lambda result: result.save(target)),
-        output.progress("dreaming") as report,
-        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, callback=report) as filming,
+        output.progress("dreaming") as callback,
+        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, callback=callback) as filming,
     ):
         result = technique.dream(model, callback=filming.callback, **given)
         filming.of(result.recipe)

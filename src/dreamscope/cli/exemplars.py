@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import output
-from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.options import PICTURES, Json, Loader, out_option, with_model
+from dreamscope.cli.photo_options import PHOTO_SETS
 from dreamscope.errors import DreamscopeError
 
 if TYPE_CHECKING:
@@ -19,11 +20,8 @@ if TYPE_CHECKING:
     from dreamscope.models.addresses import Address
     from dreamscope.models.classifier import Classifier
     from dreamscope.photos import Photo
-from dreamscope.cli.photo_options import PHOTO_SETS
 
 _ROWS = 32  # channels on one sheet
-
-
 _MOST_SHOWN = 512
 
 
@@ -39,26 +37,21 @@ def exemplars(
         list[str] | None,
         typer.Option(
             metavar="ADDRESS",
-            help="LAYER[:CHANNELS] to show; may be repeated. All channels of these layers are looked at; of the later "
-            "activations if not given.",
+            help="LAYER[:CHANNELS] to show; may be repeated. All channels of these layers are searched; those of the "
+            "later activations if not given.",
         ),
     ] = None,
     top: Annotated[
-        int | None, typer.Option(metavar="K", min=1, help="Photos for each channel; 9 if not given.")
+        int | None, typer.Option(metavar="K", min=1, help="Number of photos for each channel; 9 if not given.")
     ] = None,
-    least: Annotated[bool, typer.Option("--least", help="The least exciting ones too.")] = False,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            "-o", "--out", metavar="OUT", help="A sheet: .png, .jpg or .webp; of over 32 rows, a folder of sheets."
-        ),
-    ] = None,
+    least: Annotated[bool, typer.Option("--least", help="Also find the least exciting ones.")] = False,
+    out: Annotated[str | None, out_option(f"A sheet: {PICTURES}; for more than 32 rows, a folder of sheets.")] = None,
     index: Annotated[
         str | None,
         typer.Option(
             metavar="INDEX",
-            help="A .json of all channels: written if photos are given, else read. Holds the photos' paths as seen "
-            "from it.",
+            help="A .json of all channels: written if photos are given, otherwise read. Holds the photos' paths "
+            "relative to itself.",
         ),
     ] = None,
     json: Json = False,
@@ -72,9 +65,11 @@ def exemplars(
     from dreamscope.exploration.patches import channels_of
 
     if not photos and index is None:
-        raise DreamscopeError("give photos to look through, or with --index what was found before")
+        raise DreamscopeError("give photos to search, or an index written before with --index")
     if not at and (out is not None or index is None or not photos):
-        raise DreamscopeError("say what to show: --at LAYER[:CHANNELS]; with photos and --index alone, all is kept")
+        raise DreamscopeError(
+            "say what to show: --at LAYER[:CHANNELS]; with photos and --index alone, all channels go into the index"
+        )
     if index is not None and Path(index).suffix.lower() != ".json":
         raise DreamscopeError(f"can't use '{index}': an index is a .json file")
     given = sets.find(photos) if photos else []
@@ -86,24 +81,24 @@ def exemplars(
     if known is not None:
         known.check(model, index or "")
     addresses = channels_of(model, at) if at else None
-    # Whole layers that go into an index need no sheet; what is named by channel is there to be seen.
-    seen = out is not None or not given or index is None or any(each.channels for each in addresses or ())
+    # Whole layers written into an index need no sheet; channels named one by one are to be shown.
+    show = out is not None or not given or index is None or any(each.channels for each in addresses or ())
     rows = (
         [(each, low) for each in _channels(model, addresses or []) for low in (False, True)[: 1 + least]]
-        if seen
+        if show
         else []
     )
-    sheets = _targets(out, math.ceil(len(rows) / _ROWS), given) if seen else []
+    sheets = _targets(out, math.ceil(len(rows) / _ROWS), given) if show else []
     if known is None:
         with output.stages() as callback:
             known = technique(model, given, addresses, top=top or TOP, least=least, callback=callback)
         if index is not None:
             known.save(index)
-    told = [known.of(address, least=low)[:top] for address, low in rows]
+    found = [known.of(address, least=low)[:top] for address, low in rows]
     _draw(known, model, rows, top, sheets)
     output.unreadable(known.unreadable)
     if json:
-        channels = [_row_facts(*row, each) for row, each in zip(rows, told, strict=True)]
+        channels = [_row_facts(*row, each) for row, each in zip(rows, found, strict=True)]
         facts = {"index": index, "sheets": [str(path) for path in sheets], "photos": known.count, "channels": channels}
         output.as_json({**facts, "unreadable": dict(known.unreadable)})
         return
@@ -111,25 +106,25 @@ def exemplars(
     if rows:
         lines = [
             [str(address), "least" if low else "most", *_first(each)]
-            for (address, low), each in zip(rows, told, strict=True)
+            for (address, low), each in zip(rows, found, strict=True)
         ]
         output.table(["channel", "exciting", "value", "photo"], lines)
     for path in [*([index] if index and given else []), *sheets]:
         print(path)
 
 
-def _known(kept: Exemplars, index: str, *, top: int | None, least: bool) -> Exemplars:
-    """Return an index that was read, if it holds what is asked for."""
-    if least and not kept.least:
+def _known(found: Exemplars, index: str, *, top: int | None, least: bool) -> Exemplars:
+    """Return an index that was read; raise if it holds less than is asked for."""
+    if least and not found.least:
         raise DreamscopeError(f"'{index}' holds the most exciting photos only; give the photos again, with --least")
-    held = kept.top if kept.recipe is None else kept.recipe.parameters["top"]
+    held = found.top if found.recipe is None else found.recipe.parameters["top"]
     if top is not None and top > held:
         raise DreamscopeError(f"'{index}' holds {held} photos for each channel, not {top}; give the photos again")
-    return kept
+    return found
 
 
 def _channels(model: Classifier, addresses: Sequence[Address]) -> list[Address]:
-    """Return the addresses of single channels that are to be shown."""
+    """Return the addresses of the single channels to show."""
     from dreamscope.models.addresses import Address
 
     every = [
@@ -141,13 +136,13 @@ def _channels(model: Classifier, addresses: Sequence[Address]) -> list[Address]:
     if len(found) > _MOST_SHOWN:
         raise DreamscopeError(
             f"{len(found)} channels are too many to show, {_MOST_SHOWN} at most: name some, such as "
-            f"{found[0]}, or keep all with photos and --index alone"
+            f"{found[0]}, or write all into an index, with photos and --index alone"
         )
     return found
 
 
 def _targets(out: str | None, count: int, given: Sequence[Photo]) -> list[Path]:
-    """Return where so many sheets go, found to be writable before anything long begins."""
+    """Return where that many sheets go; raise before any long work if they can't be written."""
     from dreamscope import files, images
 
     target = Path(out) if out is not None else output.free_name("exemplars", ".png" if count == 1 else "")
@@ -165,26 +160,26 @@ def _targets(out: str | None, count: int, given: Sequence[Photo]) -> list[Path]:
 
 
 def _draw(found: Exemplars, model: Classifier, rows: Sequence[Row], top: int | None, sheets: Sequence[Path]) -> None:
-    """Draw the sheets one by one, so that there are never many patches in memory."""
+    """Draw the sheets one by one, so that few patches are in memory at a time."""
     from dreamscope import images
     from dreamscope.figures import exemplar_sheets
 
-    gone = 0
+    hidden = 0
     for number, path in enumerate(sheets):
         some = rows[number * _ROWS : (number + 1) * _ROWS]
         drawn, missing = exemplar_sheets.of_exemplars(found, model, some, top=top, alone=len(rows) == 1)
         path.parent.mkdir(exist_ok=True)
         images.write(drawn, path, note=found.recipe.to_json() if found.recipe else None)
-        gone += missing
-    if gone:
-        output.note(f"{gone} patches are not shown: their photos are gone, or not what they were")
+        hidden += missing
+    if hidden:
+        output.note(f"{hidden} patches are not shown: their photos were removed or changed")
 
 
-def _first(told: Sequence[Exemplar]) -> list[str]:
-    return [f"{told[0].value:.4g}", told[0].photo.path.name] if told else ["silent", ""]
+def _first(found: Sequence[Exemplar]) -> list[str]:
+    return [f"{found[0].value:.4g}", found[0].photo.path.name] if found else ["silent", ""]
 
 
-def _row_facts(address: Address, low: bool, told: Sequence[Exemplar]) -> dict[str, Any]:
+def _row_facts(address: Address, low: bool, found: Sequence[Exemplar]) -> dict[str, Any]:
     photos = [
         {
             "file": str(each.photo.path),
@@ -193,6 +188,6 @@ def _row_facts(address: Address, low: bool, told: Sequence[Exemplar]) -> dict[st
             "position": list(each.position),
             "box": list(each.box),
         }
-        for each in told
+        for each in found
     ]
     return {"address": str(address), "exciting": "least" if low else "most", "photos": photos}

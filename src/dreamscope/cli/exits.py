@@ -1,7 +1,7 @@
 """Exit codes."""
 
 FAULT = 1
-"""Something that dreamscope did not foresee."""
+"""An unexpected error: a bug in dreamscope."""
 
 REFUSED = 2
 """Bad input, or something that can't be done; the message says what."""

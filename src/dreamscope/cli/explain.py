@@ -1,4 +1,4 @@
-"""``explain``: which pixels decided?"""
+"""``explain``: which pixels decided"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import output
-from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.options import PICTURES, Json, Loader, Seed, out_option, with_model
 from dreamscope.errors import DreamscopeError
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _METHODS_HELP = (
     "gradcam (the default), layercam, guided, smoothgrad, occlusion, rise, lime; and saliency*, integrated*, deconv*: "
-    "*their highest pixels carry no more than an edge detector's (100 photos, insertion and deletion). With options if "
-    "wanted: gradcam:LAYER, occlusion:WINDOW,STRIDE,FILL (fill: mean, blur, zero), rise:MASKS, lime:SAMPLES,SEGMENTS. "
+    "*their highest pixels carry no more than an edge detector's (100 photos, insertion and deletion). Options follow "
+    "a colon: gradcam:LAYER, occlusion:WINDOW,STRIDE,FILL (fill: mean, blur, zero), rise:MASKS, lime:SAMPLES,SEGMENTS. "
     "May be repeated: several give a sheet."
 )
 
@@ -33,7 +33,10 @@ def explain(
     class_name: Annotated[
         str | None,
         typer.Option(
-            "--class-name", "--class", metavar="LABEL", help="The class to explain; the one predicted if not given."
+            "--class-name",
+            "--class",
+            metavar="LABEL",
+            help="Name or index of the class to explain; the one predicted if not given.",
         ),
     ] = None,
     at: Annotated[
@@ -41,30 +44,28 @@ def explain(
         typer.Option(metavar="ADDRESS", help="Explain a channel or neuron instead: LAYER:CHANNEL[@ROW,COL]; or a sum."),
     ] = None,
     method: Annotated[list[str] | None, typer.Option(metavar="M", help=_METHODS_HELP)] = None,
-    out: Annotated[
-        str | None,
-        typer.Option("-o", "--out", metavar="OUT", help=".png, .jpg or .webp; NAME-explained.png if not given."),
-    ] = None,
+    out: Annotated[str | None, out_option(f"{PICTURES}; NAME-explained.png if not given.")] = None,
     save_array: Annotated[
-        str | None, typer.Option("--save-array", metavar="OUT", help="The numbers, too, as NumPy's .npz.")
+        str | None, typer.Option("--save-array", metavar="OUT", help="Also write the maps as arrays: NumPy's .npz.")
     ] = None,
     faithfulness: Annotated[
         bool,
         typer.Option(
-            "--faithfulness", help="Insertion and deletion, too: what do the highest pixels carry? Curves and areas."
+            "--faithfulness",
+            help="Also measure what the highest pixels carry, by insertion and deletion: curves and areas.",
         ),
     ] = False,
     sanity: Annotated[
         bool,
         typer.Option(
             "--sanity",
-            help="Make the weights random from the top down, too: a map that stays the same does not depend on them.",
+            help="Also make the weights random from the top down: a map that stays the same does not depend on them.",
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")] = 0,
+    seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Show which pixels count for what the network sees, by one method or several beside each other."""
+    """Show which pixels count for what the network sees, by one method or several side by side."""
     from dreamscope import files, images
 
     if class_name is not None and at is not None:
@@ -118,9 +119,9 @@ def _tables(found: Sequence[Explanation]) -> None:
         for windows in each.windows:
             if windows.predictions is not None:
                 changes = ", ".join(f"{change.label} ({change.share:.1%})" for change in windows.changes[:5])
-                print(f"{each.method.name}: covered somewhere, it is taken for {changes or 'nothing else'}")
+                print(f"{each.method.name}: with a part covered, it is taken for {changes or 'nothing else'}")
         if not bool(each.map.any()):
-            output.note(f"{each.method.name}: the map is empty, nothing speaks for {each.targets[0].name}")
+            output.note(f"{each.method.name}: the map is empty: no pixel counts for {each.targets[0].name}")
     if found[0].sanity:
         print("similarity to the map of a network whose weights are random down to a layer (1: unchanged)")
         layers = [each.layer for each in found[0].sanity[0]]

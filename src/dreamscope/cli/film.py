@@ -1,4 +1,4 @@
-"""``--film``: an ascent filmed while it climbs, a sheet filmed when it is done."""
+"""``--film``: films of an ascent, made while it climbs, and of a finished sheet."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 FORMATS = ".mp4, .webm or .gif"
 
 FilmOut = Annotated[str | None, typer.Option("--film", metavar="OUT", help=f"Film the steps: {FORMATS}.")]
-Every = Annotated[int, typer.Option(metavar="N", help="Steps from one frame of the film to the next.")]
-Fps = Annotated[str, typer.Option(metavar="F", help="Frames a second: 24, 23.976, 30000/1001.")]
+Every = Annotated[int, typer.Option(metavar="N", help="Film every Nth step.")]
+Fps = Annotated[str, typer.Option(metavar="F", help="Frames per second: 24, 23.976, 30000/1001.")]
 
-Hold = Annotated[float, typer.Option(metavar="S", help="Seconds for which the film's last frame stays.")]
-PingPong = Annotated[bool, typer.Option("--ping-pong", help="Let the film go back to its beginning.")]
+Hold = Annotated[float, typer.Option(metavar="S", help="Seconds for which the film holds its last frame.")]
+PingPong = Annotated[bool, typer.Option("--ping-pong", help="Play the film forwards, then backwards.")]
 
 
 class Filming:
-    """What a command hands to a technique as ``callback``, and gives the recipe to afterwards."""
+    """The ``callback`` for a technique, and the film that its recipe goes into afterwards."""
 
     def __init__(self, callback: StepCallback | None, film: AscentFilm | None) -> None:
         self.callback, self._film = film or callback, film
@@ -49,11 +49,11 @@ def filmed(
     back: bool = False,
     callback: StepCallback | None = None,
 ) -> Iterator[Filming]:
-    """Film an ascent where `out` (``--film``) says so; `callback` is called in any case.
+    """Film an ascent if `out` (``--film``) is given; `callback` is called in any case.
 
     Examples
     --------
-    >>> with show.progress("dreaming") as callback, filmed(out, callback=callback) as filming:  # doctest: +SKIP
+    >>> with output.progress("dreaming") as callback, filmed(out, callback=callback) as filming:  # doctest: +SKIP
     ...     result = dream(model, image, callback=filming.callback)
     ...     filming.of(result.recipe)
     """
@@ -67,13 +67,13 @@ def filmed(
 
 
 def ensure_sheet_film(film: str | None, fps: str, crossfade: float | None, every: int) -> None:
-    """Raise if the film can't be made as asked, before anything long begins."""
+    """Raise if the film can't be made as asked, before any long work."""
     from dreamscope.files import ensure_writable
     from dreamscope.film.sheet_film import ensure_fade
     from dreamscope.film.writer import rate
 
     if film is None and crossfade is not None:
-        raise DreamscopeError("--crossfade is about a film; give --film OUT as well")
+        raise DreamscopeError("--crossfade needs a film; give --film OUT as well")
     if every < 1:
         raise DreamscopeError(f"every is 1 or more, not {every}")
     if crossfade is not None:
@@ -86,7 +86,7 @@ def ensure_sheet_film(film: str | None, fps: str, crossfade: float | None, every
 def film_of_sheet(
     found: Gallery, film: str, *, fps: str, crossfade: float | None, every: int, columns: int | None
 ) -> Path:
-    """Film a gallery as asked; return where."""
+    """Film a gallery; return the file."""
     from dreamscope.film import sheet_film
 
     if crossfade is not None:

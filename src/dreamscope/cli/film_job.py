@@ -1,4 +1,4 @@
-"""A film that is made frame by frame, and goes on where it stopped: what ``zoom`` and ``video`` share."""
+"""Films made frame by frame that can be continued after an interruption: what ``zoom`` and ``video`` share."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from dreamscope.cli import output
 from dreamscope.cli.exits import INTERRUPTED
-from dreamscope.dreaming.presets import PRESETS
 from dreamscope.errors import DreamscopeError, Interrupted
 
 if TYPE_CHECKING:
@@ -22,32 +21,8 @@ if TYPE_CHECKING:
     from dreamscope.recipes import Recipe
 
 
-At = Annotated[
-    list[str] | None,
-    typer.Option(metavar="ADDRESS", help="[WEIGHT*]LAYER[:CHANNELS][@ROW,COL]; may be repeated."),
-]
-
-
-Preset = Annotated[str, typer.Option(metavar="P", help=f"{', '.join(PRESETS)}.")]
-
-
-Loss = Annotated[str | None, typer.Option(metavar="L", help="norm, mean_square, mean or gram.")]
-
-
-Rate = Annotated[float | None, typer.Option(metavar="R", help="Mean change of a colour (0 to 1) in a step.")]
-
-
-Octaves = Annotated[int | None, typer.Option(metavar="N", help="Sizes of each frame, from small to full.")]
-
-
-Precision = Annotated[str | None, typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16.")]
-
-
-Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")]
-
-
 def make(plan: Plan, target: Path, *, json: bool, **options: Any) -> None:
-    """Make the film that is planned and say where it is; stopped on the way, keep a film of the frames so far."""
+    """Make the planned film and print its facts; if interrupted, keep a film of the frames so far."""
     from dreamscope.film import frame_store
 
     started = time.perf_counter()
@@ -56,7 +31,7 @@ def make(plan: Plan, target: Path, *, json: bool, **options: Any) -> None:
             made = frame_store.make_film(target, plan, callback=callback, **options)
     except Interrupted as stop:
         so_far = "nothing was written" if stop.result is None else f"kept the film so far: {stop.result.path}"
-        output.note(f"dreamscope: {stop}; {so_far}; the same command goes on from there")
+        output.note(f"dreamscope: {stop}; {so_far}; the same command continues from there")
         raise typer.Exit(INTERRUPTED) from stop
     seconds = time.perf_counter() - started
     for side, line, added in (("width", "column", made.added.width), ("height", "row", made.added.height)):
@@ -72,8 +47,8 @@ def make(plan: Plan, target: Path, *, json: bool, **options: Any) -> None:
         print(f"{target}  {made.size}  {made.count} frames  {float(made.fps):g} fps  {seconds:.1f} s")
 
 
-def checked(out: str | None) -> Path | None:
-    """Return where the film goes, or ``None`` if that follows from the plan; raise where nothing can be written."""
+def writable_film(out: str | None) -> Path | None:
+    """Return where the film goes, or ``None`` if that follows from the plan; raise if it can't be written."""
     from dreamscope import files
     from dreamscope.film import writer
 
@@ -83,23 +58,23 @@ def checked(out: str | None) -> Path | None:
     return files.ensure_writable(out)
 
 
-def as_begun(out: str | None, precision: str | None) -> dict[str, Any]:
-    """Go on in the precision and the tiles that a film was begun in; measured anew, they might be others."""
+def precision_and_tile(out: str | None, precision: str | None) -> dict[str, Any]:
+    """Return the settings of an interrupted film, if there is one: measured again, they might differ."""
     from dreamscope.film.frame_store import FrameStore
     from dreamscope.recipes import Recipe
 
-    kept = None if out is None else FrameStore(out).note
-    if kept is None or precision is not None:
+    stored = None if out is None else FrameStore(out).note
+    if stored is None or precision is not None:
         return {"precision": precision}
     try:
-        parameters = Recipe.from_json(kept).parameters
+        parameters = Recipe.from_json(stored).parameters
     except DreamscopeError:
         return {"precision": precision}
     return {key: parameters.get(key) for key in ("precision", "tile")}
 
 
 def target_of(out: str | None, stem: str, recipe: Recipe) -> Path:
-    """Return where the film goes: as asked, or a free name, or that of the same film where it was interrupted."""
+    """Return where the film goes: `out`, or the name of the same film if it was interrupted, or a free name."""
     from dreamscope.film.frame_store import FrameStore
 
     if out is not None:

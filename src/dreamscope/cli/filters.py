@@ -1,18 +1,15 @@
-"""``filters``: what the first weights look like."""
+"""``filters``: the weights of a convolution, as pictures."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dreamscope.cli import output
-from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.options import PICTURES, Json, Loader, out_option, with_model
 from dreamscope.errors import ensure_one_of
-
-if TYPE_CHECKING:
-    pass
 
 
 @with_model()
@@ -24,15 +21,15 @@ def filters(
         typer.Option(metavar="ADDRESS", help="A convolution: LAYER[:CHANNELS]; the first one if not given."),
     ] = None,
     scaling: Annotated[
-        str, typer.Option(metavar="S", help="each (by its own largest weight) or shared (by the largest of all).")
+        str,
+        typer.Option(
+            metavar="S", help="Scale each filter by its own largest weight (each) or by the largest of all (shared)."
+        ),
     ] = "each",
-    out: Annotated[
-        str | None,
-        typer.Option("-o", "--out", metavar="OUT", help=".png, .jpg or .webp; MODEL-filters.png if not given."),
-    ] = None,
+    out: Annotated[str | None, out_option(f"{PICTURES}; MODEL-filters.png if not given.")] = None,
     json: Json = False,
 ) -> None:
-    """Show the weights of the first convolution, or of another one by their norm."""
+    """Show the filters of the first convolution, or of another one by their norms."""
     from dreamscope import files, images
     from dreamscope.exploration.filters import KINDS, SCALINGS
     from dreamscope.exploration.filters import filters as technique

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import output
-from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.options import Image, Json, Loader, out_option, with_model
 from dreamscope.cli.replay import RecipeOf, replayed
 from dreamscope.errors import DreamscopeError
 
 if TYPE_CHECKING:
     from dreamscope.adversarial.fool import Fooling
-from dreamscope.cli.options import Image
 
 
 @with_model()
@@ -23,27 +22,27 @@ def fool(
     *,
     loader: Loader,
     to: Annotated[
-        str | None, typer.Option(metavar="LABEL", help="What it is to be taken for; anything else if not given.")
+        str | None,
+        typer.Option(metavar="LABEL", help="Name or index of the class to be taken for; any other if not given."),
     ] = None,
-    out: Annotated[
-        str | None, typer.Option("-o", "--out", metavar="OUT", help="A .png; NAME-fooled.png if not given.")
-    ] = None,
+    out: Annotated[str | None, out_option("A .png; NAME-fooled.png if not given.")] = None,
     method: Annotated[
         str | None, typer.Option(metavar="M", help="minimal, pgd, fgsm or ascent; minimal if not given.")
     ] = None,
     norm: Annotated[
         str | None,
         typer.Option(
-            metavar="N", help="What is to be small: l2 (the whole change) or linf (each colour's); l2 if not given."
+            metavar="N",
+            help="Measure of the change: l2 (as a whole) or linf (its largest change of a colour); l2 if not given.",
         ),
     ] = None,
     budget: Annotated[
-        str | None, typer.Option(metavar="X", help="The most it may be, colours in 0 to 1: 0.5, or 2/255.")
+        str | None, typer.Option(metavar="X", help="Largest change allowed, for colours in 0 to 1: 0.5, or 2/255.")
     ] = None,
-    stop_at: Annotated[
-        float | None, typer.Option(metavar="CONFIDENCE", help="Be taken for it with so much confidence, 0 to 1.")
+    stop_at: Annotated[float | None, typer.Option(metavar="CONFIDENCE", help="Confidence to reach, 0 to 1.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", help="Largest number of steps; each method has its own if not given.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(metavar="N", help="At most; each method has its own number.")] = None,
     recipe: RecipeOf = None,
     json: Json = False,
 ) -> None:
@@ -63,10 +62,10 @@ def fool(
         steps=steps,
     )
     if "image" not in given:
-        raise DreamscopeError("give a picture that is to fool, such as sample:china, or --recipe OUT")
+        raise DreamscopeError("give a picture to change, such as sample:china, or --recipe OUT")
     target = Path(out) if out is not None else output.free_name(f"{output.stem_of(given['image'])}-fooled", ".png")
     if target.suffix.lower() != ".png":
-        raise DreamscopeError(f"can't write '{target}': only .png keeps every level of a picture that is to fool")
+        raise DreamscopeError(f"can't write '{target}': only .png keeps every level of the change")
     files.ensure_writable(target)
     beside = target.with_name(f"{target.stem}-difference.png")
     for written in (target, beside):
@@ -74,13 +73,13 @@ def fool(
     model = load()
     from dreamscope.adversarial import fool as technique
 
-    # A picture that does not fool yet is of no use.
+    # A picture that does not fool the network yet is of no use.
     with output.keeping(lambda _: None), output.progress("fooling") as callback:
         found = technique.fool(model, callback=callback, **given)
     wanted = "" if found.goal.to is None else model.label(found.goal.to)
     if not found.success:
         raise DreamscopeError(_why_not(found, wanted))
-    # What counts is what is in the file, and only a file that fools may replace another.
+    # What counts is the file as it is read, and only one that fools the network may replace another.
     with files.written_whole(target) as temporary:
         found = found.reread(model, found.save(temporary))
         if not found.success:
@@ -99,12 +98,12 @@ def fool(
 
 
 def _why_not(found: Fooling, wanted: str) -> str:
-    answer = found.after[0]
+    predicted = found.after[0]
     budget, norm = found.goal.budget, found.goal.norm
     within = f" within {norm} {budget:.4g}" if budget is not None else ""
     reached = f", {wanted} at {found.wanted_after:.3f}" if wanted else ""
     return (
-        f"not fooled{within} in {found.steps} steps: still taken for {answer.label} at {answer.probability:.3f}"
+        f"not fooled{within} in {found.steps} steps: still taken for {predicted.label} at {predicted.probability:.3f}"
         f"{reached} (change: L2 {found.l2:.3f}, Linf {found.linf * 255:.0f}/255); try a larger --budget or more --steps"
     )
 

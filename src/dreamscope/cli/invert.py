@@ -1,4 +1,4 @@
-"""``invert``: a picture from what a layer kept of it."""
+"""``invert``: a picture made from a layer's activations."""
 
 from __future__ import annotations
 
@@ -9,13 +9,23 @@ import typer
 
 from dreamscope.cli import output
 from dreamscope.cli.film import Every, FilmOut, Fps, Hold, PingPong, filmed
-from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.options import (
+    PICTURES,
+    PRECISIONS,
+    Image,
+    Json,
+    Loader,
+    OptionalSeed,
+    StepLength,
+    out_option,
+    size_option,
+    with_model,
+)
 from dreamscope.cli.replay import RecipeOf, replayed
 from dreamscope.errors import DreamscopeError
 
 if TYPE_CHECKING:
     from dreamscope.visualization.invert import Inversion
-from dreamscope.cli.options import Image
 
 
 @with_model()
@@ -25,38 +35,40 @@ def invert(
     loader: Loader,
     at: Annotated[
         list[str] | None,
-        typer.Option(metavar="LAYER", help="Where; several give a strip, in the order given. May be repeated."),
+        typer.Option(
+            metavar="LAYER", help="Layer to invert; several give a strip, in the order given. May be repeated."
+        ),
     ] = None,
-    out: Annotated[
-        str | None,
-        typer.Option("-o", "--out", metavar="OUT", help=".png, .jpg or .webp; NAME-inverted.png if not given."),
-    ] = None,
+    out: Annotated[str | None, out_option(f"{PICTURES}; NAME-inverted.png if not given.")] = None,
     steps: Annotated[
         int | None, typer.Option(metavar="N", help="Number of steps for each layer; 400 if not given.")
     ] = None,
     initial: Annotated[
-        str | None, typer.Option(metavar="I", help="What is climbed from: noise or gray; noise if not given.")
+        str | None, typer.Option(metavar="I", help="Initial picture: noise or gray; noise if not given.")
     ] = None,
     parameterization: Annotated[
-        str | None, typer.Option(metavar="P", help="What is climbed: fourier, pixel or maco; fourier if not given.")
+        str | None,
+        typer.Option(
+            metavar="P", help="Parameterization of the picture: fourier, pixel or maco; fourier if not given."
+        ),
     ] = None,
-    optimizer: Annotated[str | None, typer.Option(metavar="O", help="adam or normalized; adam if not given.")] = None,
-    rate: Annotated[float | None, typer.Option(metavar="R", help="Length of a step.")] = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="O", help="adam, or normalized (along the gradient divided by its mean size); adam if not given."
+        ),
+    ] = None,
+    rate: StepLength = None,
     penalty: Annotated[
         list[str] | None,
-        typer.Option(metavar="R", help="Beside --smooth: l1:W, l2:W, tv:W, blur:W; may be repeated."),
+        typer.Option(metavar="R", help="Regularizers beside --smooth: l1:W, l2:W, tv:W, blur:W; may be repeated."),
     ] = None,
     smooth: Annotated[
         float | None, typer.Option(metavar="W", help="Weight of the total variation; 0.05 if not given.")
     ] = None,
-    size: Annotated[
-        str | None, typer.Option(metavar="PX", help="The longer side, or WIDTHxHEIGHT; as the network was tested.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all random numbers; 0 if not given.")] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16; float32 if not given."),
-    ] = None,
+    size: Annotated[str | None, size_option("as the network was tested")] = None,
+    seed: OptionalSeed = None,
+    precision: Annotated[str | None, typer.Option(metavar="P", help=f"{PRECISIONS}; float32 if not given.")] = None,
     recipe: RecipeOf = None,
     film: FilmOut = None,
     every: Every = 1,
@@ -65,7 +77,7 @@ def invert(
     ping_pong: PingPong = False,
     json: Json = False,
 ) -> None:
-    """Make a picture again from its activations: what is left of it at a layer."""
+    """Reconstruct a picture from its activations: what is left of it at a layer."""
     from dreamscope import files, images
 
     given, load = replayed(
@@ -96,8 +108,8 @@ def invert(
 
     with (
         output.keeping(lambda found: _strip(found, target)),
-        output.progress("inverting") as report,
-        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, callback=report) as filming,
+        output.progress("inverting") as callback,
+        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, callback=callback) as filming,
     ):
         found = technique.invert(model, callback=filming.callback, **given)
         filming.of(found[0].recipe)

@@ -1,4 +1,4 @@
-"""``layers``: what a model is made of."""
+"""``layers``: the layers of a model."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from dreamscope.cli.options import Json, Loader, with_model
 def layers(
     *,
     loader: Loader,
-    at: Annotated[str | None, typer.Option(metavar="GLOB", help="Only these, such as 'features.*'.")] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="GLOB", help="Only layers that match, such as 'features.*'.")
+    ] = None,
     size: Annotated[
         int | None,
-        typer.Option(metavar="PX", min=8, help="For a square picture of this size; the model's own if not given."),
+        typer.Option(metavar="PX", min=8, help="Side of a square picture; the model's input size if not given."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -47,9 +49,9 @@ def layers(
         ],
     )
     if at is None:
-        output.note(f"Dreams are from {model.default_address} unless --at says otherwise.")
+        output.note(f"Without --at, dreams use {model.default_address}.")
     if any(found[name].calls > 1 for name in names):
-        output.note("Of a layer called several times in a pass, the last time is what is recorded; edits hold in all.")
+        output.note("For a layer called several times in a pass, the last call is recorded; edits apply to every call.")
 
 
 def _pair(values: tuple[int, int] | None, absent: str) -> str:

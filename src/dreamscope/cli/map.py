@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dreamscope.cli import output
-from dreamscope.cli.options import Json, Loader, with_model
-from dreamscope.errors import DreamscopeError, ensure_one_of
-
-if TYPE_CHECKING:
-    pass
+from dreamscope.cli.options import PICTURES, Json, Loader, Seed, out_option, with_model
 from dreamscope.cli.photo_options import PHOTO_SETS
+from dreamscope.errors import DreamscopeError, ensure_one_of
 
 _LABELS = 12
 
@@ -24,25 +21,21 @@ def map_(
     *,
     loader: Loader,
     at: Annotated[
-        str | None, typer.Option(metavar="LAYER", help="Whose features; the one before the logits if not given.")
+        str | None,
+        typer.Option(metavar="LAYER", help="Layer whose features are mapped; the one before the logits if not given."),
     ] = None,
     method: Annotated[str, typer.Option(metavar="M", help="tsne, umap (pip install umap-learn) or pca.")] = "tsne",
     neighbours: Annotated[
-        int, typer.Option(metavar="K", min=1, help="Nearest neighbours whose labels are compared.")
+        int, typer.Option(metavar="K", min=1, help="Number of nearest neighbours whose labels are compared.")
     ] = 5,
     out: Annotated[
         str | None,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="OUT",
-            help="A .html to zoom into, a .png beside it; or only a .png, .jpg or .webp; map.html if not given.",
-        ),
+        out_option(f"A .html to zoom into, with a .png beside it, or only a {PICTURES}; map.html if not given."),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")] = 0,
+    seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Lay photos out in two dimensions by a layer's features; say how far neighbours agree with labels."""
+    """Map photos in two dimensions by a layer's features, and report how often neighbours share a label."""
     from dreamscope import files
     from dreamscope import photos as sets
     from dreamscope.exploration.embedding import map as technique
@@ -80,7 +73,7 @@ def map_(
             rows.append([label, found.counts[label], *shares])
         output.table(["label", "photos", "in the features", "on the map"], rows)
     else:
-        print("no two photos have the same label, so neighbours can't agree with labels")
+        print("no two photos have the same label, so neighbours can't share one")
     for path in written:
         print(path)
 

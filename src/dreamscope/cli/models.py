@@ -1,4 +1,4 @@
-"""``models``: what can be loaded by name."""
+"""``models``: the models that can be loaded by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, defined once."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dreamscope.dreaming.presets import PRESETS
 from dreamscope.errors import DreamscopeError
 
 if TYPE_CHECKING:
@@ -18,16 +19,56 @@ _MODEL_HELP = "efficientnet_lite0, oxford_vgg19, a torchvision name, timm:NAME, 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str, typer.Option("--device", metavar="D", help="cpu, cuda, mps, or auto for the fastest.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")]
 Image = Annotated[str | None, typer.Argument(metavar="[IMAGE]", help="A photo, sample:china or sample:flower.")]
+
+PICTURES = ".png, .jpg or .webp"
+PHOTO_OR_PATTERN = "A photo, sample:china, sample:flower, noise, gray or clouds."
+PRECISIONS = "auto (measured), float32, bfloat16 or float16"
+
+# What follows may also come from a recipe, or be a technique's own default: not given, it is None.
+OptionalSeed = Annotated[int | None, typer.Option(metavar="N", help="Seed of all random numbers; 0 if not given.")]
+Addresses = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ADDRESS", help="What to dream of: [WEIGHT*]LAYER[:CHANNELS][@ROW,COL]; may be repeated."),
+]
+Loss = Annotated[
+    str | None, typer.Option(metavar="L", help="What is maximized at an address: norm, mean_square, mean or gram.")
+]
+DreamRate = Annotated[
+    float | None,
+    typer.Option(
+        metavar="R", help="Mean change of a colour (0 to 1) in a step; without a filter, the gradient's factor."
+    ),
+]
+StepLength = Annotated[float | None, typer.Option(metavar="R", help="Length of a step.")]
+Octaves = Annotated[int | None, typer.Option(metavar="N", help="Number of sizes of the picture, from small to full.")]
+Precision = Annotated[str | None, typer.Option(metavar="P", help=f"{PRECISIONS}.")]
+DreamPreset = Annotated[str, typer.Option(metavar="P", help=f"{', '.join(PRESETS)}.")]
+
+
+def out_option(text: str) -> Any:
+    """Return the option of where the result goes."""
+    return typer.Option("-o", "--out", metavar="OUT", help=text)
+
+
+def size_option(default: str) -> Any:
+    """Return the option of a picture's size; `default` names the size without it."""
+    return typer.Option(metavar="PX", help=f"The longer side, or WIDTHxHEIGHT; {default} if not given.")
+
 
 _OPTIONS: dict[str, Any] = {
     "weights": Annotated[
         str | None,
-        typer.Option(metavar="FILE", help=".safetensors or .pth instead of the model's own; none for untrained."),
+        typer.Option(
+            metavar="FILE", help=".safetensors or .pth in place of the model's own; none for an untrained model."
+        ),
     ],
-    "labels": Annotated[str | None, typer.Option(metavar="FILE", help="Class names: one a line, or JSON.")],
+    "labels": Annotated[str | None, typer.Option(metavar="FILE", help="Class names: one per line, or JSON.")],
     "mean": Annotated[str | None, typer.Option(metavar="R,G,B", help="Normalization mean, for colours in [0, 1].")],
-    "std": Annotated[str | None, typer.Option(metavar="R,G,B", help="Normalization deviation.")],
+    "std": Annotated[
+        str | None, typer.Option(metavar="R,G,B", help="Normalization standard deviation, for colours in [0, 1].")
+    ],
     "input_size": Annotated[
         str | None, typer.Option(metavar="PX", help="The size the model was trained on: PX or HEIGHTxWIDTH.")
     ],
@@ -35,9 +76,9 @@ _OPTIONS: dict[str, Any] = {
 
 
 def with_model(*, argument: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Replace a command's parameter ``loader`` by the options that say which model, and give it a function.
+    """Replace a command's parameter ``loader`` by the options that name a model, and pass it a `Loader`.
 
-    ``loader()`` loads the model that the options name, when the command is ready to wait for it. With
+    ``loader()`` loads that model when the command is ready to wait for it. With
     `argument`, the model's name is positional.
     """
 
@@ -85,7 +126,7 @@ class Loader:
         return load(**self._arguments(), device=self.device)
 
     def named(self, name: str) -> Classifier:
-        """Load a model of that name, with what the other options say."""
+        """Load a model of that name, with the settings of the other options."""
         from dreamscope.models.registry import load
 
         return load(**{"name": name, **self._arguments()}, device=self.device)
@@ -95,7 +136,7 @@ class Loader:
         return self() if "name" in self._chosen else self.again(source, near=near)
 
     def again(self, source: Mapping[str, Any], *, near: str) -> Classifier:
-        """Load the model of the recipe in the file `near`, except for what the options say."""
+        """Load the model of the recipe in the file `near`, with the settings of the options in place of its own."""
         from dreamscope.models.registry import load_again
 
         return load_again(source, near, device=self.device, **self._arguments())

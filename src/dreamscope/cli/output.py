@@ -1,4 +1,4 @@
-"""How the command line shows things: tables, JSON, a progress bar."""
+"""Output of the command line: tables, JSON, a progress bar."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     widths = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
     numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
     for line in [list(columns), *texts]:
-        cells = [
+        padded = [
             cell.rjust(width) if number else cell.ljust(width)
             for cell, width, number in zip(line, widths, numeric, strict=True)
         ]
-        print("  ".join(cells).rstrip())
+        print("  ".join(padded).rstrip())
 
 
 def stem_of(source: str) -> str:
@@ -52,7 +52,7 @@ def free_name(stem: str, suffix: str) -> Path:
 
 
 def input_picture(source: str, target: Path) -> Tensor:
-    """Read an input before anything long begins, and see that the result won't replace it."""
+    """Read an input picture before any long work, and raise if the result would replace it."""
     from dreamscope import files, images
 
     files.ensure_no_input(target, [source])
@@ -60,12 +60,12 @@ def input_picture(source: str, target: Path) -> Tensor:
 
 
 def note(text: str) -> None:
-    """Say something beside the result, on stderr."""
+    """Print a remark on stderr, beside the result."""
     print(text, file=sys.stderr)
 
 
 def unreadable(photos: Mapping[str, str]) -> None:
-    """Say which photos were skipped, and why, if any were."""
+    """Report the photos that were skipped, if any, and why."""
     if photos:
         note(f"{len(photos)} photos could not be read and were skipped:")
         for name, reason in photos.items():
@@ -74,21 +74,21 @@ def unreadable(photos: Mapping[str, str]) -> None:
 
 @contextmanager
 def keeping(save: Callable[[Any], Path | None]) -> Iterator[None]:
-    """End a command whose ascent did not: `save` what it got to, and say where that is.
+    """Save what an ascent reached that diverged or was interrupted, report where, and end the command.
 
     `save` takes the technique's result so far and returns the file or folder, or ``None`` where it kept nothing.
     """
 
-    def kept(result: Any, what: str) -> str:
+    def saved(result: Any, what: str) -> str:
         path = save(result)
         return "nothing was written" if path is None else f"kept the last {what} picture{'s' * path.is_dir()}: {path}"
 
     try:
         yield
     except DivergedError as error:
-        raise DreamscopeError(f"{error}; {kept(error.result, 'finite')}") from error
+        raise DreamscopeError(f"{error}; {saved(error.result, 'finite')}") from error
     except Interrupted as stop:
-        note(f"dreamscope: {stop}; {kept(stop.result, 'good')}")
+        note(f"dreamscope: {stop}; {saved(stop.result, 'good')}")
         raise typer.Exit(INTERRUPTED) from stop
 
 

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dreamscope.errors import DreamscopeError
 
-if TYPE_CHECKING:
-    pass
-
-
 PHOTO_SETS = "folders, photos, or labels files (CSV: file, class_index or label)"
-
 
 Targets = Annotated[
     list[str], typer.Argument(metavar="TARGETS ...", help=f"Photos of the class: {PHOTO_SETS}.", show_default=False)
 ]
 
-
 Controls = Annotated[
-    list[str] | None, typer.Option("--controls", metavar="PHOTOS", help="Photos of other things; may be repeated.")
+    list[str] | None, typer.Option("--controls", metavar="PHOTOS", help="Photos of other classes; may be repeated.")
 ]
-
 
 ClassName = Annotated[
     str | None,
@@ -36,19 +29,14 @@ ClassName = Annotated[
     ),
 ]
 
-
 Layers = Annotated[
     list[str] | None,
     typer.Option(metavar="GLOB", help="Layers to search in; may be repeated. The later activations if not given."),
 ]
 
-
 FromLayer = Annotated[
     str | None, typer.Option(metavar="LAYER", help="In place of --layers: the activations from this layer on.")
 ]
-
-
-Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")]
 
 
 def given_controls(controls: list[str] | None) -> list[str | Path]:

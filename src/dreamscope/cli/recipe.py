@@ -1,4 +1,4 @@
-"""``recipe``: what made a result."""
+"""``recipe``: how a result was made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dreamscope.cli.options import Json
 def recipe(
     file: Annotated[str, typer.Argument(metavar="OUT", help="A picture or a film that dreamscope made.")],
     *,
-    json: Json = False,  # noqa: ARG001 - it always is
+    json: Json = False,  # noqa: ARG001 - a recipe is always JSON
 ) -> None:
     """Print the recipe inside a result."""
     from dreamscope.film.writer import FORMATS

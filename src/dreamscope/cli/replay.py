@@ -1,4 +1,4 @@
-"""``--recipe``: a result made again from what it holds about itself, or with single values changed."""
+"""``--recipe``: a result made again from its own recipe, or with single values changed."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 RecipeOf = Annotated[
     str | None,
-    typer.Option("--recipe", metavar="OUT", help="Make the same picture again; other options change single values."),
+    typer.Option("--recipe", metavar="OUT", help="A result to make again; other options change single values."),
 ]
 
 _SETS = ("preset",)
 """Options that name a whole set of settings."""
 
-_SUITING = {
+_DEPENDENT = {
     "of": ("class_name",),
     "tile": ("size", "memory", "at"),
     "rate": ("parameterization", "optimizer"),
     "steps": ("method",),
     "budget": ("norm",),
 }
-"""Values that suit others: where one of those is changed, a recipe's own would be wrong, and is chosen anew."""
+"""Values that depend on others: if one of those is changed, the recipe's value would be wrong and is chosen again."""
 
 
 def replayed(
     command: str, recipe: str | None, loader: Loader, /, **options: Any
 ) -> tuple[dict[str, Any], Callable[[], Classifier]]:
-    """Return what a technique is to be called with, and what loads the model for it.
+    """Return the arguments of a technique, and a function that loads its model.
 
     Parameters
     ----------
@@ -45,16 +45,16 @@ def replayed(
     recipe
         The file with the recipe (``--recipe``), if there is one.
     loader
-        Of the model that the options name.
+        The loader of the model that the options name.
     options
-        What the options say, by the technique's own names; ``None`` where they say nothing, so that the recipe's
+        The values of the options, by the technique's parameters; ``None`` for those not given, so that the recipe's
         value holds, or else the technique's default. Pictures have the name of their role: ``image``, ``mask``.
 
     Raises
     ------
     DreamscopeError
-        No recipe in the file, or one of another command; a set of settings beside it; a picture that went in and is
-        neither found again nor given anew.
+        If the file holds no recipe, or one of another command or version; if a set of settings is given beside it; if
+        an input picture is neither found nor given.
 
     Examples
     --------
@@ -64,48 +64,48 @@ def replayed(
     given = {name: value for name, value in options.items() if value is not None}
     if recipe is None:
         return given, loader
-    kept = recipe_of(command, recipe, given)
-    _ensure_known(kept, recipe, options.keys())
-    found = located(kept, recipe, kept.inputs.keys() - given.keys())
-    parameters = kept.parameters
+    stored = recipe_of(command, recipe, given)
+    _ensure_known(stored, recipe, options.keys())
+    found = located(stored, recipe, stored.inputs.keys() - given.keys())
+    parameters = stored.parameters
     changed = {name for name, value in given.items() if value != parameters.get(name)}
-    suiting = {name: value for name, value in parameters.items() if changed.isdisjoint(_SUITING.get(name, ()))}
-    return {**suiting, **found, **given}, lambda: loader.again(kept.model, near=recipe)
+    valid = {name: value for name, value in parameters.items() if changed.isdisjoint(_DEPENDENT.get(name, ()))}
+    return {**valid, **found, **given}, lambda: loader.again(stored.model, near=recipe)
 
 
 def recipe_of(command: str, path: str, given: Collection[str]) -> Recipe:
-    """Return a recipe, if it is of that command and no set of settings is given beside it."""
+    """Return the recipe in a file; raise if it is of another command, or a set of settings is given beside it."""
     from dreamscope.recipes import Recipe
 
-    kept = Recipe.read(path)
-    if kept.command != command:
-        raise DreamscopeError(f"'{path}' was made by {kept.command}, not by {command}")
+    stored = Recipe.read(path)
+    if stored.command != command:
+        raise DreamscopeError(f"'{path}' was made by {stored.command}, not by {command}")
     for name in _SETS:
         if name in given:
             raise DreamscopeError(f"--{name} and --recipe exclude each other: a recipe holds every setting")
-    return kept
+    return stored
 
 
-def _ensure_known(kept: Recipe, path: str, options: Collection[str]) -> None:
-    """Raise if a recipe holds something that neither the command nor its technique takes: one of another version."""
+def _ensure_known(stored: Recipe, path: str, options: Collection[str]) -> None:
+    """Raise if a recipe holds a parameter that neither the command nor its technique has: it is of another version."""
     from dreamscope import __version__
     from dreamscope.recipes import parameters_of
 
-    technique = getattr(import_module("dreamscope"), kept.command)
-    unknown = sorted({*kept.parameters, *kept.inputs} - {*options, *parameters_of(technique)})
+    technique = getattr(import_module("dreamscope"), stored.command)
+    unknown = sorted({*stored.parameters, *stored.inputs} - {*options, *parameters_of(technique)})
     if unknown:
         raise DreamscopeError(
-            f"'{path}' was made by dreamscope {kept.version}; this one, {__version__}, knows no {', '.join(unknown)}"
+            f"'{path}' was made by dreamscope {stored.version}; this one, {__version__}, knows no {', '.join(unknown)}"
         )
 
 
-def located(kept: Recipe, path: str, roles: Collection[str]) -> dict[str, str]:
-    """Find the pictures of these roles that went in, here or beside the recipe."""
+def located(stored: Recipe, path: str, roles: Collection[str]) -> dict[str, str]:
+    """Find the input pictures of these roles, here or beside the recipe."""
     from dreamscope.recipes import locate
 
     found = {}
-    for role in (each for each in kept.inputs if each in roles):
+    for role in (each for each in stored.inputs if each in roles):
         option = "IMAGE" if role == "image" else f"--{role}"
         what = "image" if role == "image" else f"{option} picture"
-        found[role] = locate(kept.inputs[role], path, what=what, option=option)
+        found[role] = locate(stored.inputs[role], path, what=what, option=option)
     return found

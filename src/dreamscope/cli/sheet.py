@@ -14,8 +14,8 @@ import typer
 
 from dreamscope.cli import dream, output
 from dreamscope.cli.exits import INTERRUPTED
-from dreamscope.cli.film import Every, Fps, ensure_sheet_film, film_of_sheet
-from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.film import FORMATS, Every, Fps, ensure_sheet_film, film_of_sheet
+from dreamscope.cli.options import PHOTO_OR_PATTERN, Json, Loader, out_option, size_option, with_model
 from dreamscope.cli.replay import located, recipe_of
 from dreamscope.errors import DreamscopeError, did_you_mean, ensure_one_of
 from dreamscope.sheets.plan import OVER, STEPS
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dreamscope.sheets.plan import Plan
 
 LARGEST_UNASKED = 512
-"""Photos with a longer side than this are made smaller, unless --size says how large: a sheet is of many."""
+"""Photos with a longer side than this are made smaller, if --size is not given: a sheet has many dreams."""
 
 _AS_IN_DREAM = (
     *("preset", "loss", "steps", "rate", "octaves", "octave_scale", "jitter", "filter", "natural", "precision"),
@@ -36,7 +36,7 @@ _AS_IN_DREAM = (
 
 
 def _with_dream(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Replace a command's parameter ``given`` by the options of ``dream``, and give it those that were used."""
+    """Replace a command's parameter ``given`` by the options of ``dream``, and pass it those that were given."""
     theirs = inspect.signature(dream.dream).parameters
     own = dict(inspect.signature(command, eval_str=True).parameters)
     del own["given"]
@@ -58,9 +58,7 @@ def sheet(
     pictures: Annotated[
         list[str],
         typer.Argument(
-            metavar="IMAGE ...",
-            help="A photo, sample:china, sample:flower, noise, gray, clouds; over photos several, or folders.",
-            show_default=False,
+            metavar="IMAGE ...", help=f"{PHOTO_OR_PATTERN} Over photos: several, or folders.", show_default=False
         ),
     ],
     *,
@@ -69,19 +67,14 @@ def sheet(
     over: Annotated[str, typer.Option(metavar="WHAT", help=f"What differs: {', '.join(OVER)}.")],
     out: Annotated[
         str | None,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="OUT",
-            help="A .png or .webp; beside it a .html to click through and OUT.cells/. NAME-WHAT.png if not given.",
-        ),
+        out_option("A .png or .webp; beside it a .html to click through and OUT.cells/. NAME-WHAT.png if not given."),
     ] = None,
     at: Annotated[
         list[str] | None,
         typer.Option(
             metavar="ADDRESS",
-            help="[WEIGHT*]LAYER[:CHANNELS][@ROW,COL]; may be repeated. Over layers and channels each is a cell; over "
-            "layers, the network's blocks if none is given.",
+            help="What to dream of: [WEIGHT*]LAYER[:CHANNELS][@ROW,COL]; may be repeated. Over layers and channels "
+            "each is a cell; over layers, the network's blocks if none is given.",
         ),
     ] = None,
     weights_set: Annotated[
@@ -95,33 +88,31 @@ def sheet(
         str | None,
         typer.Option(
             metavar="V,V,...",
-            help=f"Over steps or octaves: which numbers ({','.join(map(str, STEPS))}; 1 to the preset's); over "
-            "presets: which.",
+            help=f"Over steps or octaves: the numbers ({','.join(map(str, STEPS))}; 1 to the preset's); over "
+            "presets: their names.",
         ),
     ] = None,
     models: Annotated[str | None, typer.Option(metavar="M,M,...", help="Over models: their names.")] = None,
     recipe: Annotated[
-        str | None, typer.Option(metavar="OUT", help="A dream whose settings are taken; other options change them.")
-    ] = None,
-    size: Annotated[
         str | None,
-        typer.Option(metavar="PX", help=f"The longer side, or WIDTHxHEIGHT; the photo's own up to {LARGEST_UNASKED}."),
+        typer.Option(metavar="OUT", help="A dream whose settings are used; other options change single values."),
     ] = None,
+    size: Annotated[str | None, size_option(f"the photo's own up to {LARGEST_UNASKED}")] = None,
     differences: Annotated[
-        bool, typer.Option("--differences", help="Where each dream changed the photo, and at which wavelengths.")
+        bool,
+        typer.Option("--differences", help="Also show where each dream changed the photo, and at which wavelengths."),
     ] = False,
     between: Annotated[
         list[str] | None,
-        typer.Option(metavar="A..B", help="Where the cells labelled A and B differ; may be repeated."),
+        typer.Option(metavar="A..B", help="Also show where the cells labelled A and B differ; may be repeated."),
     ] = None,
-    columns: Annotated[int | None, typer.Option(metavar="N", min=1, help="How many stand side by side.")] = None,
+    columns: Annotated[int | None, typer.Option(metavar="N", min=1, help="Number of cells side by side.")] = None,
     film: Annotated[
-        str | None,
-        typer.Option("--film", metavar="OUT", help="The dreams growing side by side: .mp4, .webm or .gif."),
+        str | None, typer.Option("--film", metavar="OUT", help=f"Film of the dreams growing side by side: {FORMATS}.")
     ] = None,
     crossfade: Annotated[
         float | None,
-        typer.Option(metavar="S", help="In the film, finished dreams fade into one another in S seconds instead."),
+        typer.Option(metavar="S", help="In the film, fade from one finished dream to the next in S seconds instead."),
     ] = None,
     every: Every = 1,
     fps: Fps = "24",
@@ -132,7 +123,7 @@ def sheet(
     from dreamscope.figures import difference_maps, sheet_picture
     from dreamscope.pages import sheet_page
     from dreamscope.recipes import ensure_recipe
-    from dreamscope.sheets import plan as cells
+    from dreamscope.sheets import plan as plans
     from dreamscope.sheets.differences import changes as changes_of
 
     started, pairs = time.perf_counter(), [_pair(text) for text in between or []]
@@ -151,12 +142,12 @@ def sheet(
         output.note(f"The longest side is {longer} pixels; dreaming at {LARGEST_UNASKED} (--size changes that).")
     folder = target.with_suffix(".cells")
     networks = _models(loader, models, over, recipe)
-    plan = cells.plan(
+    plan = plans.plan(
         over,
         networks,
         sources,
         at=at or default_at,
-        sets=cells.weights(weights_set or [], weights_file),
+        sets=plans.weights(weights_set or [], weights_file),
         values=None if values is None else [value.strip() for value in values.split(",")],
         **given,
     )
@@ -183,15 +174,15 @@ def sheet(
 
 
 def _settings(recipe: str, over: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a dream's recipe says about all that is not to differ from cell to cell."""
-    kept = recipe_of("dream", recipe, [*given, over.removesuffix("s")])
-    # Where it was dreamt is just what a sheet over layers is not to keep.
+    """Return the settings in a dream's recipe that are the same in all cells."""
+    stored = recipe_of("dream", recipe, [*given, over.removesuffix("s")])
+    # A sheet over layers or channels varies the address, so it does not take the dream's.
     own = {"tile", over, *(["at"] if over in ("layers", "channels") else [])}
-    found = {name: value for name, value in kept.parameters.items() if name not in own}
+    found = {name: value for name, value in stored.parameters.items() if name not in own}
     if over == "photos":
         # Its size has the proportions of its own photo.
         found["size"] = max(map(int, found["size"].split("x")))
-    return found | located(kept, recipe, {"guide", "mask"} - given.keys())
+    return found | located(stored, recipe, {"guide", "mask"} - given.keys())
 
 
 def _sources(pictures: Sequence[str]) -> list[str]:
@@ -204,7 +195,7 @@ def _sources(pictures: Sequence[str]) -> list[str]:
 
 
 def _targets(target: Path, *, differences: bool) -> list[Path]:
-    """Return where to write, found to be writable before anything long begins."""
+    """Return where to write; raise before any long work if that can't be written."""
     from dreamscope import files
 
     if target.suffix.lower() not in (".png", ".webp"):
@@ -220,7 +211,7 @@ def _targets(target: Path, *, differences: bool) -> list[Path]:
 
 
 def _longest_side(sources: Sequence[str], target: Path) -> int:
-    """Read every picture that goes in, so that one that can't be is refused at once; return the longest side."""
+    """Read every input picture, so that an unreadable one is refused at once; return the longest side."""
     from dreamscope.optimize.initial_images import INITIAL_IMAGES
 
     sides = [max(output.input_picture(source, target).shape[-2:]) for source in sources if source not in INITIAL_IMAGES]
@@ -236,7 +227,7 @@ def _models(loader: Loader, names: str | None, over: str, recipe: str | None) ->
         return [loader() if recipe is None else loader.again(Recipe.read(recipe).model, near=recipe)]
     found = [loader.named(name.strip()) for name in names.split(",")]
     if len({json_module.dumps(model.source, sort_keys=True) for model in found}) < len(found):
-        raise DreamscopeError("two of the models are the same: name each once in --models, and leave --model out")
+        raise DreamscopeError("two of the models are the same: name each once in --models, and leave out --model")
     return found
 
 
@@ -254,15 +245,15 @@ def _ensure_labels(pairs: Sequence[tuple[str, str]], labels: Sequence[str]) -> N
 
 
 def _made(plan: Plan, folder: Path, every: int | None) -> Gallery:
-    """Dream the cells; stopped on the way, say where those are that are finished."""
+    """Dream the cells; if interrupted, report where the finished ones are."""
     from dreamscope.sheets.gallery import gallery
 
     try:
         with output.stages() as callback:
             found = gallery(plan, folder=folder, every=every, callback=callback)
     except KeyboardInterrupt as stop:
-        there = f"; finished cells are kept in '{folder}', the same command goes on from there"
-        output.note(f"dreamscope: stopped{there if folder.is_dir() else ''}")
+        note = f"; finished cells are kept in '{folder}', the same command continues from there"
+        output.note(f"dreamscope: stopped{note if folder.is_dir() else ''}")
         raise typer.Exit(INTERRUPTED) from stop
     if all(each.diverged for each in found.cells):
         raise DreamscopeError(f"no cell came out: {found.cells[0].note}")

@@ -1,19 +1,29 @@
-"""``video``: a clip, dreamt."""
+"""``video``: a dream on a video."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dreamscope.cli.film import FORMATS
-from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.film_job import make, precision_and_tile, target_of, writable_film
+from dreamscope.cli.options import (
+    Addresses,
+    DreamPreset,
+    DreamRate,
+    Json,
+    Loader,
+    Loss,
+    Octaves,
+    Precision,
+    Seed,
+    out_option,
+    size_option,
+    with_model,
+)
 from dreamscope.dreaming.presets import DEFAULT_PRESET
-
-if TYPE_CHECKING:
-    pass
-from dreamscope.cli.film_job import At, Loss, Octaves, Precision, Preset, Rate, Seed, as_begun, checked, make, target_of
 
 
 @with_model()
@@ -21,36 +31,40 @@ def video(
     clip: Annotated[str, typer.Argument(metavar="VIDEO", help="A video file.")],
     *,
     loader: Loader,
-    out: Annotated[
-        str | None, typer.Option("-o", "--out", metavar="OUT", help=f"{FORMATS}; NAME-dream.mp4 if not given.")
-    ] = None,
-    at: At = None,
+    out: Annotated[str | None, out_option(f"{FORMATS}; NAME-dream.mp4 if not given.")] = None,
+    at: Addresses = None,
     keep: Annotated[
-        float | None, typer.Option(metavar="0..1", help="Of the dream before, carried along the motion; 0.85.")
+        float | None,
+        typer.Option(
+            metavar="0..1",
+            help="Share of the previous frame's dream that is kept, moved along with the picture; 0.85 if not given.",
+        ),
     ] = None,
-    preset: Preset = DEFAULT_PRESET,
+    preset: DreamPreset = DEFAULT_PRESET,
     loss: Loss = None,
     steps: Annotated[
-        int | None, typer.Option(metavar="N", help="Steps on each octave; what was kept needs fewer.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Number of steps on each octave of a scene's first frame; the others have fewer.",
+        ),
     ] = None,
-    rate: Rate = None,
+    rate: DreamRate = None,
     octaves: Octaves = None,
     precision: Precision = None,
-    size: Annotated[
-        str | None, typer.Option(metavar="PX", help="The longer side, or WIDTHxHEIGHT; the clip's own if not given.")
-    ] = None,
+    size: Annotated[str | None, size_option("the clip's own")] = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Dream a clip, so that what is dreamt moves along with it; its sound comes along.
+    """Dream on a video, so that the dream moves along with it; its sound is kept.
 
-    What was interrupted, even killed, goes on with the same command.
+    If it is interrupted, even killed, the same command continues it.
     """
     from dreamscope import files
     from dreamscope.film import writer
     from dreamscope.film.reader import Clip
 
-    target = checked(out)
+    target = writable_film(out)
     opened = Clip.open(clip)
     if target is not None:
         files.ensure_no_input(target, [clip])
@@ -71,7 +85,7 @@ def video(
         octaves=octaves,
         size=size,
         seed=seed,
-        **as_begun(out, precision),
+        **precision_and_tile(out, precision),
     )
     target = target_of(out, f"{Path(clip).stem}-dream", ensure_recipe(plan.recipe))
     make(plan, target, json=json, sound=clip, time_base=opened.time_base)

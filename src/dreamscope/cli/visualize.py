@@ -1,8 +1,8 @@
 """``visualize``: pictures from noise.
 
-Each picture holds the recipe of itself alone: of a batch, or of pictures on the way ``--between`` two targets, it comes
-out again without the others, the same up to rounding (a network's sums depend a little on how many pictures it runs at
-once). Only pictures of ``--diversity`` depend on each other: their recipes make all of them again.
+Each picture holds its own recipe, which makes it again without the others of its batch or the others ``--between`` two
+targets, the same up to rounding (a network's sums depend a little on how many pictures it runs at once). Only pictures
+of ``--diversity`` depend on each other: their recipes make all of them again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,17 @@ import typer
 
 from dreamscope.cli import output
 from dreamscope.cli.film import Every, FilmOut, Fps, Hold, PingPong, filmed
-from dreamscope.cli.options import Json, Loader, with_model
+from dreamscope.cli.options import (
+    PICTURES,
+    PRECISIONS,
+    Json,
+    Loader,
+    OptionalSeed,
+    StepLength,
+    out_option,
+    size_option,
+    with_model,
+)
 from dreamscope.cli.replay import RecipeOf, replayed
 from dreamscope.errors import DreamscopeError
 from dreamscope.visualization.presets import DEFAULT_PRESET, PRESETS
@@ -40,38 +50,32 @@ def visualize(
     loader: Loader,
     class_name: Annotated[
         list[str] | None,
-        typer.Option("--class-name", "--class", metavar="LABEL", help="A class, by name or index; may be repeated."),
+        typer.Option("--class-name", "--class", metavar="LABEL", help="Name or index of a class; may be repeated."),
     ] = None,
     out: Annotated[
-        str | None,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="OUT",
-            help="One picture: .png, .jpg or .webp. Several: a folder, for them and a contact sheet.",
-        ),
+        str | None, out_option(f"One picture: {PICTURES}. Several: a folder, for them and a contact sheet.")
     ] = None,
     preset: Annotated[
         str | None, typer.Option(metavar="P", help=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if not given.")
     ] = None,
     parameterization: Annotated[
-        str | None, typer.Option(metavar="P", help="What is climbed: fourier, pixel or maco.")
+        str | None, typer.Option(metavar="P", help="Parameterization of the picture: fourier, pixel or maco.")
     ] = None,
     optimizer: Annotated[
-        str | None, typer.Option(metavar="O", help="adam, or normalized: along the gradient over its own mean size.")
+        str | None, typer.Option(metavar="O", help="adam, or normalized (along the gradient divided by its mean size).")
     ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help="Number of steps.")] = None,
-    rate: Annotated[float | None, typer.Option(metavar="R", help="Length of a step.")] = None,
+    rate: StepLength = None,
     transform: Annotated[
         list[str] | None,
         typer.Option(
             metavar="T",
-            help="shift:PX, scale:A,B, rotate:DEG, flip, crop:A,B,SHOWN, noise:SD, blur:PX, or none; may be repeated, "
-            "in order.",
+            help="Random transforms, in order: shift:PX, scale:A,B, rotate:DEG, flip, crop:A,B,SHOWN, noise:SD, "
+            "blur:PX, or none; may be repeated.",
         ),
     ] = None,
     crops: Annotated[
-        int | None, typer.Option(metavar="N", help="Number of draws of the transforms at each step.")
+        int | None, typer.Option(metavar="N", help="Number of random transforms of the picture at each step.")
     ] = None,
     redirect_steps: Annotated[
         int | None,
@@ -79,47 +83,47 @@ def visualize(
     ] = None,
     contrast: Annotated[
         float | None,
-        typer.Option(metavar="SD", help="Of colours, that the finished picture is brought up to; 0 leaves its own."),
+        typer.Option(
+            metavar="SD", help="Standard deviation of colours that the finished picture is raised to; 0 leaves its own."
+        ),
     ] = None,
     penalty: Annotated[
-        list[str] | None, typer.Option(metavar="R", help="l1:W, l2:W, tv:W, blur:W, or none; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="R", help="Regularizers: l1:W, l2:W, tv:W, blur:W, or none; may be repeated."),
     ] = None,
     loss: Annotated[
         str | None,
-        typer.Option(metavar="L", help="How an address is excited: mean, mean_square, norm; mean if not given."),
+        typer.Option(
+            metavar="L", help="What is maximized at an address: mean, mean_square or norm; mean if not given."
+        ),
     ] = None,
     negative: Annotated[
-        bool | None, typer.Option("--negative/--no-negative", help="What excites it least.", show_default=False)
+        bool | None, typer.Option("--negative/--no-negative", help="Show what excites it least.", show_default=False)
     ] = None,
     diversity: Annotated[
         int | None,
         typer.Option(
             metavar="N",
             min=1,
-            help="Pictures of each, unlike each other (the recipe in one makes all again); 1 if not given.",
+            help="Number of pictures of each target, unlike each other (each recipe makes them all); 1 if not given.",
         ),
     ] = None,
     between: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="With two targets: pictures on the way from the one to the other; 0 if not given."
+            metavar="N", help="With two targets: number of pictures on the way from one to the other; 0 if not given."
         ),
     ] = None,
     like: Annotated[
-        str | None, typer.Option(metavar="IMAGE", help="A caricature: exaggerate what the layers see in a photo.")
+        str | None, typer.Option(metavar="IMAGE", help="A photo to caricature: exaggerate what the layers see in it.")
     ] = None,
     alpha: Annotated[
         bool | None,
-        typer.Option("--alpha/--no-alpha", help="Transparent where nothing mattered.", show_default=False),
+        typer.Option("--alpha/--no-alpha", help="Make transparent what did not matter.", show_default=False),
     ] = None,
-    size: Annotated[
-        str | None, typer.Option(metavar="PX", help="PX or WIDTHxHEIGHT; the network's input size if not given.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all random numbers; 0 if not given.")] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option(metavar="P", help="auto (measured), float32, bfloat16 or float16; auto if not given."),
-    ] = None,
+    size: Annotated[str | None, size_option("the network's input size")] = None,
+    seed: OptionalSeed = None,
+    precision: Annotated[str | None, typer.Option(metavar="P", help=f"{PRECISIONS}; auto if not given.")] = None,
     recipe: RecipeOf = None,
     film: FilmOut = None,
     every: Every = 1,
@@ -175,8 +179,8 @@ def visualize(
     save = partial(_save, target=target, several=several, alpha=alpha)
     with (
         output.keeping(lambda found: target if any(save(found)) else None),
-        output.progress("visualizing") as report,
-        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, callback=report) as filming,
+        output.progress("visualizing") as callback,
+        filmed(film, every=every, fps=fps, hold=hold, back=ping_pong, callback=callback) as filming,
     ):
         found = technique.visualize(model, callback=filming.callback, **given)
         filming.of(found[0].recipe)
@@ -194,7 +198,7 @@ def visualize(
     )
     silent = [row["shows"] for row in rows if row["silent"]]
     if silent:
-        output.note(f"silent, whatever was tried, so without a picture: {', '.join(silent)}")
+        output.note(f"silent in every attempt, so no picture: {', '.join(silent)}")
     if several:
         print(target / "sheet.png")
 
@@ -205,7 +209,7 @@ def _unless_none(given: Sequence[str] | None) -> Sequence[str] | None:
 
 
 def _target(out: str | None, first: str, *, several: bool, alpha: bool) -> Path:
-    """Return where to write, found to be writable before anything long begins."""
+    """Return where to write; raise before any long work if that can't be written."""
     from dreamscope import files, images
 
     suffix = "" if several else ".png"
@@ -221,14 +225,14 @@ def _target(out: str | None, first: str, *, several: bool, alpha: bool) -> Path:
 
 
 def _save(found: Sequence[Visualization], target: Path, *, several: bool, alpha: bool) -> list[Path | None]:
-    """Write the pictures that show something, and of several a sheet; return where each went."""
+    """Write the pictures that are not silent, and a contact sheet of several; return where each went."""
     from dreamscope import images
     from dreamscope.figures.contact_sheets import Cell, sheet
     from dreamscope.recipes import ensure_recipe
 
     if not several:
         if found and found[0].silent:
-            raise DreamscopeError(f"'{found[0].name}' is silent: nothing that was tried excites it, so no picture")
+            raise DreamscopeError(f"'{found[0].name}' is silent: no attempt excited it, so there is no picture")
         return [each.save(target, alpha=alpha) for each in found]
     if not found:
         return []

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command_lines import PLANTED, add_too_small_folders, by_words, contents, ensure_refused
+from PIL import Image
+
+CONTROLS = ("--controls", "green", "--controls", "blue")
+
+
+def test_dissect(run: Callable, many_photos: Path) -> None:
+    ran = run("dissect", "red", *CONTROLS, *PLANTED, "-o", "scores.json", "--plot", "scores.png", "--top", 3)
+    assert ran.code == 0, ran.err
+    lines = ran.out.splitlines()
+    assert lines[0] == "red: 22 photos against 44 controls"
+    assert lines[1].split() == ["channel", "joint", "contrast", "attribution", "frequency", "difference", "auc"]
+    assert lines[2].startswith("act:8")
+    assert "agree to" in ran.out
+    assert Image.open("scores.png").width > 400
+    assert not ran.err
+    printed = json.loads(run("dissect", "red", *CONTROLS, *PLANTED, "--method", "single", "--json").out)
+    assert printed["channels"][0]["address"] == "act:8"
+
+
+def test_unreadable_photos_are_reported(run: Callable, many_photos: Path) -> None:
+    (many_photos / "red" / "torn.png").write_bytes(b"")
+    ran = run("dissect", "red", *CONTROLS, *PLANTED, "--method", "contrast")
+    assert ran.code == 0
+    assert ran.err.splitlines()[0] == "1 photos could not be read and were skipped:"
+    assert "torn.png" in ran.err
+
+
+BAD = [
+    (["dissect"], "Missing argument 'TARGETS ...'"),
+    (["dissect", "red"], "--controls FOLDER"),
+    (["dissect", "nowhere", *CONTROLS], "no such folder, photo or labels file: 'nowhere'"),
+    (["dissect", "empty", *CONTROLS], "holds no photos"),
+    (["dissect", "red", *CONTROLS, "--class", "rad"], "no class 'rad' in planted; did you mean 'red'?"),
+    (["dissect", "red", *CONTROLS, "--method", "all"], "no method 'all'"),
+    (["dissect", "red", *CONTROLS, "-o", "scores.txt"], "this is a .json file"),
+    (["dissect", "red", *CONTROLS, "--plot", "scores.gif"], "a plot ends in .png, .svg, .pdf"),
+    (["dissect", "red", *CONTROLS, "-o", "nowhere/scores.json"], "there is no folder 'nowhere'"),
+    (["dissect", "one", *CONTROLS], "1 readable photo of the targets"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), BAD, ids=by_words)
+def test_one_line_and_nothing_left(run: Callable, many_photos: Path, words: list[str], message: str) -> None:
+    add_too_small_folders(many_photos)
+    before = contents(many_photos)
+    ensure_refused(run(*words, *PLANTED), message)
+    assert contents(many_photos) == before
