@@ -131,7 +131,7 @@ class Fooling:
     def save(self, path: str | Path) -> Path:
         """Write the picture with the recipe inside, as PNG: other formats would change it again."""
         if Path(path).suffix.lower() != ".png":
-            raise DreamscopeError(f"can't write '{path}': only .png keeps every level of a picture that is to fool")
+            raise DreamscopeError(f"can't write '{path}': only .png keeps every level of the change")
         return images.write(self.image, path, note=None if self.recipe is None else self.recipe.to_json())
 
     def reread(self, model: Classifier, path: str | Path) -> Fooling:

@@ -130,7 +130,7 @@ class Blinding:
         cost = "at little cost" if cheap else "at a cost"
         return (
             f"{opening}, {cost}: without {len(self.removed)} channels recall falls from {r.recall_before.value:.0%} to "
-            f"{r.recall_after.value:.0%} (95 % interval {r.recall_after.low:.0%} to {r.recall_after.high:.0%}, "
+            f"{r.recall_after.value:.0%} (95% interval {r.recall_after.low:.0%} to {r.recall_after.high:.0%}, "
             f"{r.recall_after.count} photos), and everything else loses {r.loss.value + 0.0:.2f} points of top-1 "
             f"({r.loss.low:.2f} to {r.loss.high:.2f}, {r.loss.count} photos); "
             f"as many random channels leave {self.random.recall.value:.0%} and cost {self.random.loss.value:.2f}."
