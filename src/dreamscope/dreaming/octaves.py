@@ -137,8 +137,8 @@ class Dreamer:
         settings = self._settings
         steps = settings.steps if steps is None else steps
         # Made once, not for each octave: the one for no given rate remembers its first gradient.
-        filter_ = FirstAtUnitMean() if settings.rate is None else FILTERS[settings.filter]
-        filter_ = natural_colors(filter_, settings.natural)
+        evened = FirstAtUnitMean() if settings.rate is None else FILTERS[settings.filter]
+        evened = natural_colors(evened, settings.natural)
         # At all times `image - base` is what was dreamt so far, at the size of the octave.
         image = base = picture
         try:
@@ -147,7 +147,7 @@ class Dreamer:
                 mask = None if coverage is None else images.resize(coverage, size).clamp(0, 1)
                 climbed = made_of(image.to(self.model.device), settings.parameterization)
                 ascent = Ascent(
-                    self._optimizer(climbed, filter_, mask),
+                    self._optimizer(climbed, evened, mask),
                     transforms=self._transforms,
                     penalties=self._penalties,
                     tile=self._tile_of(size),
@@ -190,11 +190,11 @@ class Dreamer:
         ascent(self.model, climbed, objective, steps=1, generator=torch.Generator().manual_seed(0))
         return sizes[0]
 
-    def _optimizer(self, climbed: Parameterization, filter_: Filter, mask: Tensor | None) -> UpdateRule:
+    def _optimizer(self, climbed: Parameterization, evened: Filter, mask: Tensor | None) -> UpdateRule:
         settings = self._settings
         rate = FIRST_STEP if settings.rate is None else settings.rate
         if settings.optimizer is None and isinstance(climbed, Pixel):
-            return GradientStep(rate, filter_, None if mask is None else mask.to(self.model.device))
+            return GradientStep(rate, evened, None if mask is None else mask.to(self.model.device))
         # As far in its own numbers as that changes colours in pixels.
         own = rate * rate_of(climbed, Pixel.rate) / Pixel.rate
         return update_rules.ensure("adam" if settings.optimizer is None else settings.optimizer, own)

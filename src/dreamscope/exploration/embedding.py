@@ -291,10 +291,10 @@ def _small(pictures: Tensor) -> Tensor:
     return small.clamp(0, 1).mul(255).round().to(torch.uint8).cpu()
 
 
-def _plain(agreement_: Agreement) -> dict[str, Any]:
+def _plain(found: Agreement) -> dict[str, Any]:
     # JSON knows no NaN.
-    overall = agreement_.overall if agreement_.count else None
-    return {"overall": overall, "labels": dict(agreement_.labels)}
+    overall = found.overall if found.count else None
+    return {"overall": overall, "labels": dict(found.labels)}
 
 
 def _label(photo: Photo, model: Classifier) -> str | None:

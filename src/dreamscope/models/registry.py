@@ -160,8 +160,8 @@ def no_network_needed() -> str:
     return ", ".join(EMBEDDED)
 
 
-def _untrained(weights_: str | Path | None) -> bool:
-    return weights_ == "none"
+def _untrained(file: str | Path | None) -> bool:
+    return file == "none"
 
 
 def _from_embedded(name: str, file: str | Path | None) -> dict[str, Any]:
