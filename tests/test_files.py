@@ -53,10 +53,10 @@ def test_ensure_writable_refuses(tmp_path: Path, name: str, message: str) -> Non
 
 
 def test_ensure_writable_asks_by_doing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(**_: object) -> None:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(files.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(files.os, "open", refuse)
     with pytest.raises(DreamscopeError, match="Permission denied"):
         files.ensure_writable(tmp_path / "a.png")
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import secrets
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,18 +43,8 @@ def ensure_writable(path: str | Path) -> Path:
         If the folder is missing or not writable, or if `path` is a folder.
     """
     path = Path(path)
-    folder = path.parent
-    if not folder.is_dir():
-        raise DreamscopeError(f"can't write '{path}': there is no folder '{folder}'; make it first")
-    if path.is_dir():
-        raise DreamscopeError(f"can't write '{path}': it is a folder; give a file name")
-    try:
-        # Asking by doing: permission bits say little for root, network and read-only file systems.
-        handle, probe = tempfile.mkstemp(prefix=".dreamscope-", dir=folder)
-    except OSError as error:
-        raise DreamscopeError(f"can't write '{path}': folder '{folder}': {error.strerror}") from error
-    os.close(handle)
-    os.unlink(probe)
+    # Asking by doing: permission bits say little for root, network and read-only file systems.
+    _new_file(path).unlink()
     return path
 
 
@@ -71,7 +60,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix, since encoders choose the format by it.
     """
-    path = ensure_writable(path)
+    path = Path(path)
     temporary = _new_file(path)
     try:
         yield temporary
@@ -83,7 +72,12 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 
 
 def _new_file(beside: Path) -> Path:
-    """Make an empty file of a new name beside a path, with its suffix."""
+    """Make an empty file of a new name beside a path, with its suffix; raise if none can be written there."""
+    folder = beside.parent
+    if not folder.is_dir():
+        raise DreamscopeError(f"can't write '{beside}': there is no folder '{folder}'; make it first")
+    if beside.is_dir():
+        raise DreamscopeError(f"can't write '{beside}': it is a folder; give a file name")
     while True:
         path = beside.with_name(f".dreamscope-{secrets.token_hex(8)}{beside.suffix}")
         try:
@@ -93,7 +87,7 @@ def _new_file(beside: Path) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise DreamscopeError(f"can't write '{beside}': {error.strerror or error}") from error
+            raise DreamscopeError(f"can't write '{beside}': folder '{folder}': {error.strerror}") from error
         return path
 
 
