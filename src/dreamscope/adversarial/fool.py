@@ -25,11 +25,10 @@ from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.models import labels
 from dreamscope.models.classifier import Classifier, Prediction
 from dreamscope.objectives import ClassifiedAs, Misclassified
-from dreamscope.optimize.ascent import Ascent, Step, StepCallback
+from dreamscope.optimize.ascent import Ascent, Step, StepCallback, stepping
 from dreamscope.optimize.precision import prepared
 from dreamscope.optimize.transforms import Own
 from dreamscope.probes import LOGITS, probe
-from dreamscope.progress import reported
 from dreamscope.recipes import Recipe, reference
 
 METHODS = ("minimal", "pgd", "fgsm", "ascent")
@@ -233,14 +232,8 @@ def fool(
     attempts = _attempts(original, method, norm, most, steps)
     total = sum(count for _, _, count in attempts)
     done, change = 0, torch.zeros_like(original)
-    with reported(progress=progress) as bar:
+    with stepping(callback, "fooling", progress=progress) as note:
         for kind, move, count in attempts:
-
-            def after(step: Step) -> None:
-                if bar is not None:
-                    bar("fooling", step.number, step.total)
-                if callback is not None:
-                    callback(step)
 
             def until(step: Step, move: LeastChange = move) -> bool:
                 nonlocal done
@@ -253,7 +246,7 @@ def fool(
                 objective,
                 steps=count,
                 generator=torch.Generator(),
-                callback=after,
+                callback=note,
                 before=done,
                 total=total,
             )
