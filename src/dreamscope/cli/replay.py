@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,9 +18,6 @@ RecipeOf = Annotated[
     str | None,
     typer.Option("--recipe", metavar="OUT", help="A result to make again; other options change single values."),
 ]
-
-_SETS = ("preset",)
-"""Options that name a whole set of settings."""
 
 _DEPENDENT = {
     "of": ("class_name",),
@@ -80,22 +76,22 @@ def recipe_of(command: str, path: str, given: Collection[str]) -> Recipe:
     stored = Recipe.read(path)
     if stored.command != command:
         raise DreamscopeError(f"'{path}' was made by {stored.command}, not by {command}")
-    for name in _SETS:
-        if name in given:
-            raise DreamscopeError(f"--{name} and --recipe exclude each other: a recipe holds every setting")
+    if "preset" in given:
+        raise DreamscopeError("--preset and --recipe exclude each other: a recipe holds every setting")
     return stored
 
 
 def _ensure_known(stored: Recipe, path: str, options: Collection[str]) -> None:
     """Raise if a recipe holds a parameter that neither the command nor its technique has: it is of another version."""
-    from dreamscope import __version__
+    import dreamscope
     from dreamscope.recipes import parameters_of
 
-    technique = getattr(import_module("dreamscope"), stored.command)
+    technique = getattr(dreamscope, stored.command)
     unknown = sorted({*stored.parameters, *stored.inputs} - {*options, *parameters_of(technique)})
     if unknown:
         raise DreamscopeError(
-            f"'{path}' was made by dreamscope {stored.version}; this one, {__version__}, knows no {', '.join(unknown)}"
+            f"'{path}' was made by dreamscope {stored.version}; "
+            f"this one, {dreamscope.__version__}, knows no {', '.join(unknown)}"
         )
 
 
