@@ -25,7 +25,7 @@ from dreamscope.models.classifier import Classifier
 from dreamscope.objectives import Excite, Gathered, Objective
 from dreamscope.objectives.targets import Given, at_places
 from dreamscope.optimize.ascent import Step, StepCallback, stepping
-from dreamscope.optimize.ingredients import text_of, values_of
+from dreamscope.optimize.ingredients import values_of
 from dreamscope.optimize.initial_images import INITIAL_IMAGES
 from dreamscope.optimize.precision import Choice
 from dreamscope.optimize.regularizers import REGULARIZERS
@@ -220,17 +220,11 @@ def recorded(chosen: Settings, preset: str | Settings, objective: Objective, at:
     """Return what a recipe keeps of settings and of what is climbed."""
     # Only `plain` takes no rate; a preset's name beside all of its values says what None means.
     own = "plain" if chosen.rate is None else DEFAULT_PRESET
-    kept = values_of(chosen)
-    kept["transform"] = [text_of(each, TRANSFORMS) for each in kept["transform"]]
-    kept["penalty"] = [text_of(each, REGULARIZERS) for each in kept["penalty"]]
+    kept = values_of(chosen, transform=TRANSFORMS, penalty=REGULARIZERS)
+    kept |= {"preset": preset if isinstance(preset, str) else own, "at": at}
     if isinstance(objective, Excite):
-        return {
-            **kept,
-            "preset": preset if isinstance(preset, str) else own,
-            "at": [str(address) for address in objective.addresses],
-            "loss": objective.loss,
-        }
-    return {**kept, "preset": preset if isinstance(preset, str) else own, "at": at}
+        kept |= {"at": [str(address) for address in objective.addresses], "loss": objective.loss}
+    return kept
 
 
 def referenced(inputs: dict[str, Any]) -> dict[str, Any]:

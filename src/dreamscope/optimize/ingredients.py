@@ -68,10 +68,14 @@ def listed(given: Any) -> tuple[Any, ...]:
     return tuple(given) if isinstance(given, list | tuple) else (given,)
 
 
-def values_of(settings: Any) -> dict[str, Any]:
-    """Return the values of a dataclass by name, as they are but for tuples, which become lists as in a recipe."""
+def values_of(settings: Any, **tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a dataclass by name, as they are but for tuples, which become lists as in a recipe.
+
+    Of a field that `tables` gives the ingredients by name for, each is written as `text_of` does it.
+    """
     values = {each.name: getattr(settings, each.name) for each in fields(settings)}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    texts = {name: tuple(text_of(each, table) for each in values[name]) for name, table in tables.items()}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in {**values, **texts}.items()}
 
 
 def _number(text: str) -> float:

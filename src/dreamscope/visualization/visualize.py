@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Unpack
+from typing import Unpack
 
 import torch
 
@@ -21,7 +21,7 @@ from dreamscope.objectives import Objective, Similar, select_map
 from dreamscope.objectives.targets import Class, Given, Target, targets, with_classes
 from dreamscope.objectives.targets import between as on_the_way
 from dreamscope.optimize.ascent import StepCallback, image_of, stepping
-from dreamscope.optimize.ingredients import text_of, values_of
+from dreamscope.optimize.ingredients import values_of
 from dreamscope.optimize.parameterizations import PARAMETERIZATIONS, is_made
 from dreamscope.optimize.precision import prepared
 from dreamscope.optimize.regularizers import REGULARIZERS
@@ -141,7 +141,8 @@ def visualize(
     made = None
     if recipe:
         own = next((target.own for target in shown if target.own is not None), None)
-        resolved = {**_recorded(chosen), "of": own, "class_name": (), "preset": None, "between": 0, "size": str(full)}
+        written = values_of(chosen, transform=TRANSFORMS, penalty=REGULARIZERS)
+        resolved = {**written, "of": own, "class_name": (), "preset": None, "between": 0, "size": str(full)}
         inputs = {"like": None if like is None else reference(like)}
         made = Recipe.of_call(visualize, arguments, inputs=inputs, resolved=resolved)
     keep = layers | ({compared} if compared else set())
@@ -174,14 +175,6 @@ def _shown(model: Classifier, named: Sequence[Given], between: int) -> list[Targ
     if len(shown) != 2 or between < 2:
         raise DreamscopeError(f"between takes 2 targets and 2 pictures or more, not {len(shown)} and {between}")
     return on_the_way(shown[0], shown[1], between)
-
-
-def _recorded(chosen: Settings) -> dict[str, Any]:
-    """Return what a recipe keeps of settings."""
-    kept = values_of(chosen)
-    kept["transform"] = [text_of(each, TRANSFORMS) for each in kept["transform"]]
-    kept["penalty"] = [text_of(each, REGULARIZERS) for each in kept["penalty"]]
-    return kept
 
 
 def _size(size: int | str | Size | None, chosen: Settings, model: Classifier) -> Size:
