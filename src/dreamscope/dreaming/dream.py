@@ -22,7 +22,7 @@ from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensur
 from dreamscope.images import Picture, Pictures, Size
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives import Excite, Gathered, Objective
+from dreamscope.objectives import Excite, Objective
 from dreamscope.objectives.targets import Given, at_places
 from dreamscope.optimize.ascent import Step, StepCallback, stepping
 from dreamscope.optimize.ingredients import values_of
@@ -163,8 +163,6 @@ def dream(
     chosen = presets.settings(preset, **settings)
     objective = at_places(model, at, chosen.loss)
     ensure_seed(seed)
-    if not isinstance(objective, Gathered) and (tile or memory is not None):
-        raise DreamscopeError("an objective of your own can't be run in tiles: leave tile and memory out")
     if guide is not None and not isinstance(objective, Excite):
         raise DreamscopeError("a guide and an objective of your own exclude each other")
     generator = torch.Generator().manual_seed(seed)
@@ -177,8 +175,7 @@ def dream(
     if recipe:
         inputs = referenced({"image": image, "guide": guide, "mask": mask})
         made = Recipe.of_call(dream, arguments, inputs=inputs, resolved=resolved)
-    whole = tile if isinstance(objective, Gathered) else 0
-    dreamer = Dreamer(model, objective.layers, chosen, full, tile=whole, memory=memory, count=len(photo))
+    dreamer = Dreamer.climbing(model, objective, chosen, full, tile=tile, memory=memory, count=len(photo))
     if made is not None:
         made = made.but(precision=str(dreamer.choice.form), tile=dreamer.tile)
     values: list[float] = []

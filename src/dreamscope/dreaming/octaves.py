@@ -12,7 +12,7 @@ from dreamscope.dreaming.presets import Settings
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_one_of
 from dreamscope.images import Size
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives import LOSSES, Objective
+from dreamscope.objectives import LOSSES, Gathered, Objective
 from dreamscope.optimize import regularizers, transforms, update_rules
 from dreamscope.optimize.ascent import Ascent, StepCallback
 from dreamscope.optimize.gradient_filters import FILTERS, Filter, FirstAtUnitMean, natural_colors
@@ -94,6 +94,34 @@ class Dreamer:
         if tile is None:
             tile = side_for(self.model, layers, size, None if memory is None else bytes_of(memory), count)
         self.tile = tile
+
+    @classmethod
+    def climbing(
+        cls,
+        model: Classifier,
+        objective: Objective,
+        settings: Settings,
+        size: Size,
+        *,
+        tile: int | None = None,
+        memory: str | int | None = None,
+        count: int = 1,
+    ) -> Dreamer:
+        """Return a dreamer for one objective; only one that is `Gathered` over positions can be run in tiles.
+
+        Raises
+        ------
+        DreamscopeError
+            If tiles, or the memory that asks for them, are given for another objective; and see the class.
+        """
+        if not isinstance(objective, Gathered):
+            given = [name for name, asked in (("tile", tile), ("memory", memory is not None)) if asked]
+            if given:
+                raise DreamscopeError(
+                    f"an objective of your own can't be run in tiles: leave {' and '.join(given)} out"
+                )
+            tile = 0
+        return cls(model, objective.layers, settings, size, tile=tile, memory=memory, count=count)
 
     def __call__(
         self,

@@ -25,7 +25,7 @@ from dreamscope.errors import DreamscopeError, ensure_seed
 from dreamscope.images import Size
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives import Gathered, Objective
+from dreamscope.objectives import Objective
 from dreamscope.objectives.targets import Given, at_places
 from dreamscope.recipes import Recipe
 
@@ -151,15 +151,12 @@ def video(
         raise DreamscopeError(f"keep lies between 0 and less than 1, not at {keep}")
     ensure_seed(seed)
     objective = at_places(model, at, chosen.loss)
-    if not isinstance(objective, Gathered) and tile:
-        raise DreamscopeError("an objective of your own can't be run in tiles: leave tile out")
     full = Size.parse(size, clip.size)
     made = None
     if recipe:
         resolved = {**recorded(chosen, preset, objective, at), "size": str(full)}
         made = Recipe.of_call(video, arguments, inputs=referenced({"clip": clip.path}), resolved=resolved)
-    whole = tile if isinstance(objective, Gathered) else 0
-    dreamer = Dreamer(model, objective.layers, chosen, full, tile=whole)
+    dreamer = Dreamer.climbing(model, objective, chosen, full, tile=tile)
     if made is not None:
         made = made.but(precision=str(dreamer.choice.form), tile=dreamer.tile)
     return Video(clip, full, made, objective, dreamer, keep, chosen.steps, seed)

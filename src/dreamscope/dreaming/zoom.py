@@ -26,7 +26,7 @@ from dreamscope.errors import DreamscopeError, ensure_seed
 from dreamscope.images import Picture, Size
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives import Excite, Gathered, Objective
+from dreamscope.objectives import Excite, Objective
 from dreamscope.objectives.targets import Given, at_places
 from dreamscope.recipes import Recipe
 
@@ -219,8 +219,6 @@ def zoom(
     ensure_seed(seed)
     plan = None if schedule is None else Schedule.parse(schedule, model)
     objective = at_places(model, at, chosen.loss) if plan is None else Excite(tuple(plan.addresses), chosen.loss)
-    if not isinstance(objective, Gathered) and tile:
-        raise DreamscopeError("an objective of your own can't be run in tiles: leave tile out")
     photo = initial_picture(image, size, torch.Generator().manual_seed(seed))
     if len(photo) != 1:
         raise DreamscopeError(f"a zoom takes one picture, not {len(photo)}")
@@ -232,8 +230,7 @@ def zoom(
         if plan is not None:
             resolved |= {"at": None, "schedule": str(plan)}
         made = Recipe.of_call(_technique, arguments, inputs=referenced({"image": image}), resolved=resolved)
-    whole = tile if isinstance(objective, Gathered) else 0
-    dreamer = Dreamer(model, objective.layers, chosen, full, tile=whole)
+    dreamer = Dreamer.climbing(model, objective, chosen, full, tile=tile)
     if made is not None:
         made = made.but(precision=str(dreamer.choice.form), tile=dreamer.tile)
     strengths: tuple[float, ...] = (1.0,)
