@@ -213,10 +213,8 @@ def fool(
     with torch.no_grad():
         logits = model.logits(model.prepared(original))
     now = int(logits.argmax(1))
-    if goal.to is not None and goal.to >= logits.shape[1]:
-        raise DreamscopeError(
-            f"class {goal.to} is out of range: {model.name} has {logits.shape[1]} classes, 0-{logits.shape[1] - 1}"
-        )
+    if goal.to is not None:
+        labels.ensure_class(goal.to, logits.shape[1], model=model.name)
     if goal.to == now and stop_at is None:
         raise DreamscopeError(f"the picture is taken for '{model.label(now)}' already; name another class")
     made = None

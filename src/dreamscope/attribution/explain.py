@@ -228,10 +228,8 @@ def _evaluated(
 
 def _ensure_in_range(model: Classifier, targets: Sequence[Target], count: int) -> None:
     for term in (term for target in targets for term in target.terms):
-        if isinstance(term, Class) and term.index >= count:
-            raise DreamscopeError(
-                f"class {term.index} is out of range: {model.name} has {count} classes, 0-{count - 1}"
-            )
+        if isinstance(term, Class):
+            labels.ensure_class(term.index, count, model=model.name)
 
 
 def _resolved(targets: Sequence[Target]) -> dict[str, Any]:

@@ -70,10 +70,8 @@ def index_of(text: str | int, names: Sequence[str], *, model: str) -> int:
     """
     wanted = str(text).strip()
     if wanted.isdecimal():
-        if names and int(wanted) >= len(names):
-            raise DreamscopeError(
-                f"class {wanted} is out of range: {model} has {len(names)} classes, 0-{len(names) - 1}"
-            )
+        if names:
+            ensure_class(int(wanted), len(names), model=model)
         return int(wanted)
     folded = [name.casefold() for name in names]
     exact = [index for index, name in enumerate(folded) if name == wanted.casefold()]
@@ -84,6 +82,12 @@ def index_of(text: str | int, names: Sequence[str], *, model: str) -> int:
         shown = ", ".join(f"{index} {names[index]}" for index in partly[:6])
         raise DreamscopeError(f"'{wanted}' names {len(partly)} classes of {model}: {shown}; give an index")
     raise DreamscopeError(f"no class '{wanted}' in {model}{did_you_mean(wanted, names)}")
+
+
+def ensure_class(index: int, count: int, *, model: str) -> None:
+    """Raise a `DreamscopeError` if a network, called `model`, has fewer classes than `index` asks for."""
+    if index >= count:
+        raise DreamscopeError(f"class {index} is out of range: {model} has {count} classes, 0-{count - 1}")
 
 
 def truth_of(photo: Photo, labels: Sequence[str]) -> int | None:

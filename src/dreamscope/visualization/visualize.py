@@ -17,6 +17,7 @@ from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensur
 from dreamscope.images import Picture, Size
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.labels import ensure_class
 from dreamscope.objectives import Objective, Similar, select_map
 from dreamscope.objectives.targets import Class, Given, Target, targets, with_classes
 from dreamscope.objectives.targets import between as on_the_way
@@ -213,10 +214,8 @@ def _check(model: Classifier, shown: Sequence[Target], wanted: Sequence[Objectiv
         classes = seen[LOGITS].shape[1] if LOGITS in seen else 0
         for target, objective in zip(shown, wanted, strict=True):
             for term in target.terms:
-                if isinstance(term, Class) and term.index >= classes:
-                    raise DreamscopeError(
-                        f"class {term.index} is out of range: {model.name} has {classes} classes, 0-{classes - 1}"
-                    )
+                if isinstance(term, Class):
+                    ensure_class(term.index, classes, model=model.name)
             objective(seen)
 
 
