@@ -13,8 +13,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -40,6 +41,7 @@ MANY = 256
 MOST_WORKERS = 4
 
 Source = str | Path
+Labels = Mapping[Path, str | None]
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,9 @@ def find(sources: Source | Sequence[Source | Photo]) -> list[Photo]:
     ----------
     sources
         Folders (searched to any depth), photos, or labels files: CSV with a column ``file`` (beside the
-        CSV) and a column ``class_index`` or ``label``. Photos in a folder take their labels from a
-        ``labels.csv`` in it or above it that lists them, or from the subfolder that they are in.
+        CSV) and a column ``class_index`` or ``label``. Photos in a folder, and photos given one by one, take their
+        labels from a ``labels.csv`` in the folder, or up to two above it, that lists them; photos in a folder also
+        from the subfolder that they are in.
 
     Returns
     -------
@@ -83,39 +86,53 @@ def find(sources: Source | Sequence[Source | Photo]) -> list[Photo]:
         Nothing there, a folder without photos, a labels file that is none or names missing files.
     """
     found: dict[Path, Photo] = {}
+    # Of thousands of photos one by one, most have the same labels file.
+    listed = cache(_listed)
     for source in [sources] if isinstance(sources, str | Path) else sources:
-        for photo in [source] if isinstance(source, Photo) else _from(Path(source)):
+        for photo in [source] if isinstance(source, Photo) else _from(Path(source), listed):
             found.setdefault(photo.path.absolute(), photo)
     if not found:
         raise DreamscopeError("no photos given; expected folders, photos or a labels file (CSV: file, class_index)")
     return list(found.values())
 
 
-def _from(source: Path) -> list[Photo]:
+def _from(source: Path, listed: Callable[[Path], Labels]) -> list[Photo]:
     if not source.exists():
         raise DreamscopeError(f"no such folder, photo or labels file: '{source}'")
     if source.is_dir():
-        return _from_folder(source)
+        return _from_folder(source, listed)
     if source.suffix.lower() == ".csv":
         return _from_labels(source)
-    return [Photo(source)]
+    return [Photo(source, _labels_of(source.parent, listed).get(_absolute(source)))]
 
 
-def _from_folder(folder: Path) -> list[Photo]:
+def _from_folder(folder: Path, listed: Callable[[Path], Labels]) -> list[Photo]:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if not paths:
         raise DreamscopeError(f"folder '{folder}' holds no photos ({', '.join(SUFFIXES)})")
-    listed = {}
-    for place in (folder.absolute(), *folder.absolute().parents[:2]):
-        if (place / LABELS_FILE).is_file():
-            listed = {photo.path.absolute(): photo.label for photo in _from_labels(place / LABELS_FILE, strict=False)}
-            break
+    labels = _labels_of(folder, listed)
     photos = []
     for path in paths:
         inside = path.relative_to(folder).parts
-        label = listed.get(path.absolute()) or (inside[0] if len(inside) > 1 else None)
+        label = labels.get(_absolute(path)) or (inside[0] if len(inside) > 1 else None)
         photos.append(Photo(path, label))
     return photos
+
+
+def _labels_of(folder: Path, listed: Callable[[Path], Labels]) -> Labels:
+    """Return what the nearest labels file lists, in a folder or above it."""
+    folder = _absolute(folder)
+    files = (place / LABELS_FILE for place in (folder, *folder.parents[:2]))
+    return next((listed(file) for file in files if file.is_file()), {})
+
+
+def _listed(path: Path) -> Labels:
+    return {_absolute(photo.path): photo.label for photo in _from_labels(path, strict=False)}
+
+
+def _absolute(path: Path) -> Path:
+    # Unlike Path.absolute, without "..": what lies above `../photos` is not the working folder.
+    return Path(os.path.abspath(path))
 
 
 def _from_labels(path: Path, *, strict: bool = True) -> list[Photo]:
@@ -128,8 +145,8 @@ def _from_labels(path: Path, *, strict: bool = True) -> list[Photo]:
     if not columns or "file" not in rows[0]:
         raise DreamscopeError(f"labels file '{path}' needs a header with 'file' and 'class_index' or 'label'")
     photos = [Photo(path.parent / (row["file"] or ""), row[columns[0]] or None) for row in rows]
-    missing = [photo.path for photo in photos if not photo.path.is_file()]
-    if strict and missing:
+    missing = [photo.path for photo in photos if not photo.path.is_file()] if strict else []
+    if missing:
         raise DreamscopeError(f"labels file '{path}' names {len(missing)} files that are not there: '{missing[0]}'")
     return photos
 
