@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import torch
 from blindings import FOLDER, made, scores_of
+from matplotlib.axes import Axes
 from PIL import Image
 
 from dreamscope.errors import DreamscopeError
@@ -25,6 +26,19 @@ def test_the_curve_is_xml_that_refers_to_nothing_outside(tmp_path: Path) -> None
             assert not name.endswith(("href", "src")) or value.startswith("#")
     assert "<!DOCTYPE" not in text
     assert FOLDER not in text
+
+
+def test_the_curve_says_what_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Axes, "set_ylabel", lambda _, label, **__: said.append(label))
+    blinding = made(tmp_path)
+    for labelled in (0, 6, 2):
+        plots.dose_curve(replace(blinding, result=replace(blinding.result, labelled=labelled)))
+    assert said[1::2] == [
+        "answers changed on the rest (%)",
+        "top-1 lost on the rest (points)",
+        "top-1 lost or answers changed on\nthe rest (points; 2 of 6 photos\nlabelled)",
+    ]
 
 
 def test_the_same_blinding_gives_the_same_curve(tmp_path: Path) -> None:

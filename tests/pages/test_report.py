@@ -52,6 +52,20 @@ def test_the_numbers_are_the_same_everywhere(tmp_path: Path) -> None:
     assert content["recipe"]["dreamscope"]["command"] == "blind"
 
 
+def test_points_of_accuracy_are_not_said_of_photos_without_labels(tmp_path: Path) -> None:
+    blinding = made(tmp_path)
+    for labelled, name in (
+        (0, "answers changed on everything else (%)"),
+        (6, "top-1 lost on everything else (points)"),
+    ):
+        said = replace(blinding, result=replace(blinding.result, labelled=labelled))
+        assert name in said.verdict()
+        page = Page(report.write(said, tmp_path / "report.html").read_text("utf-8"))
+        assert name in page.texts["dt"]
+        assert name in page.texts["td"]
+        assert report.as_dict(said)["result"]["labelled"] == labelled
+
+
 def test_labels_and_names_are_no_markup(tmp_path: Path) -> None:
     label = NASTY + "</script><!--<script>"
     text = report.write(made(tmp_path, label), tmp_path / "report.html").read_text("utf-8")

@@ -157,11 +157,13 @@ def _print(blinding: Blinding) -> None:
         rows.append(["top-5 of the controls", controls.top5_before, controls.top5_after])
     output.table(["", "before", "after"], rows)
     print()
-    output.table(["channels", "recall", "points lost"], [_dose(str(dose.channels), dose) for dose in blinding.curve])
+    output.table(
+        ["channels", "recall", result.loss_name()], [_dose(str(dose.channels), dose) for dose in blinding.curve]
+    )
     others = [_dose(f"{blinding.random.channels} random", blinding.random)]
     if blinding.frequency is not None:
         others.append(_dose(f"{blinding.frequency.channels} by frequency", blinding.frequency))
-    output.table(["compared with", "recall", "points lost"], others)
+    output.table(["compared with", "recall", result.loss_name()], others)
     mistaken = ", ".join(f"{label} {count}" for label, count in result.taken_for[:5])
     if mistaken:
         print(f"{blinding.label} is now taken for: {mistaken}")

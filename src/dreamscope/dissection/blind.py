@@ -131,7 +131,7 @@ class Blinding:
         return (
             f"{opening}, {cost}: without {len(self.removed)} channels recall falls from {r.recall_before.value:.0%} to "
             f"{r.recall_after.value:.0%} (95% interval {r.recall_after.low:.0%} to {r.recall_after.high:.0%}, "
-            f"{r.recall_after.count} photos), and everything else loses {r.loss.value + 0.0:.2f} points of top-1 "
+            f"{r.recall_after.count} photos); {r.loss_name(' on everything else')}: {r.loss.value + 0.0:.2f} "
             f"({r.loss.low:.2f} to {r.loss.high:.2f}, {r.loss.count} photos); "
             f"as many random channels leave {self.random.recall.value:.0%} and cost {self.random.loss.value:.2f}."
         )
@@ -141,7 +141,7 @@ class Blinding:
             [f"{self.random.channels} random channels", self.random.recall, self.random.loss],
             *([dose.channels, dose.recall, dose.loss] for dose in self.curve),
         ]
-        return html_table(self.verdict(), ["channels removed", "recall", "points of top-1 lost"], rows)
+        return html_table(self.verdict(), ["channels removed", "recall", self.result.loss_name()], rows)
 
 
 def blind(

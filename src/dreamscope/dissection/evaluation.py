@@ -81,7 +81,10 @@ class Evaluation:
     top1_before, top1_after, top5_before, top5_after : Estimate
         On everything else. Photos without a label count as right while their prediction stays what it was.
     loss : Estimate
-        Top-1 accuracy lost on everything else, in points, photo by photo.
+        Top-1 accuracy lost on everything else, in points, photo by photo. A photo without a label counts as lost if
+        its prediction changed; `loss_name` says what is counted.
+    labelled : int
+        The number of photos of everything else whose class is known.
     changed : Estimate
         The share of everything else whose prediction changed at all.
     worst : tuple of ClassLoss
@@ -101,10 +104,27 @@ class Evaluation:
     top5_before: Estimate
     top5_after: Estimate
     loss: Estimate
+    labelled: int
     changed: Estimate
     worst: tuple[ClassLoss, ...]
     taken_for: tuple[tuple[str, int], ...]
     photos: tuple[Row, ...]
+
+    def loss_name(self, where: str = "") -> str:
+        """Return what `loss` counts, with its unit.
+
+        Whether an answer was right is known of photos with labels only; of others, whether it changed.
+
+        Parameters
+        ----------
+        where
+            Which photos, such as ``" on the rest"``: "top-1 lost on the rest (points)".
+        """
+        if self.labelled == self.loss.count:
+            return f"top-1 lost{where} (points)"
+        if not self.labelled:
+            return f"answers changed{where} (%)"
+        return f"top-1 lost or answers changed{where} (points; {self.labelled} of {self.loss.count} photos labelled)"
 
     def _repr_html_(self) -> str:
         rows = [
@@ -112,7 +132,7 @@ class Evaluation:
             ["confidence", self.confidence_before, self.confidence_after],
             ["top-1 of the rest", self.top1_before, self.top1_after],
             ["top-5 of the rest", self.top5_before, self.top5_after],
-            ["points of top-1 lost", "", self.loss],
+            [self.loss_name(" on the rest"), "", self.loss],
             ["predictions of the rest that changed", "", self.changed],
         ]
         title = f"{self.recall_after.count} photos of the class, {self.loss.count} of the rest"
@@ -216,7 +236,10 @@ def recall(predictions: Sequence[PhotoPrediction], class_index: int) -> Estimate
 
 
 def lost(before: Sequence[PhotoPrediction], after: Sequence[PhotoPrediction], folds: int = 1) -> Estimate:
-    """Return the top-1 accuracy lost, in points; photos that occur once in each of `folds` count once."""
+    """Return the top-1 accuracy lost, in points, or of photos without labels the answers changed.
+
+    Photos that occur once in each of `folds` count once.
+    """
     pairs = zip(before, after, strict=True)
     return intervals.mean([100.0 * (_right(b, b) - _right(a, b)) for b, a in pairs], folds)
 
@@ -259,6 +282,7 @@ def compare(
         top5_before=intervals.share([_expected(b) in b.top for b, _ in pairs], folds),
         top5_after=intervals.share([_expected(b) in a.top for b, a in pairs], folds),
         loss=lost(rest_before, rest_after, folds),
+        labelled=sum(b.truth is not None for b in rest_before) // folds,
         changed=intervals.share([a.top[0] != b.top[0] for b, a in pairs], folds),
         worst=_worst(pairs, model, folds),
         taken_for=tuple(others.most_common()),

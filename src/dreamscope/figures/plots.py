@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import shorten
+from textwrap import fill, shorten
 from typing import Any
 
 from dreamscope.dissection.blind import Blinding
@@ -42,7 +42,7 @@ def dose_curve(blinding: Blinding) -> str:
         upper.set(ylim=(-4, 104), yticks=range(0, 101, 25), ylabel="recall of the class (%)")
         upper.text(chosen, 107, f"chosen: {chosen}", ha="center", va="bottom")
         lower.axhline(0, color=style.INK, linewidth=0.8)
-        lower.set(ylabel="top-1 lost on the rest (points)", xlabel="channels removed")
+        lower.set(ylabel=fill(blinding.result.loss_name(" on the rest"), 34), xlabel="channels removed")
         # A tenth of a point is not to look like a cliff.
         lower.set_ylim(min(-0.1, lower.get_ylim()[0]), max(2, lower.get_ylim()[1]))
         _doubling(lower, [dose.channels for dose in (*blinding.curve, *blinding.curve_frequency, blinding.random)])

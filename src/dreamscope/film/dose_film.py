@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache, reduce
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -202,17 +203,21 @@ def _photo(page: Any, blinding: Blinding, each: _Shown, number: int) -> None:
 def _numbers(page: Any, blinding: Blinding, number: int) -> None:
     """Say in large letters what the charts show now."""
     stage, dose = blinding.course[number], _doses(blinding)[number]
-    hits = round(dose.recall.value * dose.recall.count)
+    hits, lost = round(dose.recall.value * dose.recall.count), blinding.result.loss_name()
     shown = (
         (str(stage.channels), f"channel{'' if stage.channels == 1 else 's'} removed", style.INK),
         (f"{dose.recall.value:.0%}", f"recall: {hits} of {dose.recall.count}", style.FOUND),
-        (f"{round(dose.loss.value, 1) + 0.0:.1f}".replace("-", "\u2212"), "points lost elsewhere", style.INK),
+        (
+            f"{round(dose.loss.value, 1) + 0.0:.1f}".replace("-", "\u2212"),
+            fill(lost, 24, max_lines=2, placeholder=" ..."),
+            style.INK,
+        ),
     )
     left, right = _CHARTS[0] - 40, _CHARTS[1]
     for place, (value, text, color) in enumerate(shown):
         x = left + place * (right - left) / 3
         _text(page, x, 72, value, 46, weight="bold", color=color)
-        _text(page, x, 97, text, 13)
+        _text(page, x, 85, text, 13, va="top")
     if stage.chosen:
         _text(page, left, 115, "the chosen number", 13, weight="bold", color=style.FOUND)
 
@@ -223,7 +228,7 @@ def _charts(figure: Any, blinding: Blinding, number: int) -> None:
     left, right = (x / SIZE.width for x in _CHARTS)
     upper, lower = (
         figure.add_axes((left, 1 - bottom / SIZE.height, right - left, (bottom - top) / SIZE.height))
-        for top, bottom in ((208, 402), (462, 656))
+        for top, bottom in ((208, 402), (470, 656))
     )
     for axes, what in ((upper, "recall"), (lower, "loss")):
         plots.curve(axes, doses, what, color=_LINE)
@@ -238,8 +243,10 @@ def _charts(figure: Any, blinding: Blinding, number: int) -> None:
     # A tenth of a point is not to look like a cliff.
     lower.set_ylim(min(-0.1, lower.get_ylim()[0]), max(2, lower.get_ylim()[1]))
     lower.set_xlabel("channels removed")
-    for axes, title in ((upper, f"Recall of {blinding.label} (%)"), (lower, "Top-1 lost on everything else (points)")):
-        axes.set_title(_cut(title, _CHARTS[1] - _CHARTS[0], 14), pad=20 if axes is upper else 8, parse_math=False)
+    recall = _cut(f"Recall of {blinding.label} (%)", _CHARTS[1] - _CHARTS[0], 14)
+    lost = blinding.result.loss_name(" on everything else")
+    upper.set_title(recall, pad=20, parse_math=False)
+    lower.set_title(fill(lost[0].upper() + lost[1:], 50), pad=4)
     if chosen is not None:
         # At the right edge it would be cut off.
         side = "right" if chosen > 0.6 * doses[-1].channels else "center"

@@ -75,8 +75,8 @@ def as_dict(blinding: Blinding) -> dict[str, Any]:
     return {name: _plain(value) for name, value in content.items()}
 
 
-def _estimates(result: Evaluation) -> dict[str, Estimate]:
-    return {name: value for name, value in vars(result).items() if isinstance(value, Estimate)}
+def _estimates(result: Evaluation) -> dict[str, Estimate | int]:
+    return {name: value for name, value in vars(result).items() if isinstance(value, Estimate | int)}
 
 
 def _plain(value: Any) -> Any:
@@ -126,8 +126,8 @@ def _figures(blinding: Blinding) -> list[dict[str, str]]:
             f"{r.recall_after.count} photos; {percent(random.recall.value)} with as many random channels",
         ),
         (
-            "top-1 lost on everything else",
-            f"{decimal(r.loss.value)} points",
+            r.loss_name(" on everything else"),
+            decimal(r.loss.value),
             f"{r.loss.count} photos; {decimal(random.loss.value)} with as many random channels",
         ),
         (
@@ -171,7 +171,7 @@ def _summary(blinding: Blinding) -> list[list[str]]:
         row(f"confidence in {label} on them", r.confidence_before, r.confidence_after),
         row("top-1 on everything else", r.top1_before, r.top1_after),
         row("top-5 on everything else", r.top5_before, r.top5_after),
-        row("top-1 lost on everything else (points)", None, r.loss, "loss"),
+        row(r.loss_name(" on everything else"), None, r.loss, "loss"),
         row("predictions changed on everything else", None, r.changed),
     ]
     if (controls := blinding.on_controls) is not None:
