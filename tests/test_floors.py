@@ -57,6 +57,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         [
             *(
                 "intervals",
+                "views",
                 "tables",
                 "channel_masks",
                 "scores",
