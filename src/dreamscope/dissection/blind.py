@@ -248,7 +248,9 @@ def blind(
                 "layers": names,
                 "from_layer": None,
                 "method": methods[0] if scores is None else scores.method,
-                "folds": [[[photo.path.name for photo in part] for part in fold] for fold in folds],
+                "folds": [
+                    [[photo.path.name for photo in part] for part in (fold.find, fold.measure)] for fold in folds
+                ],
                 "measured_on": [photo.path.name for photo in measure_on],
             },
         )
@@ -274,9 +276,9 @@ def blind(
 
         fast = prepared(model, names, max(model.input_size), "float32")[0] if search is None else search.model
         comparison = Comparison(fast, class_index, how=how, draws=draws, seed=seed)
-        for number, (find_targets, measure_targets) in enumerate(folds, 1):
-            found = found_on(find_targets, number)
-            comparison.add(found, _count(found, top), measure_targets)
+        for number, fold in enumerate(folds, 1):
+            found = found_on(fold.find, number)
+            comparison.add(found, _count(found, top), fold.measure)
         if len(folds) > 1:
             # What is removed in the end is found on all of them; its effect was measured fold by fold.
             found = found_on(found_targets, 0)
@@ -297,8 +299,8 @@ def blind(
         scores=found,
         folds=len(folds),
         counts={
-            "targets to find on": len(folds[0][0]) if scores is None else 0,
-            "targets to measure on": sum(len(part) for _, part in folds),
+            "targets to find on": len(folds[0].find) if scores is None else 0,
+            "targets to measure on": sum(len(fold.measure) for fold in folds),
             "controls to find on": len(find_on),
             "others to measure on": len(measure_on),
         },
@@ -332,10 +334,10 @@ def _folds(
         apart = [photo for photo in measured if photo.path.absolute() not in same]
         if not apart:
             raise DreamscopeError("the photos to measure on are the ones that channels are found on; give others")
-        return [(targets, apart)]
+        return [photos.Fold(targets, [], apart)]
     if not searched:
-        return [([], targets)]
-    return photos.folds(targets, seed)
+        return [photos.Fold([], [], targets)]
+    return [photos.Fold([*fold.probe, *fold.find], [], fold.measure) for fold in photos.folds(targets, 1, seed)]
 
 
 def _removed(
