@@ -46,6 +46,9 @@ def test_each_photo_once(folder: Path) -> None:
         "two.jpg",
         "four.png",
     ]
+    round_about = folder / "b" / ".." / "a" / "one.png"
+    assert photos.find([folder / "a" / "one.png", round_about]) == [Photo(folder / "a" / "one.png")]
+    assert names(photos.without(photos.find(folder / "a"), [Photo(round_about)])) == ["two.jpg"]
 
 
 def test_labels_file(folder: Path) -> None:

@@ -106,7 +106,7 @@ def find(sources: Source | Sequence[Source | Photo]) -> list[Photo]:
     listed = cache(_listed)
     for source in [sources] if isinstance(sources, str | Path) else sources:
         for photo in [source] if isinstance(source, Photo) else _from(Path(source), listed):
-            found.setdefault(photo.path.absolute(), photo)
+            found.setdefault(_absolute(photo.path), photo)
     if not found:
         raise DreamscopeError("no photos given; expected folders, photos or a labels file (CSV: file, class_index)")
     return list(found.values())
@@ -173,6 +173,12 @@ def reference(photos: Sequence[Photo]) -> dict[str, str | int]:
     for photo in photos:
         digest.update(f"{photo.path.name} {photo.path.stat().st_size if photo.path.exists() else 0}\n".encode())
     return {"count": len(photos), "sha256": digest.hexdigest()}
+
+
+def without(photos: Sequence[Photo], others: Sequence[Photo]) -> list[Photo]:
+    """Return the photos whose files are not among those of `others`, however their paths are written."""
+    same = {_absolute(photo.path) for photo in others}
+    return [photo for photo in photos if _absolute(photo.path) not in same]
 
 
 def shuffled(photos: Sequence[Photo], seed: int) -> list[Photo]:
@@ -260,8 +266,7 @@ def folds_apart(targets: Sequence[Photo], measured: Sequence[Photo], count: int,
     DreamscopeError
         If all of `measured` are among the targets, or see `k_folds`.
     """
-    same = {photo.path.absolute() for photo in targets}
-    apart = [photo for photo in measured if photo.path.absolute() not in same]
+    apart = without(measured, targets)
     if not apart:
         raise DreamscopeError("the photos to measure on are the ones that channels are found on; give others")
     return [Fold(fold.find, fold.measure, apart) for fold in k_folds(targets, count, seed)]

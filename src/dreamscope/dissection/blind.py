@@ -330,8 +330,7 @@ def _folds(
 ) -> Sequence[photos.Fold]:
     """Return what to find channels on and what to measure them on, once or in folds."""
     if measured is not None:
-        same = {photo.path.absolute() for photo in targets}
-        apart = [photo for photo in measured if photo.path.absolute() not in same]
+        apart = photos.without(measured, targets)
         if not apart:
             raise DreamscopeError("the photos to measure on are the ones that channels are found on; give others")
         return [photos.Fold(targets, [], apart)]
