@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, nan, sqrt
 
 import numpy as np
 
@@ -32,6 +32,9 @@ class Estimate:
         return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
 
 
+_UNKNOWN = Estimate(nan, -inf, inf, 0)
+
+
 def share(hits: Sequence[bool], repeats: int = 1) -> Estimate:
     """Return the share of hits, with Wilson's interval: right for few photos and for shares near 0 and 1.
 
@@ -45,7 +48,7 @@ def share(hits: Sequence[bool], repeats: int = 1) -> Estimate:
     """
     count = len(hits) // repeats
     if not count:
-        return Estimate(float("nan"), 0.0, 1.0, 0)
+        return Estimate(nan, 0.0, 1.0, 0)
     p = sum(hits) / len(hits)
     # Written out, since SciPy's binomtest takes whole numbers of hits only; a mean over repeats is a fraction.
     middle = (p + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
@@ -63,7 +66,7 @@ def mean(values: Sequence[float], repeats: int = 1, seed: int = 0) -> Estimate:
 
     array = np.asarray(values, dtype=np.float64).reshape(repeats, -1).mean(0)
     if not array.size:
-        return Estimate(float("nan"), float("-inf"), float("inf"), 0)
+        return _UNKNOWN
     value = float(array.mean())
     if array.size == 1:
         return Estimate(value, value, value, 1)
@@ -83,6 +86,6 @@ def spread(draws: Sequence[float]) -> Estimate:
     """Return the mean of repeated draws, and the range in which 95 % of single draws lie."""
     array = np.asarray(draws, dtype=np.float64)
     if not array.size:
-        return Estimate(float("nan"), float("-inf"), float("inf"), 0)
+        return _UNKNOWN
     low, high = np.percentile(array, [2.5, 97.5])
     return Estimate(float(array.mean()), float(low), float(high), int(array.size))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,15 @@ class ChannelScores:
         Method -> (channels,), higher carries more; the first is the one that ranks.
     numbers : Mapping of str to Tensor
         What else was measured: ``target_mean``, ``control_mean``, ``difference``, ``auc``.
-    enough : int or None
-        The number of channels without which the class was no longer recognised on the photos they were found on;
-        ``None`` if that is not known.
     counts : Mapping of str to int
         The numbers of ``targets`` and ``controls`` that were read.
     unreadable : Mapping of str to str
         Photos that were skipped, by file name, and why.
     recipe : Recipe or None
         Enough to make it again.
+    enough : int or None
+        The number of channels without which the class was no longer recognised on the photos they were found on;
+        ``None`` if that is not known.
     """
 
     layers: Mapping[str, int]
@@ -85,13 +86,11 @@ class ChannelScores:
 
     def agreement(self) -> dict[tuple[str, str], float]:
         """Return Spearman's rank correlation between each two methods, over all channels."""
-        found = {}
-        names = list(self.scores)
-        for index, first in enumerate(names):
-            for second in names[index + 1 :]:
-                # Not only over channels that one of the two likes: that alone would set them against each other.
-                found[first, second] = _spearman(self.scores[first], self.scores[second])
-        return found
+        # Not only over channels that one of the two likes: that alone would set them against each other.
+        return {
+            (first, second): _spearman(self.scores[first], self.scores[second])
+            for first, second in combinations(self.scores, 2)
+        }
 
     def _repr_html_(self) -> str:
         values = {**self.scores, "difference": self.numbers["difference"], "auc": self.numbers["auc"]}

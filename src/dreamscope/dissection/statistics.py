@@ -13,7 +13,7 @@ from torch import Tensor
 
 _OCTAVES = (-16, 8)
 _BINS = 4
-"""Histogram bins: four for each doubling from 2^-16 to 2^8, on both sides of zero."""
+"""Histogram bins: four for each doubling from 2^-16 to 2^8, on both sides of zero, which has a bin of its own."""
 
 
 class Responses:
@@ -27,6 +27,8 @@ class Responses:
         Of the mean activation, (channels of all layers,).
     loud : Tensor
         The share of photos in which the channel was among its layer's `loudest` by L2 norm.
+    histogram : Tensor
+        How many photos' means fell into each bin, (channels of all layers, bins), from the most negative bin on.
     """
 
     def __init__(self, widths: Sequence[int], *, loudest: int = 5) -> None:
