@@ -25,7 +25,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "models",
         [
-            *("hooks", "twins", "recent", "receptive_field", "layers", "addresses", "edit_base", "edits"),
+            *("hooks", "twins", "recent", "receptive_field", "layers", "addresses", "edit_base", "erase", "edits"),
             *("relu_rules", "devices", "downloads", "weights"),
             *("labels", "classifier", "embedded", "wrapping", "registry", "weight_changes"),
             "weight_export",

@@ -11,6 +11,7 @@ from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edit_base import Edit, place_of
 from dreamscope.models.edits import Ablation, Add, Custom, Patch, Replace, ensure_edits
+from dreamscope.models.erase import Erase
 from dreamscope.probes import probe
 
 
@@ -168,6 +169,8 @@ EDITS = [
     Replace("a:1,2", [[[1.0, 2.0]], [[3.0, 4.0]]]),
     Add("a", [0.1, 2.0, 1e-20], -0.5),
     Patch("a:1@0,1", torch.tensor([[0.1]])),
+    Erase("a:1,2", [[0.1, 2.0], [1.0, 3.0]], [[1.0, 0.3], [1e-20, 1.0]]),
+    Erase("a:1,2", [[0.1, 2.0], [1.0, 3.0]], [[1.0, 0.3], [1e-20, 1.0]], [0.5, -0.1]),
 ]
 
 
@@ -182,8 +185,8 @@ def test_all_kinds_compare_and_survive_as_json() -> None:
 
 
 def test_what_cannot_be_written_down_is_refused() -> None:
-    with pytest.raises(DreamscopeError, match="10001 numbers, more than 10000"):
-        Replace("a", torch.zeros(10_001)).to_dict()
+    with pytest.raises(DreamscopeError, match="100001 numbers, more than 100000"):
+        Replace("a", torch.zeros(100_001)).to_dict()
     with pytest.raises(DreamscopeError, match="is a function, which can't be written"):
         Custom("a", torch.relu).to_dict()
     with pytest.raises(DreamscopeError, match=r"no kind of edit 'ad'.*did you mean 'add'"):
@@ -201,7 +204,7 @@ def test_what_cannot_be_written_down_is_refused() -> None:
         (lambda: Add("a", "upwards"), "a direction is a tensor or numbers, not str"),
         (lambda: Replace("a", float("nan")), "not finite"),
         (lambda: Custom("a", 3), "takes a function, not int"),
-        (lambda: ensure_edits("a"), "'a' is no edit; there are Ablation, Replace, Add, Patch"),
+        (lambda: ensure_edits("a"), "'a' is no edit; there are Ablation, Replace, Add, Patch, Erase"),
         (lambda: ensure_edits([("a", 3)]), "is no edit"),
     ],
 )
@@ -226,7 +229,12 @@ def test_edits_compose_in_the_order_given(vgg: Classifier, image: Tensor) -> Non
 
 @pytest.mark.parametrize(
     "edit",
-    [Add("features.3", torch.rand(5)), Replace("features.3:1", [1.0, 2.0]), Patch("features.3", torch.rand(1, 5))],
+    [
+        Add("features.3", torch.rand(5)),
+        Replace("features.3:1", [1.0, 2.0]),
+        Patch("features.3", torch.rand(1, 5)),
+        Erase("features.3", torch.rand(5), torch.rand(5)),
+    ],
 )
 def test_an_edit_of_another_width_is_refused_at_once(vgg: Classifier, edit: Edit) -> None:
     with pytest.raises(DreamscopeError, match=r"channels, but 'features\.3(:1)?' names (12|1)$"):

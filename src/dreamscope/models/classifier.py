@@ -222,8 +222,9 @@ class Classifier(nn.Module):
         Parameters
         ----------
         edits
-            One or several, applied in this order: `Ablation`, `Replace`, `Add`, `Patch`, or a pair of an address and
-            a function from the activations there to others (`Custom`). A glob stands for all layers that it matches.
+            One or several, applied in this order: `Ablation`, `Replace`, `Add`, `Patch`, `Erase`, or a pair of an
+            address and a function from the activations there to others (`Custom`). A glob stands for all layers
+            that it matches.
 
         Raises
         ------

@@ -15,7 +15,7 @@ from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.models.addresses import Address
 from dreamscope.models.layers import Layer
 
-MOST_NUMBERS = 10_000
+MOST_NUMBERS = 100_000
 """The largest tensor that is written down in a recipe."""
 
 _KINDS: dict[str, type[Edit]] = {}

@@ -1,4 +1,4 @@
-"""The kinds of edits: ablation, replacement, steering, patching, and one's own functions."""
+"""The kinds of edits: ablation, replacement, steering, patching, erasing, and one's own functions."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.models.addresses import Address
 from dreamscope.models.edit_base import Edit, ensure_channels, own_tensor, place_of
+from dreamscope.models.erase import Erase
 from dreamscope.models.hooks import Hook
 from dreamscope.models.layers import Layer, tensor_of, with_tensor
 
@@ -289,9 +290,8 @@ def _ensure_edit(given: Any) -> Edit:
         return given
     if _is_pair(given):
         return Custom(*given)
-    raise DreamscopeError(
-        f"{given!r} is no edit; there are Ablation, Replace, Add, Patch, and pairs of an address and a function"
-    )
+    kinds = ", ".join(kind.__name__ for kind in (Ablation, Replace, Add, Patch, Erase))
+    raise DreamscopeError(f"{given!r} is no edit; there are {kinds}, and pairs of an address and a function")
 
 
 def _is_pair(given: Any) -> bool:
