@@ -8,13 +8,11 @@ from torch import nn
 
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.addresses import resolve
+from dreamscope.models.blocks import is_activation
 from dreamscope.models.classifier import Classifier
 
 EARLIEST = 1 / 3
 """The share of the first layers that is left alone by default: all classes use their edges and colours."""
-
-# Attention and what weights other channels (the gates of squeeze and excitation) detects nothing itself.
-_NO_UNITS = (nn.MultiheadAttention, nn.Softmax, nn.LogSoftmax, nn.Softmin, nn.Softmax2d, nn.Sigmoid, nn.Hardsigmoid)
 
 
 def unit_layers(model: Classifier, from_layer: str | None = None) -> list[str]:
@@ -43,8 +41,8 @@ def unit_layers(model: Classifier, from_layer: str | None = None) -> list[str]:
     weighted = [name for name in leaves if isinstance(parts[name], nn.Conv2d | nn.Linear)]
     before = set(names[: names.index(weighted[-1])]) if weighted else set(names)
     once = [name for name in names if name in before and model.layers[name].calls == 1]
-    shared = any(_is_activation(parts[name]) and model.layers[name].calls > 1 for name in leaves)
-    active = [] if shared else [name for name in once if _is_activation(parts[name])]
+    shared = any(is_activation(parts[name]) and model.layers[name].calls > 1 for name in leaves)
+    active = [] if shared else [name for name in once if is_activation(parts[name])]
     norms = [name for name in once if "BatchNorm" in type(parts[name]).__name__]
     # A stem and a head with activations of their own don't make up for functions in between.
     found = active if len(active) * 3 >= len(norms) and active else norms
@@ -63,12 +61,6 @@ def unit_layers(model: Classifier, from_layer: str | None = None) -> list[str]:
             f"no layer of {model.name} from '{from_layer}' on has channels to cut; the last is '{found[-1]}'"
         )
     return later
-
-
-def _is_activation(part: nn.Module) -> bool:
-    return type(part).__module__.endswith(("modules.activation", "layers.activations")) and not isinstance(
-        part, _NO_UNITS
-    )
 
 
 def _before_depthwise(found: list[str], model: Classifier) -> set[str]:

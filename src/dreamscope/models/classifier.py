@@ -24,6 +24,9 @@ from dreamscope.models.twins import Twins, twin_of
 _FORMS = 4
 """Prepared forms of a network that are kept with it; each has weights of its own."""
 
+_TAILS = 64
+"""What is remembered of where its passes can start again: names."""
+
 
 @dataclass(frozen=True)
 class Normalization:
@@ -75,6 +78,8 @@ class Classifier(nn.Module):
         What was changed, by `edited`.
     forms : Recent
         Prepared forms of the network, by whoever prepares them.
+    tails : Recent
+        Where a pass can start again, by `cut_before`.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class Classifier(nn.Module):
         self.crop = crop
         self.edits = edits
         self.forms = Recent(_FORMS)
+        self.tails = Recent(_TAILS)
         self.plain_source = source or {}
         self._default_address = default_address
         self._twins = Twins()
