@@ -140,3 +140,20 @@ class Planted(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.act(self.conv(x)).mean((2, 3)))
+
+
+class Copied(nn.Module):
+    """Red is carried by channel 0; 1 is a copy of it that no class reads. Green is carried by 2, blue by 3."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1, bias=False)
+        self.act = nn.ReLU()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Linear(4, 3, bias=False)
+        with torch.no_grad():
+            self.conv.weight.copy_(torch.eye(3)[[0, 0, 1, 2]].view(4, 3, 1, 1))
+            self.head.weight.copy_(torch.tensor([[8.0, 0, 0, 0], [0, 0, 4, 0], [0, 0, 0, 4]]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.pool(self.act(self.conv(x))).flatten(1))

@@ -63,6 +63,7 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "scores",
                 "statistics",
                 "first_order",
+                "aims",
                 "greedy",
                 "single_ablation",
             ),

@@ -9,12 +9,12 @@ from nets import hooks_on
 
 from dreamscope import images
 from dreamscope.dissection import single_ablation
-from dreamscope.dissection.dissect import METHODS, dissect
+from dreamscope.dissection.dissect import METHODS, Search, dissect
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
-from dreamscope.photos import Photo
+from dreamscope.photos import Photo, find
 
 RED = 8
 
@@ -84,6 +84,22 @@ def test_the_same_call_gives_the_same(planted: Classifier, coloured: Path) -> No
         dissect(planted, coloured / "red", others(coloured), class_name="red", method=["joint"]) for _ in range(2)
     )
     assert torch.equal(first.scores["joint"], second.scores["joint"])
+
+
+@pytest.mark.parametrize(("aim", "expected"), [("answer", {RED}), ("readout", {6, 7, RED})])
+def test_what_is_aimed_at(planted: Classifier, coloured: Path, aim: str, expected: set[int]) -> None:
+    # Without its own channel red is no answer any more, but still what excites neither green's nor blue's.
+    search = Search(planted, 2, ["act"], find(others(coloured)), ["joint"], aim=aim, until_enough=True)
+    assert expected <= set(search.run(find(coloured / "red")).ranking().tolist())
+    assert (expected == {RED}) == (6 not in search.run(find(coloured / "red")).ranking())
+
+
+def test_aims_that_cannot_be(planted: Classifier, vgg: Classifier, coloured: Path) -> None:
+    rest = find(others(coloured))
+    with pytest.raises(DreamscopeError, match="no aim 'reading'"):
+        Search(planted, 2, ["act"], rest, ["joint"], aim="reading")
+    with pytest.raises(DreamscopeError, match=r"the features at 'act'.* don't depend on 'head'"):
+        Search(planted, 2, ["head"], rest, ["joint"], aim="readout")
 
 
 def test_single_is_the_loss_that_was_measured(planted: Classifier, coloured: Path) -> None:

@@ -9,6 +9,7 @@ from torch import nn
 
 from dreamscope import images
 from dreamscope.dissection import greedy
+from dreamscope.dissection.aims import Aim, AnswerAim, Look
 from dreamscope.dissection.first_order import Channels
 from dreamscope.dissection.greedy import Chosen, Harm, joint
 from dreamscope.models.classifier import Classifier
@@ -37,9 +38,8 @@ def choose(model: Classifier, coloured: Path, most: int = 4) -> Chosen:
     controls = torch.cat([read(coloured / "green"), read(coloured / "blue")])
     harm = Harm(model, controls, model.logits(controls), RED, responses=torch.ones(9))
     reported: list[tuple[str, int, int]] = []
-    found = joint(
-        model, channels, read(coloured / "red"), harm, RED, most=most, callback=lambda *now: reported.append(now)
-    )
+    aim = AnswerAim(model, read(coloured / "red"), RED)
+    found = joint(channels, aim, harm, most=most, callback=lambda *now: reported.append(now))
     assert not channels.removed.any()
     assert hooks_on(model.module) == 0
     assert reported[-1][1] == int((found.scores > 0).sum())
@@ -72,7 +72,7 @@ def test_it_says_how_many_were_enough(
 ) -> None:
     monkeypatch.setattr("dreamscope.dissection.greedy._FIRST", 1)
     # Of three classes at 0 none trails, so half a logit of trailing can't be asked for here.
-    monkeypatch.setattr("dreamscope.dissection.greedy.SLACK", -0.1)
+    monkeypatch.setattr("dreamscope.dissection.aims.SLACK", -0.1)
     # Without 8 red is still red by 0; without both it is nothing.
     assert choose(shared_channel, coloured).enough == 2
     assert choose(shared_channel, coloured, most=1).enough is None
@@ -95,7 +95,7 @@ def test_the_class_to_be_removed_is_never_drawn(classes: int, monkeypatch: pytes
 
     monkeypatch.setattr(greedy, "_difference", record)
     harm = Harm(model, controls, model.logits(controls), 1, responses=torch.ones(5))
-    joint(model, Channels.of(model, ["0"]), torch.rand(2, 3, 16, 16), harm, 1)
+    joint(Channels.of(model, ["0"]), AnswerAim(model, torch.rand(2, 3, 16, 16), 1), harm)
     assert bool(drawn) == (classes > 2)
     assert not any((pairs == 1).any() for pairs in drawn)
 
@@ -104,6 +104,38 @@ def test_later_choices_start_from_the_same_harm(shared_channel: Classifier, colo
     controls = torch.cat([read(coloured / "green"), read(coloured / "blue")])
     channels, reds = Channels.of(shared_channel, ["act"]), read(coloured / "red")
     made = [Harm(shared_channel, controls, shared_channel.logits(controls), RED, responses=torch.ones(9)) for _ in "ab"]
-    first, again = (joint(shared_channel, channels, reds, made[0], RED) for _ in "ab")
+    aim = AnswerAim(shared_channel, reds, RED)
+    first, again = (joint(channels, aim, made[0]) for _ in "ab")
     assert torch.equal(first.scores, again.scores)
-    assert torch.equal(first.scores, joint(shared_channel, channels, reds, made[1], RED).scores)
+    assert torch.equal(first.scores, joint(channels, aim, made[1]).scores)
+
+
+class Counting(Aim):
+    """Reached without so many channels; the first channels carry most."""
+
+    def __init__(self, photos: int, enough: int) -> None:
+        self.photos = photos
+        self.enough = enough
+
+    def look(self, channels: Channels) -> Look:
+        return Look(torch.arange(40, 0, -1.0), int(channels.removed.sum()) >= self.enough)
+
+
+@pytest.mark.parametrize(("photos", "expected"), [(400, 8), (8, 12), (4, 16), (1, 20)])
+def test_until_enough_with_some_to_spare_where_photos_are_few(photos: int, expected: int) -> None:
+    channels = Channels(("any",), (40,), torch.zeros(40, dtype=torch.bool))
+    rounds: list[int] = []
+
+    def no_harm(_channels: Channels, number: int) -> torch.Tensor:
+        rounds.append(number)
+        return torch.zeros(40)
+
+    aim = Counting(photos, 5)
+    found = joint(channels, aim, no_harm, most=20, until_enough=True)
+    # Four in a round: the aim is seen to be reached after the second.
+    assert found.enough == 8
+    assert int((found.scores > 0).sum()) == expected
+    assert len(rounds) == expected / 4
+    whole = joint(channels, aim, no_harm, most=20)
+    assert (whole.enough, int((whole.scores > 0).sum())) == (8, 20)
+    assert torch.equal(found.scores[:expected], whole.scores[:expected])

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dreamscope import photos
+from dreamscope.dissection.aims import AIMS, Aim, AnswerAim, ReadoutAim
 from dreamscope.dissection.first_order import Channels, effects
 from dreamscope.dissection.greedy import Chosen, Harm, joint
 from dreamscope.dissection.photo_set import PhotoSet, drawn
@@ -19,6 +20,7 @@ from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.exploration.unit_layers import unit_layers
 from dreamscope.models import labels as class_names
 from dreamscope.models.addresses import resolve
+from dreamscope.models.blocks import features
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.labels import truth_of
 from dreamscope.optimize.precision import prepared
@@ -49,10 +51,20 @@ class Search:
         Photos of other things.
     methods
         Names in `METHODS`; the first ranks.
+    aim
+        What ``joint`` is to take away, a name in `AIMS`: ``answer``, or ``readout`` at the features that the network's
+        last weights read.
+    until_enough
+        Let ``joint`` stop where its aim is reached, in place of ranking more channels.
     seed
-        Of the draw among many photos, and of the pairs of classes in `Harm`.
+        Of the draw among many photos, of the pairs of classes in `Harm`, and of the split in `ReadoutAim`.
     callback
         ``callback(stage, done, total)``.
+
+    Raises
+    ------
+    DreamscopeError
+        If there is no such aim, the network has no classes, or nothing that is read depends on `layers`.
     """
 
     def __init__(
@@ -63,11 +75,17 @@ class Search:
         controls: Sequence[Photo],
         methods: Sequence[str],
         *,
+        aim: str = AIMS[0],
+        until_enough: bool = False,
         seed: int = 0,
         callback: Callback | None = None,
     ) -> None:
-        self.model, _ = prepared(model, layers, max(model.input_size), "float32")
+        ensure_one_of(aim, AIMS, "aim")
+        self._read_at = _read_behind(model, layers) if aim == "readout" else None
+        seen_at = [*layers, *([self._read_at] if self._read_at else [])]
+        self.model, _ = prepared(model, seen_at, max(model.input_size), "float32")
         self.class_index = class_index
+        self.until_enough = until_enough
         self.channels = Channels.of(self.model, layers)
         self._methods = methods
         self._seed = seed
@@ -88,6 +106,12 @@ class Search:
             responses=(known.mean.square() + known.deviation.square()).sqrt(),
             seed=self._seed,
         )
+
+    def aim(self, targets: PhotoSet) -> Aim:
+        """Return what ``joint`` is to take away of photos of the class."""
+        if self._read_at is None:
+            return AnswerAim(self.model, targets.images, self.class_index)
+        return ReadoutAim(self.model, targets.images, self.controls.images, self._read_at, seed=self._seed)
 
     def run(
         self, targets: Sequence[Photo], *, recipe: Recipe | None = None, callback: Callback | None = None
@@ -114,6 +138,17 @@ class Search:
             unreadable={path.name: reason for path, reason in unreadable.items()},
             recipe=recipe,
         )
+
+
+def _read_behind(model: Classifier, layers: Sequence[str]) -> str:
+    """Return the layer of the features, if any of `layers` comes before it."""
+    read_at, order = features(model), list(model.layers)
+    if all(order.index(name) > order.index(read_at) for name in layers):
+        raise DreamscopeError(
+            f"the features at '{read_at}', which a linear probe reads, don't depend on '{layers[0]}'; "
+            "give earlier layers, or aim at the answer"
+        )
+    return read_at
 
 
 def frequency(_search: Search, targets: PhotoSet, _callback: Callback | None) -> Tensor:
@@ -149,7 +184,8 @@ def attribution(search: Search, targets: PhotoSet, callback: Callback | None) ->
 
 def jointly(search: Search, targets: PhotoSet, callback: Callback | None) -> Chosen:
     """Choose a set together, for the most of the class at the least harm to the controls; see `joint`."""
-    return joint(search.model, search.channels, targets.images, search.harm, search.class_index, callback=callback)
+    aim = search.aim(targets)
+    return joint(search.channels, aim, search.harm, until_enough=search.until_enough, callback=callback)
 
 
 def singly(search: Search, targets: PhotoSet, callback: Callback | None) -> Tensor:

@@ -12,7 +12,7 @@ from dreamscope.dissection.channel_masks import masked
 from dreamscope.models.classifier import Classifier
 
 Score = Callable[[Tensor], Tensor]
-"""Logits (N, classes) -> one number for each photo (N,)."""
+"""Logits (N, classes), or what else is looked at, (N, ...) -> one number for each photo (N,)."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,22 @@ class Effects:
         For a channel that is removed already it is what removing it did, seen from here.
     slopes : Tensor
         (N, all channels): how the score changes with the channel's activation, raised by 1 everywhere.
-    logits : Tensor
-        (N, classes), as they are.
+    output : Tensor
+        (N, ...), what was scored, as it is: the logits.
     """
 
     changes: Tensor
     slopes: Tensor
-    logits: Tensor
+    output: Tensor
 
 
-def effects(model: Classifier, channels: Channels, images: Tensor, *scores: Score) -> tuple[Effects, ...]:
+def effects(
+    model: Classifier,
+    channels: Channels,
+    images: Tensor,
+    *scores: Score,
+    of: Callable[[Tensor], Tensor] | None = None,
+) -> tuple[Effects, ...]:
     """Return the first-order effects of removing each channel, on each photo's scores: one forward pass for them all.
 
     Parameters
@@ -77,16 +83,18 @@ def effects(model: Classifier, channels: Channels, images: Tensor, *scores: Scor
         (N, 3, H, W), prepared.
     scores
         What is asked of the logits; one `Effects` each.
+    of
+        What to score in place of the logits: a function that runs `model` on the images and returns (N, ...).
     """
     count = len(images)
     keep = (~channels.removed).float().expand(count, -1).clone().requires_grad_()
     shift = torch.zeros(keep.shape, requires_grad=True)
     with masked(model, channels.split(keep), channels.split(shift)):
-        logits = model.logits(images)
+        output = (of or model.logits)(images)
     found = []
     for number, score in enumerate(scores, 1):
-        on_masks, slopes = torch.autograd.grad(score(logits).sum(), [keep, shift], retain_graph=number < len(scores))
-        found.append(Effects(-on_masks, slopes, logits.detach()))
+        on_masks, slopes = torch.autograd.grad(score(output).sum(), [keep, shift], retain_graph=number < len(scores))
+        found.append(Effects(-on_masks, slopes, output.detach()))
     return tuple(found)
 
 

@@ -1,6 +1,6 @@
 """Joint: channels chosen together - each for what its removal adds to that of those chosen before.
 
-Round by round, one backward pass over the class's photos shows how much of the class each channel still
+Round by round, one backward pass over the class's photos shows how much of what is aimed at each channel still
 carries, and two over the controls how far its removal would move their predictions; chosen is what carries most for
 the least harm. A channel that only repeats what is removed already carries nothing any more and stays.
 The greedy selection of structured pruning (Molchanov et al. 2017), with predictions to be kept in place of a loss.
@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from dreamscope.dissection.aims import BATCH, Aim
 from dreamscope.dissection.first_order import Channels, Score, effects, margin
 from dreamscope.models.classifier import Classifier
 from dreamscope.progress import Callback
@@ -22,19 +22,12 @@ from dreamscope.progress import Callback
 MOST = 256
 """The number of channels that are chosen, one after the other."""
 
-SLACK = 0.5
-"""Logits by which the class is to trail: a photo that is just not taken for it might be after the next crop."""
-
-LEFT = 0.05
-"""The share of the class's photos that may trail by less when no more channels are needed."""
-
 LEAST_HARM = 0.05
 """Logits: smaller harms count as equal, or channels that do nothing at all would win."""
 
 TEMPERATURE = 3.0
 """At which classes are drawn in pairs: likely ones often, but not only the two likeliest."""
 
-_BATCH = 32
 _FIRST = 4
 """Channels chosen in each of the first rounds; later a quarter of those chosen already."""
 
@@ -53,7 +46,8 @@ class Chosen:
     scores : Tensor
         (all channels,): falling from 1 in the order of choice, 0 for the others.
     enough : int or None
-        The number of channels without which the class was no longer recognised; ``None`` if it always was.
+        The number of channels without which the aim was reached: the class was no longer recognised, or read.
+        ``None`` if it never was.
     """
 
     scores: Tensor
@@ -144,8 +138,8 @@ class Harm:
         """
         moved = [torch.zeros_like(self._responses) for _ in asked]
         slopes = [torch.zeros_like(self._responses) for _ in asked]
-        for start in range(0, len(self._controls), _BATCH):
-            part = slice(start, start + _BATCH)
+        for start in range(0, len(self._controls), BATCH):
+            part = slice(start, start + BATCH)
             scores: list[Score] = [lambda logits, f=f, c=c[part]: f(logits, c) for f, c, _ in asked]  # type: ignore[misc]
             for place, found in enumerate(effects(self._model, channels, self._controls[part], *scores)):
                 counts = asked[place][2][part, None]
@@ -156,50 +150,46 @@ class Harm:
 
 
 def joint(
-    model: Classifier,
     channels: Channels,
-    targets: Tensor,
+    aim: Aim,
     harm: Harm,
-    class_index: int,
     *,
     most: int = MOST,
+    until_enough: bool = False,
     callback: Callback | None = None,
 ) -> Chosen:
     """Choose channels for the most of the class at the least harm.
 
     Parameters
     ----------
-    model
-        The classifier.
     channels
         Which channels to choose from.
-    targets
-        (N, 3, H, W), prepared: photos of the class.
+    aim
+        What of the class is to be taken away.
     harm
         What it costs the controls.
-    class_index
-        The class.
     most
         The number of channels to choose.
+    until_enough
+        Stop before that once the aim is reached, `with_spare`; else the ranking goes on.
     callback
         ``callback(stage, done, total)``, after each round.
     """
-    classes = torch.full((len(targets),), class_index, device=model.device)
     chosen: list[int] = []
     enough: int | None = None
-    most = min(most, len(channels.removed))
+    wanted = most = min(most, len(channels.removed))
     number = 0
-    while len(chosen) < most:
-        carried, near = torch.zeros(len(channels.removed)), 0
-        for batch, own in zip(targets.split(_BATCH), classes.split(_BATCH), strict=True):
-            (found,) = effects(model, channels, batch, lambda logits, own=own: _hold(logits, own))  # type: ignore[misc]
-            carried -= found.changes.sum(0).cpu()
-            near += int((margin(found.logits, own) > -SLACK).sum())
-        if enough is None and chosen and near <= LEFT * len(targets):
+    while len(chosen) < wanted:
+        carried, reached = aim.look(channels)
+        if enough is None and chosen and reached:
             enough = len(chosen)
-        worth = carried / len(targets) / (harm(channels, number) + LEAST_HARM**2)
+            if until_enough:
+                wanted = min(with_spare(enough, aim.photos), most)
+            if len(chosen) == wanted:
+                break
+        worth = carried / (harm(channels, number) + LEAST_HARM**2)
         worth[channels.removed] = -torch.inf
-        count = min(max(_FIRST, len(chosen) // 4), most - len(chosen))
+        count = min(max(_FIRST, len(chosen) // 4), wanted - len(chosen))
         best = worth.topk(count)
         new = best.indices[best.values > 0]
         if not len(new):
@@ -216,9 +206,12 @@ def joint(
     return Chosen(scores, enough)
 
 
-def _hold(logits: Tensor, classes: Tensor) -> Tensor:
-    """Return how firmly each photo is still taken for the class: next to nothing once it trails by the slack."""
-    return F.softplus((margin(logits, classes) + SLACK) * 2) / 2
+def with_spare(enough: int, photos: int) -> int:
+    """Return how many channels to remove where `enough` were enough for so many photos.
+
+    What was enough for few photos is not yet enough for others: with four, it is twice as many.
+    """
+    return round(enough * (1 + 4 / photos))
 
 
 def _difference(logits: Tensor, pairs: Tensor) -> Tensor:
