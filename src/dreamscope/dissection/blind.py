@@ -1,16 +1,19 @@
-"""Blind: remove the channels of a class, and measure on other photos what was lost and what was not."""
+"""Blind: take a class away from a network, and measure on other photos what was lost and what was not."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 
+import torch
 from torch import Tensor
 
 from dreamscope import photos
+from dreamscope.dissection.aims import AIMS
 from dreamscope.dissection.dissect import (
     METHODS,
-    Search,
     chosen_layers,
     chosen_methods,
     class_of,
@@ -18,43 +21,60 @@ from dreamscope.dissection.dissect import (
     others,
     recipe_of,
 )
-from dreamscope.dissection.dose_response import Comparison, Dose, Stage
-from dreamscope.dissection.evaluation import Evaluation, evaluate
-from dreamscope.dissection.scores import ChannelScores, ablations, addresses
+from dreamscope.dissection.dose_response import Course, course
+from dreamscope.dissection.evaluation import Evaluation, compare
+from dreamscope.dissection.finder import UNITS, Approach, Finder
+from dreamscope.dissection.scores import ChannelScores
+from dreamscope.dissection.sites import readable_layers, sites
 from dreamscope.dissection.tables import html_table
-from dreamscope.errors import DreamscopeError
+from dreamscope.dissection.trials import CHOSEN, INTACT, Trial, Trials
+from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.exploration.exemplars import exemplars
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.edit_base import Edit
 from dreamscope.models.edits import Ablation
+from dreamscope.models.erase import Erase
 from dreamscope.optimize.precision import prepared
-from dreamscope.photos import Photo, Source
+from dreamscope.photos import Fold, Photo, Source
 from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe
 
-DRAWS = 20
-"""Random sets of the same layers and number, to compare the result with."""
-TOP = 50
-"""The most channels that are removed unless a number is given."""
+DRAWS = 3
+"""Random sets of channels, and of directions, to compare the result with."""
+FOLDS = 2
 PATCH = 48
 """Pixels: a smaller patch of a photo shows nothing in a report."""
+
+GONE = 0.05
+"""The share of the class's photos that may still be taken for it where the answer counts as gone."""
+UNREADABLE = 0.1
+"""The share that a fresh probe may still find, at 1 % false alarms, where the class counts as unreadable."""
+_SPARE = 0.25
+"""The share of a budget that is left for probes and the search for patches."""
+
+READABLE = 0.3
+"""The share that it must find in the intact network, or its failing afterwards proves nothing."""
 
 
 @dataclass(frozen=True)
 class Removed:
-    """One channel that was removed.
+    """One channel or one direction that was taken away.
 
     Attributes
     ----------
     address : Address
-        The channel.
+        The channel, or the layer of the direction.
+    number : int or None
+        Of the direction among those at its layer; ``None`` for a channel.
     score, difference, auc : float
-        Its score by the method; its standardised difference and rank AUC, class against controls.
+        Of a channel: its score by the method; its standardised difference and rank AUC, class against controls.
     patch : Tensor or None
         (1, 3, h, w): what excites it most in the class's photos, as much of the picture as it can see.
     """
 
     address: Address
+    number: int | None
     score: float
     difference: float
     auc: float
@@ -62,8 +82,37 @@ class Removed:
 
 
 @dataclass(frozen=True)
+class Design:
+    """How a blinding was found and measured.
+
+    Attributes
+    ----------
+    units, aim : str
+        Names in `UNITS` and `AIMS`.
+    method : str
+        How channels were chosen, or ``erasure``.
+    read_at : tuple of str
+        The layers where the class is not to be readable; the features last.
+    folds : int
+        The number of edits that were found on some photos and measured on others.
+    counts : Mapping of str to int
+        The number of photos of each kind and use, in each fold.
+    agreement : float or None
+        How much the edits of the folds have in common, 0 to 1: the share of channels, or the overlap of directions.
+    """
+
+    units: str
+    aim: str
+    method: str
+    read_at: tuple[str, ...]
+    folds: int
+    counts: Mapping[str, int]
+    agreement: float | None
+
+
+@dataclass(frozen=True)
 class Blinding:
-    """A network blinded to a class, and the proof.
+    """A network from which a class was taken away, and the proof.
 
     Attributes
     ----------
@@ -71,24 +120,18 @@ class Blinding:
         The edited one; with `edits`.
     result : Evaluation
         Before and after, on photos that were not used for finding.
-    on_controls : Evaluation or None
-        The same on controls that were not used for finding, where everything else was another set of photos.
-    curve, curve_frequency : tuple of Dose
-        Dose and response, for the channels found and for the ``frequency`` rule.
-    course : tuple of Stage
-        The same photo by photo: what the photos in `result` were taken for before, and at each dose of `curve`.
-    frequency : Dose or None
-        The ``frequency`` rule with as many channels.
-    random : Dose
-        Random channels of the same layers and number: the mean, and where 95 % of the draws lie.
+    trials : tuple of Trial
+        The edit beside others: answer, cost, and what a fresh probe still reads, layer by layer.
+    course : Course or None
+        Dose and response, where it was asked for.
     removed : tuple of Removed
-        The channels, the strongest first.
-    scores : ChannelScores
-        What they were chosen by (on all photos, where there were folds).
-    folds : int
-        The number of folds; 1 where one part of the photos was for finding and the other for measuring.
-    counts : dict
-        The number of photos of each kind and use.
+        The channels, the strongest first, and the directions in the order of their layers.
+    scores : ChannelScores or None
+        What channels were chosen by (on all photos, where there were folds).
+    design : Design
+        How it was found and measured.
+    class_index : int
+        The class.
     unreadable : dict
         Photos that were skipped, by file name, and why.
     recipe : Recipe or None
@@ -97,51 +140,101 @@ class Blinding:
 
     model: Classifier
     result: Evaluation
-    on_controls: Evaluation | None
-    curve: tuple[Dose, ...]
-    curve_frequency: tuple[Dose, ...]
-    course: tuple[Stage, ...]
-    frequency: Dose | None
-    random: Dose
+    trials: tuple[Trial, ...]
+    course: Course | None
     removed: tuple[Removed, ...]
-    scores: ChannelScores
-    folds: int
-    counts: dict[str, int]
+    scores: ChannelScores | None
+    design: Design
+    class_index: int
     unreadable: dict[str, str]
     recipe: Recipe | None
 
     @property
     def label(self) -> str:
         """The class."""
-        return self.scores.label
+        return self.model.label(self.class_index)
+
+    @property
+    def chosen(self) -> Trial:
+        """The trial of the edit itself."""
+        return next(trial for trial in self.trials if trial.name == CHOSEN[0])
+
+    @property
+    def intact(self) -> Trial:
+        """The trial of the network as it was."""
+        return next(trial for trial in self.trials if trial.name == INTACT[0])
+
+    def opening(self) -> str:
+        """Return the verdict in a few words.
+
+        *Blind* is a network in which the answer is gone and a fresh probe does not find the class any more; *mute* is one
+        that only does not say it.
+        """
+        if self.result.recall_after.value > max(GONE, self.result.recall_before.value / 2):
+            return f"Not blind to {self.label}"
+        if self.result.recall_after.value > GONE:
+            return f"Nearly mute about {self.label}"
+        state = self._unreadable()
+        if state is None:
+            return f"Mute about {self.label}; whether it is blind can't be told"
+        return f"Blind to {self.label}" if state else f"Mute about {self.label}, not blind"
+
+    def _unreadable(self) -> bool | None:
+        """Return whether a fresh probe fails wherever it is to; ``None`` if it could not read the class before."""
+        where = [name for name in self.design.read_at if name in self.chosen.readouts]
+        if not where or self.intact.readouts[where[-1]].recall().value < READABLE:
+            return None
+        return all(self.chosen.readouts[name].recall().value <= UNREADABLE for name in where)
 
     def verdict(self) -> str:
-        """Return the result in one sentence."""
-        r = self.result
-        blind = r.recall_after.value <= 0.05
-        cheap = r.loss.value <= 1
-        opening = (
-            f"Blind to {self.label}"
-            if blind
-            else f"Not blind to {self.label}"
-            if r.recall_after.value > r.recall_before.value / 2
-            else f"Nearly blind to {self.label}"
+        """Return the result in three sentences."""
+        r, features = self.result, self.design.read_at[-1]
+        random = [trial for trial in self.trials if trial.name.startswith("random")]
+        unit = "directions" if self.design.units == "directions" else "channels"
+        count = len(self.removed)
+        taken = (
+            f"{count} channels and directions"
+            if self.design.units == "both"
+            else f"{count} {unit if count != 1 else unit[:-1]}"
         )
-        cost = "at little cost" if cheap else "at a cost"
-        return (
-            f"{opening}, {cost}: without {len(self.removed)} channels recall falls from {r.recall_before.value:.0%} to "
+        said = (
+            f"{self.opening()}: without {taken} recall falls from {r.recall_before.value:.0%} to "
             f"{r.recall_after.value:.0%} (95% interval {r.recall_after.low:.0%} to {r.recall_after.high:.0%}, "
-            f"{r.recall_after.count} photos); {r.loss_name(' on everything else')}: {r.loss.value + 0.0:.2f} "
-            f"({r.loss.low:.2f} to {r.loss.high:.2f}, {r.loss.count} photos); "
-            f"as many random channels leave {self.random.recall.value:.0%} and cost {self.random.loss.value:.2f}."
+            f"{r.recall_after.count} photos), and {r.loss_name(' on everything else')}: {r.loss.value + 0.0:.2f} "
+            f"({r.loss.low:.2f} to {r.loss.high:.2f}, {r.loss.count} photos)"
         )
+        if random:
+            said += "; " + " and ".join(
+                f"as many {each.name} leave {each.recall.value:.0%} and cost {each.loss.value:.2f}" for each in random
+            )
+        said += ". "
+        if features in self.chosen.readouts:
+            before, after = (each.readouts[features].recall() for each in (self.intact, self.chosen))
+            said += (
+                f"A fresh linear probe on its features finds {after.value:.0%} of them at 1% false alarms "
+                f"({after.low:.0%} to {after.high:.0%}), of the intact network {before.value:.0%}"
+            )
+            worst = [(name, self.chosen.readouts[name].recall()) for name in self.chosen.readouts if name != features]
+            if worst:
+                name, most = max(worst, key=lambda pair: pair[1].value)
+                said += f"; at {name} it still finds {most.value:.0%}"
+            said += "."
+        return said
 
     def _repr_html_(self) -> str:
+        features = self.design.read_at[-1]
         rows = [
-            [f"{self.random.channels} random channels", self.random.recall, self.random.loss],
-            *([dose.channels, dose.recall, dose.loss] for dose in self.curve),
+            [
+                trial.name,
+                trial.count,
+                trial.recall,
+                trial.loss,
+                trial.readouts[features].recall() if features in trial.readouts else "",
+            ]
+            for trial in self.trials
         ]
-        return html_table(self.verdict(), ["channels removed", "recall", self.result.loss_name()], rows)
+        columns = ["", "channels or directions", "recall", self.result.loss_name(), "found by a fresh probe"]
+        return html_table(self.verdict(), columns, rows)
 
 
 def blind(
@@ -152,52 +245,70 @@ def blind(
     measure: Source | Sequence[Source | Photo] | None = None,
     rest: Source | Sequence[Source | Photo] | None = None,
     class_name: str | int | None = None,
+    units: str = UNITS[0],
+    aim: str = AIMS[1],
+    depth: str | None = None,
     scores: ChannelScores | None = None,
     layers: str | Sequence[str] | None = None,
     from_layer: str | None = None,
     method: str | Sequence[str] = next(iter(METHODS)),
     top: int | None = None,
     how: str = "zero",
+    folds: int = FOLDS,
     draws: int = DRAWS,
+    curve: bool = False,
+    budget: float | None = None,
     seed: int = 0,
     callback: Callback | None = None,
     progress: bool = False,
     recipe: bool = True,
 ) -> Blinding:
-    """Remove the channels that carry a class, and measure what was lost.
+    """Take a class away from a network, and measure what was lost.
 
-    Channels are found on one part of the photos, and everything is measured on the other. Each control and each photo
-    of the rest is read once, and run through the intact network once, whatever the number of folds.
+    What is taken away is found on one part of the photos; fresh probes are trained on another, and everything is
+    measured on a third. The parts take turns, and what is taken away in the end is found on all of them.
 
     Parameters
     ----------
     model
         The classifier; it stays as it is.
     targets
-        Photos of the class: half for finding, half for measuring. Fewer than 20 are split into folds instead, so that
-        each is measured on once.
+        Photos of the class. Fewer than 20 are split into more folds, so that each is measured on once.
     controls
-        Photos of other things: half for finding, half for measuring.
+        Photos of other things.
     measure
-        Photos of the class to measure on; then all targets are for finding.
+        Photos of the class to measure on; then the targets are for finding and for training probes.
     rest
-        Labelled photos of everything else to measure on, beside the half of the controls.
+        Photos of everything else to measure on, in place of the controls.
     class_name
         The class; see `dissect`.
+    units
+        ``directions`` (see `dreamscope.dissection.erasure`), ``channels``, or ``both``: first channels until the class
+        is no longer recognised, then directions.
+    aim
+        ``readout``: until a fresh linear probe finds the class no more; ``answer``: until the network says it no more.
+    depth
+        The layer from which on the class is not to be readable; with directions only. The last two blocks and the
+        features if not given.
     scores
-        Channels found before; then nothing is searched, and the photos they were found on should not be given.
+        Channels found before; then none are searched for, and the photos they were found on should not be given.
     layers, from_layer
         See `dissect`.
     method
         See `dissect`; the first of several chooses the channels.
     top
-        The number of channels; if not given, as many as it took until the class was no longer recognised on the
-        photos they were found on, where the method knows (``joint`` does), more where these were few, and no more
-        than `TOP`.
+        The number of channels; if not given, as many as it took on the photos they were found on, where the method
+        knows (``joint`` does), more where these were few, and no more than `TOP`.
     how
         ``zero``, ``mean``, ``noise`` or ``scale:X``, see `Ablation`; channels are searched for with ``zero``.
+    folds
+        The number of parts of the photos that take turns.
     draws
-        The number of random sets to compare with.
+        The number of random sets of channels, and of directions, to compare with.
+    curve
+        Measure fewer channels and more of them, too, or directions erased in part.
+    budget
+        Seconds that it should take altogether: fewer random sets are drawn, and no curve, where there is no time.
     seed
         Seed of all random numbers.
     callback
@@ -213,24 +324,31 @@ def blind(
         See `dissect`; also if nothing is left to measure on.
     """
     arguments = locals()
-    if draws < 1 or (top is not None and top < 1):
-        raise DreamscopeError(f"top and draws are 1 or more, not {top} and {draws}")
-    Ablation("any", how)
-    methods = chosen_methods([*([method] if isinstance(method, str) else method), "frequency"])
+    began = time.monotonic()
+    methods = chosen_methods(method)
+    ensure_one_of(aim, AIMS, "aim")
+    units = "channels" if scores is not None else units
+    if depth is not None and units == "channels":
+        raise DreamscopeError("depth is for directions, which are erased at each block from there on; give other units")
+    if budget is not None and budget <= 0:
+        raise DreamscopeError(f"the budget is a time in seconds, more than 0, not {budget}")
+    approach = Approach(units, aim, depth, tuple(methods), top, how, curve, draws)
     found_targets = photos.find(targets)
     given = scores.class_index if scores is not None and class_name is None else class_name
     class_index = class_of(model, found_targets, given)
     found_targets = of_class(model, found_targets, class_index)
     found_controls = others(model, photos.find(controls), found_targets, class_index)
     measured = None if measure is None else of_class(model, photos.find(measure), class_index)
-    folds = _folds(found_targets, measured, seed, searched=scores is None)
-    find_on, apart = ([], found_controls) if scores is not None else photos.halves(found_controls, seed)
+    parts = _parts(found_targets, found_controls, measured, folds, seed, searched=scores is None)
     # A photo that was used for the search proves nothing any more.
-    used = [*found_targets, *found_controls]
-    measure_on = apart if rest is None else others(model, photos.find(rest), used, class_index)
+    apart = None if rest is None else others(model, photos.find(rest), [*found_targets, *found_controls], class_index)
     if scores is not None:
         scores.check(model, "the scores file")
     names = list(scores.layers) if scores is not None else chosen_layers(model, layers, from_layer)
+    where = sites(model, depth)
+    if units != "channels" and aim == "answer":
+        where = where[-1:]
+    read_at = tuple(site.block for site in sites(model, depth))
     made = None
     if recipe:
         made = Recipe.of_call(
@@ -240,72 +358,80 @@ def blind(
                 "targets": photos.reference(found_targets),
                 "controls": photos.reference(found_controls),
                 "measure": None if measured is None else photos.reference(measured),
-                "rest": None if rest is None else photos.reference(measure_on),
+                "rest": None if apart is None else photos.reference(apart),
                 "scores": None if scores is None or scores.recipe is None else asdict(scores.recipe),
             },
             resolved={
                 "class_name": class_index,
+                "units": units,
                 "layers": names,
                 "from_layer": None,
                 "method": methods[0] if scores is None else scores.method,
-                "folds": [
-                    [[photo.path.name for photo in part] for part in (fold.find, fold.measure)] for fold in folds
-                ],
-                "measured_on": [photo.path.name for photo in measure_on],
             },
         )
+    order = list(model.layers)
+    early = [name for name in readable_layers(model) if order.index(name) >= len(order) // 3]
+    fast, _ = prepared(
+        model,
+        [*names, *early, *(name for site in where for name in (site.layer, site.block))],
+        max(model.input_size),
+        "float32",
+    )
     with reported(callback, progress=progress) as callback_:
-        search = None
-        if scores is None:
-            search = Search(model, class_index, names, find_on, methods, seed=seed, callback=callback_)
-
-        def found_on(find_targets: Sequence[Photo], fold: int) -> ChannelScores:
-            if search is None:
-                assert scores is not None
-                found = scores
-            else:
-                kept = None
-                if recipe:
-                    kept = recipe_of(
-                        arguments, find_targets, find_on, class_index=class_index, layers=names, methods=methods
-                    )
-                found = search.run(find_targets, recipe=kept, callback=_in_fold(callback_, fold, len(folds)))
-            if not len(found.ranking()):
-                raise DreamscopeError(f"no channel carries '{found.label}' by {found.method}; do the photos show it?")
-            return found
-
-        fast = prepared(model, names, max(model.input_size), "float32")[0] if search is None else search.model
-        comparison = Comparison(fast, class_index, how=how, draws=draws, seed=seed)
-        for number, fold in enumerate(folds, 1):
-            found = found_on(fold.find, number)
-            comparison.add(found, _count(found, top), fold.measure)
-        if len(folds) > 1:
-            # What is removed in the end is found on all of them; its effect was measured fold by fold.
-            found = found_on(found_targets, 0)
-        comparison.measure(measure_on, callback_)
-    places = found.ranking()[: _count(found, top)].tolist()
-    curve, curve_frequency = comparison.curves(found.method)
-    edits = ablations(found, places, how)
+        every_control = list(dict.fromkeys(photo for _, controls_ in parts for photo in controls_.find))
+        finder = Finder(
+            fast,
+            class_index,
+            approach,
+            names,
+            where,
+            found_targets,
+            every_control,
+            scores=scores,
+            seed=seed,
+            callback=callback_,
+        )
+        trials = Trials(fast, class_index, read_at, early, seed=seed)
+        chosen: list[Sequence[Edit]] = []
+        for number, (targets_, controls_) in enumerate(parts, 1):
+            found = finder.run(targets_.find, controls_.find, callback=_in_fold(callback_, number, len(parts)))
+            chosen.append(found.edits[CHOSEN])
+            trials.add(targets_, controls_.measure, found.edits)
+        if len(parts) > 1 and scores is None:
+            kept = None
+            if recipe and approach.of_channels:
+                kept = recipe_of(
+                    arguments, found_targets, every_control, class_index=class_index, layers=names, methods=methods
+                )
+            # What is taken away in the end is found on all of them; its effect was measured fold by fold.
+            found = finder.run(found_targets, every_control, recipe=kept, callback=_in_fold(callback_, 0, len(parts)))
+        deadline = None if budget is None else began + budget - _SPARE * budget
+        trials.measure(apart, deadline=deadline, callback=callback_)
+        table = trials.table(callback_)
+    edits = found.edits[CHOSEN]
+    targets_before, rest_before = trials.measured(INTACT)
+    targets_after, rest_after = trials.measured(CHOSEN)
     return Blinding(
         model=model.edited(edits),
-        result=comparison.result(),
-        on_controls=None if rest is None else evaluate(fast, fast.edited(edits), [], apart, class_index=class_index),
-        curve=curve,
-        curve_frequency=curve_frequency,
-        course=comparison.course(found.method),
-        frequency=comparison.as_many(),
-        random=comparison.random(),
-        removed=_removed(found, places, model, found_targets),
-        scores=found,
-        folds=len(folds),
-        counts={
-            "targets to find on": len(folds[0].find) if scores is None else 0,
-            "targets to measure on": sum(len(fold.measure) for fold in folds),
-            "controls to find on": len(find_on),
-            "others to measure on": len(measure_on),
-        },
-        unreadable={**found.unreadable, **comparison.unreadable},
-        recipe=made and made.but(removed=[str(address) for address in addresses(found, places)]),
+        result=compare(
+            (targets_before, targets_after), (rest_before, rest_after), class_index=class_index, model=model
+        ),
+        trials=table,
+        course=course(trials, class_index, directions=approach.of_directions) if curve else None,
+        removed=_removed(edits, found.scores, model, found_targets),
+        scores=found.scores if approach.of_channels else None,
+        design=Design(
+            units=units,
+            aim=aim,
+            method=found.scores.method if approach.of_channels and found.scores else "erasure",
+            read_at=read_at,
+            folds=len(parts),
+            counts=_counts(parts, apart),
+            agreement=_agreement(chosen),
+        ),
+        class_index=class_index,
+        unreadable={**finder.unreadable, **trials.unreadable},
+        recipe=made and made.but(edits=[edit.to_dict() for edit in edits]),
     )
 
 
@@ -316,43 +442,81 @@ def _in_fold(callback: Callback | None, number: int, count: int) -> Callback | N
     return lambda stage, done, total: callback(f"{stage} ({which})", done, total)
 
 
-def _count(found: ChannelScores, top: int | None) -> int:
-    if top is not None:
-        return top
-    if found.enough is None:
-        return TOP
-    # What was enough for few photos is not yet enough for others: with four, twice as many channels.
-    return min(round(found.enough * (1 + 4 / found.counts["targets"])), TOP)
-
-
-def _folds(
-    targets: Sequence[Photo], measured: Sequence[Photo] | None, seed: int, *, searched: bool
-) -> Sequence[photos.Fold]:
-    """Return what to find channels on and what to measure them on, once or in folds."""
-    if measured is not None:
-        apart = photos.without(measured, targets)
-        if not apart:
-            raise DreamscopeError("the photos to measure on are the ones that channels are found on; give others")
-        return [photos.Fold(targets, [], apart)]
+def _parts(
+    targets: Sequence[Photo],
+    controls: Sequence[Photo],
+    measured: Sequence[Photo] | None,
+    folds: int,
+    seed: int,
+    *,
+    searched: bool,
+) -> list[tuple[Fold, Fold]]:
+    """Return what to find on, to train probes on and to measure on: photos of the class, and others, for each fold."""
     if not searched:
-        return [photos.Fold([], [], targets)]
-    return [photos.Fold([*fold.probe, *fold.find], [], fold.measure) for fold in photos.folds(targets, 1, seed)]
+        held = targets if measured is None else photos.without(measured, targets)
+        return [(Fold([], [] if measured is None else targets, held), Fold([], [], controls))]
+    mine = (
+        photos.folds(targets, folds, seed) if measured is None else photos.folds_apart(targets, measured, folds, seed)
+    )
+    of_others = photos.k_folds(controls, min(folds, len(mine)), seed)
+    return [(fold, of_others[number % len(of_others)]) for number, fold in enumerate(mine)]
+
+
+def _counts(parts: Sequence[tuple[Fold, Fold]], rest: Sequence[Photo] | None) -> dict[str, int]:
+    mine, of_others = parts[0]
+    return {
+        "targets to find on": len(mine.find),
+        "targets to train probes on": len(mine.probe),
+        "targets to measure on": len({photo for fold, _ in parts for photo in fold.measure}),
+        "controls to find on": len(of_others.find),
+        "others to measure on": len(
+            rest if rest is not None else {photo for _, fold in parts for photo in fold.measure}
+        ),
+    }
+
+
+def _agreement(edits: Sequence[Sequence[Edit]]) -> float | None:
+    """Return how much edits have in common, in the mean of all pairs."""
+    found = [_overlap(one, other) for one, other in combinations(edits, 2)]
+    return sum(found) / len(found) if found else None
+
+
+def _overlap(one: Sequence[Edit], other: Sequence[Edit]) -> float:
+    of_one, of_other = ({edit.address.layer: edit for edit in edits} for edits in (one, other))
+    shares = []
+    for layer in {**of_one, **of_other}:
+        first, second = of_one.get(layer), of_other.get(layer)
+        if first is None or second is None:
+            shares.append(0.0)
+        elif isinstance(first, Erase) and isinstance(second, Erase):
+            bases = [torch.linalg.qr(edit.remove.double()).Q for edit in (first, second)]
+            shares.append(float((bases[0].T @ bases[1]).square().sum()) / min(first.count, second.count))
+        else:
+            these, those = (set(edit.address.channels or ()) for edit in (first, second))
+            shares.append(len(these & those) / max(1, len(these | those)))
+    return sum(shares) / len(shares) if shares else 1.0
 
 
 def _removed(
-    found: ChannelScores, places: Sequence[int], model: Classifier, targets: Sequence[Photo]
+    edits: Sequence[Edit], scores: ChannelScores | None, model: Classifier, targets: Sequence[Photo]
 ) -> tuple[Removed, ...]:
-    channels = [found.address(place) for place in places]
-    strongest = exemplars(model, targets, list(found.layers), top=1)
-    patches = [row[0] if row else None for row in strongest.patches(model, channels, smallest=PATCH)]
-    ranked = found.scores[found.method]
-    return tuple(
-        Removed(
-            found.address(place),
-            float(ranked[place]),
-            float(found.numbers["difference"][place]),
-            float(found.numbers["auc"][place]),
-            patch,
-        )
-        for place, patch in zip(places, patches, strict=True)
-    )
+    found: list[Removed] = []
+    if scores is not None and (channels := {e.address for e in edits if isinstance(e, Ablation)}):
+        chosen = {(address.layer, channel) for address in channels for channel in address.channels or ()}
+        places = [
+            place
+            for place in scores.ranking().tolist()
+            if (scores.address(place).layer, (scores.address(place).channels or (-1,))[0]) in chosen
+        ]
+        addresses = [scores.address(place) for place in places]
+        strongest = exemplars(model, targets, list(scores.layers), top=1)
+        patches = [row[0] if row else None for row in strongest.patches(model, addresses, smallest=PATCH)]
+        ranked, numbers = scores.scores[scores.method], scores.numbers
+        for place, address, patch in zip(places, addresses, patches, strict=True):
+            score, difference, auc = (float(e[place]) for e in (ranked, numbers["difference"], numbers["auc"]))
+            found.append(Removed(address, None, score, difference, auc, patch))
+    for edit in edits:
+        if isinstance(edit, Erase):
+            nan = float("nan")
+            found += [Removed(edit.address, number, nan, nan, nan, None) for number in range(edit.count)]
+    return tuple(found)

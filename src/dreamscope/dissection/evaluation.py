@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from dreamscope.dissection import intervals
 from dreamscope.dissection.intervals import Estimate
@@ -43,6 +44,10 @@ class PhotoPrediction:
     of_class: float
     truth: int | None
     of_truth: float
+
+
+Measured = tuple[Photo, PhotoPrediction]
+"""A photo, and what it was taken for."""
 
 
 @dataclass(frozen=True)
@@ -166,102 +171,82 @@ def evaluate(
     DreamscopeError
         If no photo of a set can be read.
     """
-    of_targets = predict([before, after], targets, class_index, batch=batch)
-    of_rest = predict([before, after], rest, class_index, batch=batch)
-    return compare(of_targets.by_model, of_rest.by_model, of_targets.photos, class_index=class_index, model=before)
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What several classifiers take photos for, of those that could be read, and why the others could not.
-
-    Attributes
-    ----------
-    photos : tuple of Photo
-        Those that could be read.
-    by_model : tuple of tuple of PhotoPrediction
-        For each classifier, one for each of the photos.
-    unreadable : dict
-        File name -> the reason.
-    """
-
-    photos: tuple[Photo, ...]
-    by_model: tuple[tuple[PhotoPrediction, ...], ...]
-    unreadable: dict[str, str]
-
-
-def predict(
-    models: Sequence[Classifier],
-    photos: Sequence[Photo],
-    class_index: int,
-    *,
-    batch: int = 32,
-    needs: int = 1,
-    callback: Callable[[int], None] | None = None,
-) -> Predictions:
-    """Run several classifiers on the same photos, each of which is read once; `needs` of them must be readable.
-
-    `callback` is called with a number of photos whenever one of the classifiers is done with as many.
-    """
-    first = models[0]
-    stream = Stream(photos, first.prepared, batch=batch, needs=min(needs, len(photos)))
-    by_model: list[list[PhotoPrediction]] = [[] for _ in models]
-    seen: list[Photo] = []
+    found: list[tuple[list[Measured], list[Measured]]] = []
     with torch.no_grad():
-        for named, images in stream:
-            seen += named
-            truths = [truth_of(photo, first.labels) for photo in named]
-            for model, mine in zip(models, by_model, strict=True):
-                probabilities = model.logits(images).softmax(1).cpu()
-                values, indices = probabilities.topk(min(5, probabilities.shape[1]))
-                mine += [
-                    PhotoPrediction(
-                        tuple(indices[row].tolist()),
-                        float(values[row, 0]),
-                        float(probabilities[row, class_index]),
-                        truth,
-                        float(probabilities[row, truth]) if truth is not None else float("nan"),
-                    )
-                    for row, truth in enumerate(truths)
-                ]
-                if callback is not None:
-                    callback(len(named))
-    unreadable = {path.name: reason for path, reason in stream.unreadable.items()}
-    return Predictions(tuple(seen), tuple(map(tuple, by_model)), unreadable)
+        for given in (targets, rest):
+            both: tuple[list[Measured], list[Measured]] = ([], [])
+            for named, images in Stream(given, before.prepared, batch=batch, needs=min(1, len(given))):
+                for model, mine in zip((before, after), both, strict=True):
+                    seen = predictions(model.logits(images), named, class_index, before.labels)
+                    mine += zip(named, seen, strict=True)
+            found.append(both)
+    return compare(found[0], found[1], class_index=class_index, model=before)
 
 
-def recall(predictions: Sequence[PhotoPrediction], class_index: int) -> Estimate:
+def predictions(
+    logits: Tensor, named: Sequence[Photo], class_index: int, labels: Sequence[str]
+) -> list[PhotoPrediction]:
+    """Return what photos are taken for, from their class scores (N, classes)."""
+    probabilities = logits.softmax(1).cpu()
+    values, indices = probabilities.topk(min(5, probabilities.shape[1]))
+    found = []
+    for row, photo in enumerate(named):
+        truth = truth_of(photo, labels)
+        found.append(
+            PhotoPrediction(
+                tuple(indices[row].tolist()),
+                float(values[row, 0]),
+                float(probabilities[row, class_index]),
+                truth,
+                float(probabilities[row, truth]) if truth is not None else float("nan"),
+            )
+        )
+    return found
+
+
+def recall(measured: Sequence[Measured], class_index: int) -> Estimate:
     """Return the share of photos taken for the class."""
-    return intervals.share([each.top[0] == class_index for each in predictions])
+    return intervals.share(by_photo([(photo, found.top[0] == class_index) for photo, found in measured]))
 
 
-def lost(before: Sequence[PhotoPrediction], after: Sequence[PhotoPrediction], folds: int = 1) -> Estimate:
-    """Return the top-1 accuracy lost, in points, or of photos without labels the answers changed.
+def lost(before: Sequence[Measured], after: Sequence[Measured]) -> Estimate:
+    """Return the top-1 accuracy lost, in points, or of photos without labels the answers changed."""
+    pairs = paired(before, after)
+    was = by_photo([(photo, _right(b, b)) for photo, b, _ in pairs])
+    now = by_photo([(photo, _right(a, b)) for photo, b, a in pairs])
+    return intervals.paired_difference(was, now)
 
-    Photos that occur once in each of `folds` count once.
-    """
-    pairs = zip(before, after, strict=True)
-    return intervals.mean([100.0 * (_right(b, b) - _right(a, b)) for b, a in pairs], folds)
+
+def by_photo(values: Sequence[tuple[Photo, float]]) -> list[float]:
+    """Return the mean value of each photo: measuring it again says nothing new about other photos."""
+    found: dict[Photo, list[float]] = {}
+    for photo, value in values:
+        found.setdefault(photo, []).append(value)
+    return [sum(each) / len(each) for each in found.values()]
+
+
+def paired(
+    before: Sequence[Measured], after: Sequence[Measured]
+) -> list[tuple[Photo, PhotoPrediction, PhotoPrediction]]:
+    """Return each photo after an edit with what it was before, where it was measured."""
+    was = dict(before)
+    return [(photo, was[photo], found) for photo, found in after]
 
 
 def compare(
-    targets: Sequence[Sequence[PhotoPrediction]],
-    rest: Sequence[Sequence[PhotoPrediction]],
-    photos: Sequence[Photo],
+    targets: tuple[Sequence[Measured], Sequence[Measured]],
+    rest: tuple[Sequence[Measured], Sequence[Measured]],
     *,
     class_index: int,
     model: Classifier,
-    folds: int = 1,
 ) -> Evaluation:
     """Put together what was predicted, each before and after, of the class's photos and of everything else.
 
-    With `folds`, all photos of everything else occur so often in a row, each time after another edit.
+    A photo that was measured after several edits counts once, with its mean.
     """
-    targets_before, targets_after = targets
-    rest_before, rest_after = rest
-    pairs = list(zip(rest_before, rest_after, strict=True))
-    rows = tuple(
-        Row(
+    of_class, pairs = paired(*targets), paired(*rest)
+    rows = {
+        photo: Row(
             photo.path,
             model.label(b.top[0]),
             b.confidence,
@@ -269,24 +254,28 @@ def compare(
             a.confidence,
             a.top[0] == class_index,
         )
-        for photo, b, a in zip(photos, targets_before, targets_after, strict=True)
-    )
-    others = Counter(row.after for row in rows if not row.still)
+        for photo, b, a in of_class
+    }
+    others = Counter(row.after for row in rows.values() if not row.still)
+
+    def of_rest(values: Iterable[float]) -> Estimate:
+        return intervals.share(by_photo(list(zip((photo for photo, _, _ in pairs), values, strict=True))))
+
     return Evaluation(
-        recall_before=recall(targets_before, class_index),
-        recall_after=recall(targets_after, class_index),
-        confidence_before=intervals.mean([each.of_class for each in targets_before]),
-        confidence_after=intervals.mean([each.of_class for each in targets_after]),
-        top1_before=intervals.share([_right(b, b) for b, _ in pairs], folds),
-        top1_after=intervals.share([_right(a, b) for b, a in pairs], folds),
-        top5_before=intervals.share([_expected(b) in b.top for b, _ in pairs], folds),
-        top5_after=intervals.share([_expected(b) in a.top for b, a in pairs], folds),
-        loss=lost(rest_before, rest_after, folds),
-        labelled=sum(b.truth is not None for b in rest_before) // folds,
-        changed=intervals.share([a.top[0] != b.top[0] for b, a in pairs], folds),
-        worst=_worst(pairs, model, folds),
+        recall_before=recall(targets[0], class_index),
+        recall_after=recall(targets[1], class_index),
+        confidence_before=intervals.mean(by_photo([(photo, b.of_class) for photo, b, _ in of_class])),
+        confidence_after=intervals.mean(by_photo([(photo, a.of_class) for photo, _, a in of_class])),
+        top1_before=of_rest(_right(b, b) for _, b, _ in pairs),
+        top1_after=of_rest(_right(a, b) for _, b, a in pairs),
+        top5_before=of_rest(_expected(b) in b.top for _, b, _ in pairs),
+        top5_after=of_rest(_expected(b) in a.top for _, b, a in pairs),
+        loss=lost(*rest),
+        labelled=len({photo for photo, b, _ in pairs if b.truth is not None}),
+        changed=of_rest(a.top[0] != b.top[0] for _, b, a in pairs),
+        worst=_worst(pairs, model),
         taken_for=tuple(others.most_common()),
-        photos=rows,
+        photos=tuple(rows.values()),
     )
 
 
@@ -299,23 +288,17 @@ def _right(prediction: PhotoPrediction, before: PhotoPrediction) -> bool:
 
 
 def _worst(
-    predicted: Sequence[tuple[PhotoPrediction, PhotoPrediction]], model: Classifier, folds: int
+    predicted: Sequence[tuple[Photo, PhotoPrediction, PhotoPrediction]], model: Classifier
 ) -> tuple[ClassLoss, ...]:
-    by_class: dict[int, list[tuple[PhotoPrediction, PhotoPrediction]]] = {}
-    for b, a in predicted:
-        by_class.setdefault(_expected(b), []).append((b, a))
+    by_class: dict[int, list[tuple[Photo, PhotoPrediction, PhotoPrediction]]] = {}
+    for photo, b, a in predicted:
+        by_class.setdefault(_expected(b), []).append((photo, b, a))
     found = []
-    for index, pairs in by_class.items():
+    for index, triples in by_class.items():
         # Of a photo without a label, only whether its prediction stays is known.
-        drops = [b.of_truth - a.of_truth if b.truth is not None else float(a.top[0] != b.top[0]) for b, a in pairs]
-        found.append(
-            ClassLoss(
-                model.label(index),
-                len(pairs) // folds,
-                sum(_right(b, b) for b, _ in pairs) // folds,
-                sum(_right(a, b) for b, a in pairs) / folds,
-                sum(drops) / len(drops),
-            )
-        )
+        drops = [b.of_truth - a.of_truth if b.truth is not None else float(a.top[0] != b.top[0]) for _, b, a in triples]
+        was = by_photo([(photo, _right(b, b)) for photo, b, _ in triples])
+        now = by_photo([(photo, _right(a, b)) for photo, b, a in triples])
+        found.append(ClassLoss(model.label(index), len(was), round(sum(was)), sum(now), sum(drops) / len(drops)))
     found.sort(key=lambda each: (each.right_after - each.right_before, -each.confidence_lost))
     return tuple(found[:WORST])

@@ -34,6 +34,9 @@ FEWEST = 4
 """Photos of each kind: with fewer, no strength could be chosen on those that a probe learns from."""
 
 _STRENGTHS = tuple(10.0**power for power in range(-4, 1))
+_FIXED = 1e-2
+"""The strength where photos are too few to choose one."""
+_FOLDS = 3
 _BATCH = 32
 
 
@@ -65,10 +68,11 @@ class Readout:
     @property
     def auc(self) -> float:
         """The chance that a photo of the class scores higher than another: 0.5 if nothing can be read, 1 if all."""
-        from sklearn.metrics import roc_auc_score
+        return self.area().value
 
-        truth = [1] * len(self.positives) + [0] * len(self.negatives)
-        return float(roc_auc_score(truth, [*self.positives, *self.negatives]))
+    def area(self) -> Estimate:
+        """Return `auc` with its interval."""
+        return intervals.auc(self.positives, self.negatives)
 
     @property
     def accuracy(self) -> float:
@@ -168,6 +172,67 @@ def linear_probe(
     return Readout(address.layer, tuple(scores[: len(mine)]), tuple(scores[len(mine) :]), count, unreadable, made)
 
 
+@dataclass(frozen=True)
+class Split:
+    """Features of photos that an edit was not found on, for probes to learn from and to be measured on.
+
+    Attributes
+    ----------
+    measured : Tensor
+        (N, features): photos of the class that are measured on.
+    trained : Tensor or None
+        (N, features): photos of the class that probes learn from; where there are none, two halves of `measured` take
+        turns.
+    others : Tensor
+        (N, features): photos of everything else, of which two halves take turns.
+    """
+
+    measured: Tensor
+    trained: Tensor | None
+    others: Tensor
+
+
+def readout(layer: str, splits: Sequence[Split], *, seed: int = 0) -> Readout | None:
+    """Return what fresh linear probes can tell on photos that neither they nor the edit have seen.
+
+    Parameters
+    ----------
+    layer
+        Where the features come from.
+    splits
+        One for each edit, if there are several (folds). Log-odds of all probes are put together.
+    seed
+        Of the halves.
+
+    Returns
+    -------
+    Readout or None
+        ``None`` where there are too few photos for halves.
+    """
+    positives: list[float] = []
+    negatives: list[float] = []
+    probes = 0
+    for split in splits:
+        mine, others = _halves(split.measured, seed), _halves(split.others, seed)
+        if not len(others[0]) or (split.trained is None and not len(mine[0])):
+            continue
+        for turn in (0, 1):
+            learnt_from = mine[turn] if split.trained is None else split.trained
+            measured_on = mine[1 - turn] if split.trained is None else split.measured
+            search = _fitted(learnt_from.double().numpy(), others[turn].double().numpy(), seed)
+            positives += search.decision_function(measured_on.double().numpy()).tolist()
+            negatives += search.decision_function(others[1 - turn].double().numpy()).tolist()
+            probes += 1
+    if not probes:
+        return None
+    return Readout(layer, tuple(positives), tuple(negatives), probes, {}, None)
+
+
+def _halves(values: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    order = torch.randperm(len(values), generator=torch.Generator().manual_seed(seed))
+    return values[order[: len(values) // 2]], values[order[len(values) // 2 :]]
+
+
 def _batches(
     model: Classifier,
     given: Tensor | Sequence[Photo],
@@ -211,6 +276,23 @@ def _scores(
     callback: Callback | None,
 ) -> list[float]:
     """Return the log-odds of all photos, each by a probe that did not learn from it."""
+    from sklearn.model_selection import StratifiedKFold
+
+    values = np.concatenate([positives, negatives])
+    truth = np.repeat([1, 0], [len(positives), len(negatives)])
+    scores = np.empty(len(values))
+    split = StratifiedKFold(folds, shuffle=True, random_state=seed).split(values, truth)
+    for number, (learnt_from, measured_on) in enumerate(split, 1):
+        known, answers = values[learnt_from], truth[learnt_from]
+        search = _fitted(known[answers == 1], known[answers == 0], seed)
+        scores[measured_on] = search.decision_function(values[measured_on])
+        if callback is not None:
+            callback("training linear probes", number, folds)
+    return scores.tolist()
+
+
+def _fitted(positives: np.ndarray[Any, Any], negatives: np.ndarray[Any, Any], seed: int) -> Any:
+    """Return a logistic regression on standardised features, its strength chosen by cross-validation."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
     from sklearn.pipeline import make_pipeline
@@ -218,18 +300,13 @@ def _scores(
 
     values = np.concatenate([positives, negatives])
     truth = np.repeat([1, 0], [len(positives), len(negatives)])
-    fresh = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
+    fresh = make_pipeline(StandardScaler(), LogisticRegression(C=_FIXED, class_weight="balanced", max_iter=1000))
+    if min(len(positives), len(negatives)) < _FOLDS:
+        return fresh.fit(values, truth)
     search = GridSearchCV(
         fresh,
         {"logisticregression__C": _STRENGTHS},
         scoring="neg_log_loss",
-        cv=StratifiedKFold(3, shuffle=True, random_state=seed),
+        cv=StratifiedKFold(_FOLDS, shuffle=True, random_state=seed),
     )
-    scores = np.empty(len(values))
-    split = StratifiedKFold(folds, shuffle=True, random_state=seed).split(values, truth)
-    for number, (learnt_from, measured_on) in enumerate(split, 1):
-        search.fit(values[learnt_from], truth[learnt_from])
-        scores[measured_on] = search.decision_function(values[measured_on])
-        if callback is not None:
-            callback("training linear probes", number, folds)
-    return scores.tolist()
+    return search.fit(values, truth)

@@ -5,15 +5,12 @@ A class that is recognised again in the mirror was not removed; recall over view
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
 from torch import Tensor
 
 from dreamscope import images as pictures
-from dreamscope.dissection import intervals
-from dreamscope.dissection.intervals import Estimate
-from dreamscope.errors import DreamscopeError
 
 _KEPT = 0.85
 """The share of each side that a crop keeps."""
@@ -70,26 +67,3 @@ def views(images: Tensor) -> Iterator[tuple[str, Tensor]]:
     """Yield each of `VIEWS`: its name, and what it makes of images (N, 3, H, W) in [0, 1], of the network's size."""
     for name, view in VIEWS.items():
         yield name, view(images)
-
-
-def robust_recall(answers: Sequence[Sequence[bool]]) -> Estimate:
-    """Return the share of views in which photos are taken for the class.
-
-    Each photo counts once, with its mean over views: more views of the same photos say nothing new about other photos.
-
-    Parameters
-    ----------
-    answers
-        For each view, whether each photo was taken for the class; the photos in the same order.
-
-    Raises
-    ------
-    DreamscopeError
-        If there are no views, or not as many answers in each.
-    """
-    counts = {len(view) for view in answers}
-    if len(counts) != 1:
-        raise DreamscopeError(
-            f"each view has an answer for each photo, not {' and '.join(map(str, sorted(counts))) or 'no'} answers"
-        )
-    return intervals.share([hit for view in answers for hit in view], len(answers))

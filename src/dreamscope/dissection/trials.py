@@ -1,0 +1,346 @@
+"""Trials: one edit beside others - what each does to the answer, to everything else, and to what can still be read.
+
+Others are the intact network, the class's output deleted, random channels and directions, the `frequency` rule: what
+is said of an edit means nothing without them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from dreamscope.dissection import intervals
+from dreamscope.dissection.evaluation import Measured, PhotoPrediction, lost, predictions, recall
+from dreamscope.dissection.intervals import Estimate
+from dreamscope.dissection.readout import Readout, Split, readout
+from dreamscope.dissection.sites import means
+from dreamscope.dissection.views import views
+from dreamscope.errors import DreamscopeError
+from dreamscope.models.classifier import Classifier
+from dreamscope.models.edit_base import Edit
+from dreamscope.models.tails import Tail, cut_before
+from dreamscope.photos import Fold, Photo, Stream
+from dreamscope.probes import LOGITS, probe, tapped
+from dreamscope.progress import Callback
+
+Name = tuple[str, int]
+"""Names an edit: what it is, and the number of a draw or the size of a dose."""
+
+INTACT: Name = ("intact", 0)
+CHOSEN: Name = ("chosen", 0)
+FREQUENCY: Name = ("frequency", 0)
+RANDOM_CHANNELS = "random channels"
+RANDOM_DIRECTIONS = "random directions"
+DELETED = "output deleted"
+
+_AT_ONCE = 32
+"""Photos in one pass."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one edit did, with 95 % intervals.
+
+    Attributes
+    ----------
+    name : str
+        ``intact``, ``chosen``, ``output deleted``, ``random channels``, ``random directions`` or ``frequency``.
+    count : int
+        The number of channels or directions.
+    recall : Estimate
+        The share of the class's photos taken for it; of several random draws the mean, and where 95 % of them lie.
+    robust : Estimate or None
+        The same over mild changes of these photos, see `dreamscope.dissection.views`.
+    loss : Estimate
+        Top-1 points lost on everything else, as `Evaluation.loss`.
+    readouts : Mapping of str to Readout
+        Layer -> what a fresh linear probe can tell there.
+    """
+
+    name: str
+    count: int
+    recall: Estimate
+    robust: Estimate | None
+    loss: Estimate
+    readouts: Mapping[str, Readout]
+
+
+@dataclass
+class _Arm:
+    """One edit in one fold, and where a pass through it can start."""
+
+    name: Name
+    model: Classifier
+    cut: str | None
+    tail: Tail | None
+    reads: bool
+    features: dict[str, dict[str, list[Tensor]]] = field(default_factory=dict)
+
+
+class Trials:
+    """Measures edits beside each other on the same photos; folds are put together.
+
+    First every fold is added, then all are measured: so each photo is read once, and runs through the intact network
+    once, for all folds that it is measured in.
+
+    Parameters
+    ----------
+    model
+        The classifier, unedited.
+    class_index
+        The class.
+    layers
+        Where a fresh probe reads every edit.
+    before
+        Layers before those where it reads the intact network, too.
+    seed
+        Of the halves that the photos are cut into for the probes.
+
+    Attributes
+    ----------
+    unreadable : dict
+        Photos that were skipped, by file name, and why.
+    """
+
+    def __init__(
+        self, model: Classifier, class_index: int, layers: Sequence[str], before: Sequence[str] = (), *, seed: int = 0
+    ) -> None:
+        self.unreadable: dict[str, str] = {}
+        self._model = model
+        self._class = class_index
+        self._layers = list(layers)
+        self._before = [name for name in before if name not in layers]
+        self._seed = seed
+        self._folds: list[tuple[Fold, Sequence[Photo], list[_Arm]]] = []
+        self._sizes: dict[Name, list[int]] = {}
+        self._targets: dict[Name, list[Measured]] = {}
+        self._rest: dict[Name, list[Measured]] = {}
+        self._views: dict[Name, dict[Photo, list[bool]]] = {}
+
+    def add(self, targets: Fold, controls: Sequence[Photo], edits: Mapping[Name, Sequence[Edit]]) -> None:
+        """Add a fold: photos of the class, of everything else to measure on, and the edits, by name.
+
+        ``chosen``, ``frequency`` and the first of random draws are read by probes in every fold. Others are measured on
+        everything else only in the first fold with the same controls: more is not worth the time.
+        """
+        arms = []
+        for name, given in edits.items():
+            model = self._model.edited(given)
+            looked_at = [*(edit.address.layer for edit in given), *self._layers]
+            cut = cut_before(self._model, looked_at)
+            reads = name in (CHOSEN, FREQUENCY) or (name[0] in (RANDOM_CHANNELS, RANDOM_DIRECTIONS) and not name[1])
+            arms.append(_Arm(name, model, cut, Tail(model, cut) if cut else None, reads))
+            self._sizes.setdefault(name, []).append(_size(given))
+        arms.append(_Arm(INTACT, self._model, None, None, True))
+        self._sizes.setdefault(INTACT, []).append(0)
+        self._folds.append((targets, controls, arms))
+
+    def measure(
+        self, rest: Sequence[Photo] | None = None, *, deadline: float | None = None, callback: Callback | None = None
+    ) -> None:
+        """Measure all folds.
+
+        Parameters
+        ----------
+        rest
+            Photos of everything else, in place of the controls, which are left to the probes.
+        deadline
+            When to be done, on `time.monotonic`'s clock: more random draws than one, and doses, are measured only as
+            far as there is time.
+        callback
+            ``callback(stage, done, total)``.
+
+        Raises
+        ------
+        DreamscopeError
+            If none of the photos of the class can be read, or none of the rest.
+        """
+        began = time.monotonic()
+        jobs = self._jobs(rest)
+        if deadline is None:
+            self._run(jobs, rest, callback)
+        else:
+            first = [(what, photos, [arm for arm in arms if arm.reads]) for what, photos, arms in jobs]
+            self._run(first, rest, callback)
+            spent = time.monotonic() - began
+            each = spent / max(1, sum(len(arms) for _, _, arms in first))
+            left = max(0, int((deadline - time.monotonic()) / each / max(1, len(jobs))))
+            extra = sorted({arm.name for _, _, arms in jobs for arm in arms if not arm.reads}, key=lambda name: name[1])
+            # Random draws before doses.
+            wanted = sorted(extra, key=lambda name: "dose" in name[0])[:left]
+            again = [(what, photos, [arm for arm in arms if arm.name in wanted]) for what, photos, arms in jobs]
+            if wanted:
+                self._run(again, rest, callback)
+        if not self._targets.get(CHOSEN):
+            reason = next(iter(self.unreadable.values()), "there are none")
+            raise DreamscopeError(f"none of the photos of the class to measure on can be read: {reason}")
+        if not self._rest.get(CHOSEN):
+            reason = next(iter(self.unreadable.values()), "there are none")
+            raise DreamscopeError(f"none of the photos of other things to measure on can be read: {reason}")
+
+    def _jobs(self, rest: Sequence[Photo] | None) -> list[tuple[str, Sequence[Photo], list[_Arm]]]:
+        """Return what is to run on which photos."""
+        jobs: list[tuple[str, Sequence[Photo], list[_Arm]]] = []
+        first: dict[int, list[_Arm]] = {}
+        for targets, controls, arms in self._folds:
+            jobs += [("measure", targets.measure, arms), ("probe", targets.probe, [a for a in arms if a.reads])]
+            known = first.setdefault(id(controls), [])
+            # The intact network runs once for all folds with these controls.
+            known += [arm for arm in arms if not known or (arm.name != INTACT and arm.reads)]
+        named = {id(controls): controls for _, controls, _ in self._folds}
+        jobs += [("controls", named[key], arms) for key, arms in first.items()]
+        if rest is not None:
+            chosen = [arm for _, _, arms in self._folds for arm in arms if arm.name == CHOSEN]
+            jobs.append(("rest", rest, [*chosen, *(arm for arm in self._folds[0][2] if arm.name != CHOSEN)]))
+        return jobs
+
+    def _run(
+        self,
+        jobs: Sequence[tuple[str, Sequence[Photo], list[_Arm]]],
+        rest: Sequence[Photo] | None,
+        callback: Callback | None,
+    ) -> None:
+        total, done = sum(len(photos) for _, photos, _ in jobs), 0
+        for what, photos, arms in jobs:
+            for count in self._pass(what, photos, arms, apart=rest is not None):
+                done += count
+                if callback is not None:
+                    callback("measuring", done, total)
+
+    @torch.no_grad()
+    def _pass(self, what: str, photos: Sequence[Photo], arms: Sequence[_Arm], *, apart: bool) -> Iterator[int]:
+        stream = Stream(photos, self._model.prepared, batch=_AT_ONCE, needs=0)
+        where = {"measure": self._targets, "rest": self._rest, "controls": None if apart else self._rest}.get(what)
+        for named, images in stream:
+            for arm, seen in self._seen(images, arms):
+                if where is not None:
+                    found = predictions(seen[LOGITS], named, self._class, self._model.labels)
+                    where.setdefault(arm.name, []).extend(zip(named, found, strict=True))
+                if arm.reads and what != "rest":
+                    kept = arm.features.setdefault(what, {})
+                    for name, values in seen.items():
+                        if name != LOGITS:
+                            kept.setdefault(name, []).append(values.float().cpu())
+            if what == "measure":
+                reading = [arm for arm in arms if arm.reads]
+                for _, view in views(images):
+                    for arm, seen in self._seen(view, reading, layers=()):
+                        hits = (seen[LOGITS].argmax(1) == self._class).tolist()
+                        for photo, hit in zip(named, hits, strict=True):
+                            self._views.setdefault(arm.name, {}).setdefault(photo, []).append(hit)
+            yield len(named)
+        self.unreadable |= {path.name: reason for path, reason in stream.unreadable.items()}
+
+    def _seen(
+        self, images: Tensor, arms: Sequence[_Arm], layers: Sequence[str] | None = None
+    ) -> Iterator[tuple[_Arm, dict[str, Tensor]]]:
+        """Yield what each edited network makes of images; what comes before its cut is computed once for all."""
+        read = self._layers if layers is None else list(layers)
+        cuts = list(dict.fromkeys(arm.cut for arm in arms if arm.cut is not None))
+        early = self._before if layers is None else []
+        with ExitStack() as stack:
+            caught = stack.enter_context(tapped(self._model, cuts)) if cuts else {}
+            seen = stack.enter_context(probe(self._model, [*early, *read, LOGITS], keep=means))
+            intact = dict(seen(images))
+        for arm in arms:
+            if arm.name == INTACT:
+                yield arm, intact
+            elif arm.tail is None or arm.cut is None:
+                with probe(arm.model, [*read, LOGITS], keep=means) as seen:
+                    yield arm, dict(seen(images))
+            else:
+                with arm.tail.given(caught[arm.cut]), probe(arm.tail.model, [*read, LOGITS], keep=means) as seen:
+                    yield arm, dict(seen(arm.tail.images(len(images))))
+
+    def measured(self, name: Name) -> tuple[list[Measured], list[Measured]]:
+        """Return what photos of the class, and of everything else, were taken for; a photo again for each fold."""
+        return self._targets[name], self._rest[name]
+
+    def names(self, kind: str) -> list[Name]:
+        """Return the edits of a kind, in order."""
+        return sorted(name for name in self._rest if name[0] == kind)
+
+    def size(self, name: Name) -> int | None:
+        """Return the number of channels or directions; ``None`` where folds have different ones."""
+        sizes = set(self._sizes[name])
+        return sizes.pop() if len(sizes) == 1 else None
+
+    def table(self, callback: Callback | None = None) -> tuple[Trial, ...]:
+        """Return all that was measured, the intact network first and the chosen edit last."""
+        intact = self._trial(INTACT, [INTACT], {}, callback)
+        deleted = [(photo, _without(found, self._class)) for photo, found in self._rest[INTACT]]
+        nothing = intervals.share([0.0] * len({photo for photo, _ in self._targets[INTACT]}))
+        found = [
+            intact,
+            Trial(DELETED, 1, nothing, nothing, lost(self._rest[INTACT], deleted), intact.readouts),
+        ]
+        for kind in (RANDOM_CHANNELS, RANDOM_DIRECTIONS, FREQUENCY[0], CHOSEN[0]):
+            if names := self.names(kind):
+                found.append(self._trial(names[0], names, intact.readouts, callback))
+        return tuple(found)
+
+    def _trial(
+        self, first: Name, names: Sequence[Name], before: Mapping[str, Readout], callback: Callback | None
+    ) -> Trial:
+        recalls = [recall(self._targets[name], self._class) for name in names]
+        losses = [lost(self._rest[INTACT], self._rest[name]) for name in names]
+        if len(names) > 1:
+            recalls = [intervals.spread([each.value for each in recalls])]
+            losses = [intervals.spread([each.value for each in losses])]
+        sizes = self._sizes[first]
+        return Trial(
+            first[0],
+            round(sum(sizes) / len(sizes)),
+            recalls[0],
+            intervals.share([sum(hits) / len(hits) for hits in self._views[first].values()]),
+            losses[0],
+            {**before, **self._readouts(first, callback)},
+        )
+
+    def _readouts(self, name: Name, callback: Callback | None) -> dict[str, Readout]:
+        arms = [arm for _, _, all_ in self._folds for arm in all_ if arm.name == name]
+        layers = [*self._before, *self._layers] if name == INTACT else self._layers
+        # The intact network ran once for all folds with the same controls.
+        shared = {
+            id(controls): arm.features["controls"]
+            for _, controls, all_ in self._folds
+            for arm in all_
+            if arm.name == name and "controls" in arm.features
+        }
+        splits: dict[str, list[Split]] = {layer: [] for layer in layers}
+        for arm, (_, controls, _) in zip(arms, self._folds, strict=True):
+            of_controls = arm.features.get("controls") or shared.get(id(controls))
+            if of_controls is None or "measure" not in arm.features:
+                continue
+            for layer in layers:
+                trained = arm.features.get("probe", {}).get(layer)
+                splits[layer].append(
+                    Split(
+                        torch.cat(arm.features["measure"][layer]),
+                        None if trained is None else torch.cat(trained),
+                        torch.cat(of_controls[layer]),
+                    )
+                )
+        found = {}
+        for number, (layer, parts) in enumerate(splits.items(), 1):
+            if (one := readout(layer, parts, seed=self._seed)) is not None:
+                found[layer] = one
+            if callback is not None:
+                callback(f"training probes ({name[0]})", number, len(splits))
+        return found
+
+
+def _size(edits: Iterable[Edit]) -> int:
+    """Return the number of channels or directions that edits take away."""
+    return sum(getattr(edit, "count", 0) or len(edit.address.channels or ()) for edit in edits)
+
+
+def _without(found: PhotoPrediction, class_index: int) -> PhotoPrediction:
+    """Return what a photo is taken for when the class can't be said."""
+    top = tuple(each for each in found.top if each != class_index)
+    return replace(found, top=top, of_class=0.0)
