@@ -27,7 +27,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         [
             *("hooks", "twins", "recent", "receptive_field", "layers", "addresses", "edit_base", "erase", "edits"),
             *("relu_rules", "devices", "downloads", "weights"),
-            *("labels", "classifier", "embedded", "wrapping", "registry"),
+            *("labels", "classifier", "directions", "embedded", "wrapping", "registry"),
             *("weight_parts", "projection", "weight_changes", "weight_bench", "weight_export"),
         ],
     ),
