@@ -74,6 +74,8 @@ def test_directions(run: Callable, photos: Path) -> None:
         for one, other in zip(channel["photos"], direction["photos"], strict=True):
             assert {**one, "value": None} == {**other, "value": None}
             assert other["value"] == pytest.approx(factor * one["value"], rel=1e-5)
+    write_directions(Erase("act:6,8", [[1.0, 0], [0, 1]], [[1.0, 0], [0, 1]]))
+    ensure_refused(run("exemplars", *PLANTED, "--index", "index.json", "--directions", path), "is of other directions")
 
 
 def test_unreadable_photos_are_reported(run: Callable, photos: Path) -> None:

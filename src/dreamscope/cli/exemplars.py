@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dreamscope.figures.exemplar_sheets import Row
     from dreamscope.models.addresses import Address
     from dreamscope.models.classifier import Classifier
+    from dreamscope.models.erase import Erase
     from dreamscope.photos import Photo
 
 _ROWS = 32  # channels on one sheet
@@ -85,17 +86,20 @@ def exemplars(
         known = None if given else _known(Exemplars.load(index), index, top=top, least=least)
         files.ensure_writable(index)
     model = loader() if known is None or known.recipe is None else loader.like(known.recipe.model, near=index or "")
+    along = directions_of(model, edits)
     if known is not None:
         known.check(model, index or "")
-    addresses = channels_of(model, at) if at else None
-    named = addresses or [Address.parse(name) for name in directions_of(model, edits)]
+        _ensure_of(along.values(), known, f"'{index}' is of other directions than '{directions}'")
+    named = channels_of(model, at) if at else [Address.parse(name) for name in along]
     # Whole layers written into an index need no sheet; channels named one by one are to be shown.
     show = out is not None or not given or index is None or any(each.channels for each in named)
     rows = [(each, low) for each in _channels(model, named) for low in (False, True)[: 1 + least]] if show else []
     sheets = _targets(out, math.ceil(len(rows) / _ROWS), given) if show else []
     if known is None:
         with output.stages() as callback:
-            known = technique(model, given, addresses, directions=edits, top=top or TOP, least=least, callback=callback)
+            known = technique(
+                model, given, named if at else None, directions=edits, top=top or TOP, least=least, callback=callback
+            )
         if index is not None:
             known.save(index)
     found = [known.of(address, least=low)[:top] for address, low in rows]
@@ -126,6 +130,14 @@ def _known(found: Exemplars, index: str, *, top: int | None, least: bool) -> Exe
     if top is not None and top > held:
         raise DreamscopeError(f"'{index}' holds {held} photos for each channel, not {top}; give the photos again")
     return found
+
+
+def _ensure_of(directions: Iterable[Erase], known: Exemplars, message: str) -> None:
+    """Raise unless an index is of these directions, or they or the index's own are not known."""
+    held = None if known.recipe is None else known.recipe.parameters.get("directions")
+    given = [each.to_dict() for each in directions]
+    if held and given and held != given:
+        raise DreamscopeError(f"{message}; give the photos again")
 
 
 def _channels(model: Classifier, addresses: Sequence[Address]) -> list[Address]:
