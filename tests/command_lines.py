@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from dreamscope.models.edit_base import Edit
 
 TINY = ("--model", "net.py:tiny", "--input-size", "32")
 """The user's own tiny model that the fixture `folder` writes."""
@@ -30,6 +33,12 @@ def contents(folder: Path) -> dict[str, bytes | None]:
         for path in sorted(folder.rglob("*"))
         if not {"cache", "__pycache__"} & set(path.parts)
     }
+
+
+def write_directions(*edits: Edit) -> str:
+    """Write ``erased.json`` into the current folder, with edits as a report of ``blind`` holds them."""
+    Path("erased.json").write_text(json.dumps({"edits": [edit.to_dict() for edit in edits]}))
+    return "erased.json"
 
 
 def names(folder: Path) -> set[str]:

@@ -27,8 +27,8 @@ FLOORS: list[tuple[str, list[str]]] = [
         [
             *("hooks", "twins", "recent", "receptive_field", "layers", "addresses", "edit_base", "erase", "edits"),
             *("relu_rules", "devices", "downloads", "weights"),
-            *("labels", "classifier", "blocks", "tails", "embedded", "wrapping", "registry", "weight_changes"),
-            "weight_export",
+            *("labels", "classifier", "blocks", "tails", "directions", "embedded", "wrapping", "registry"),
+            *("weight_parts", "projection", "weight_changes", "weight_bench", "weight_export"),
         ],
     ),
     ("probes", []),

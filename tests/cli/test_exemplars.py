@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_lines import PLANTED, add_too_small_folders, by_words, contents, ensure_refused
+from command_lines import PLANTED, add_too_small_folders, by_words, contents, ensure_refused, write_directions
 from PIL import Image
 
+from dreamscope.models.erase import Erase
 from dreamscope.recipes import Recipe
 
 ALL = ("green", "blue", "red")
@@ -21,7 +22,7 @@ def test_exemplars(run: Callable, photos: Path) -> None:
     assert [line.split()[:2] for line in lines[2:4]] == [["act:6", "most"], ["act:8", "most"]]
     assert lines[4:] == ["index.json", "sheet.png"]
     assert not ran.err
-    assert Recipe.read("sheet.png").parameters == {"at": ["act"], "top": 3, "least": False}
+    assert Recipe.read("sheet.png").parameters == {"at": ["act"], "directions": [], "top": 3, "least": False}
     assert str(photos) not in Path("index.json").read_text()
 
 
@@ -56,6 +57,27 @@ def test_whole_layers_and_many_sheets(run: Callable, photos: Path) -> None:
     assert run(*words, "--index", "only.json").out.splitlines() == ["6 photos, 40 channels", "only.json"]
 
 
+def test_directions(run: Callable, photos: Path) -> None:
+    words = ("exemplars", *ALL, *PLANTED, "--top", 3)
+    by_channel = json.loads(run(*words, "--at", "act:6,8", "--json").out)
+    path = write_directions(Erase("act:6,7,8", [[1.0, 0], [0, 0], [0, 1]], [[2.0, 0, 0], [0, 0, 1]]))
+    ran = run(*words, "--directions", path, "-o", "sheet.png", "--index", "index.json")
+    assert ran.code == 0, ran.err
+    lines = ran.out.splitlines()
+    assert lines[0] == "18 photos, 2 directions"
+    assert [line.split()[0] for line in lines[1:4]] == ["direction", "act.direction:0", "act.direction:1"]
+    assert len(Recipe.read("sheet.png").parameters["directions"]) == 2
+    ran = run("exemplars", *PLANTED, "--index", "index.json", "--directions", path, "--json")
+    assert ran.code == 0, ran.err
+    by_direction = json.loads(ran.out)
+    for channel, direction, factor in zip(by_channel["channels"], by_direction["channels"], (2, 1), strict=True):
+        for one, other in zip(channel["photos"], direction["photos"], strict=True):
+            assert {**one, "value": None} == {**other, "value": None}
+            assert other["value"] == pytest.approx(factor * one["value"], rel=1e-5)
+    write_directions(Erase("act:6,8", [[1.0, 0], [0, 1]], [[1.0, 0], [0, 1]]))
+    ensure_refused(run("exemplars", *PLANTED, "--index", "index.json", "--directions", path), "is of other directions")
+
+
 def test_unreadable_photos_are_reported(run: Callable, photos: Path) -> None:
     (photos / "red" / "torn.png").write_bytes(b"")
     ran = run("exemplars", "--at", "act:8", "red", *PLANTED)
@@ -65,6 +87,10 @@ def test_unreadable_photos_are_reported(run: Callable, photos: Path) -> None:
 
 
 BAD = [
+    (["exemplars", "red", "--at", "act", "--directions", "erased.json"], "--at and --directions exclude each other"),
+    (["exemplars", "red", "--directions", "nowhere.json"], "no such file of directions: 'nowhere.json'"),
+    (["exemplars", "red", "--directions", "foreign.json"], "'foreign.json' names no edits"),
+    (["exemplars", "--directions", "erased.json", "--index", "top-2.json"], "no layer 'act.direction' in these"),
     (["exemplars"], "give photos to search, or an index"),
     (["exemplars", "red"], "say what to show: --at LAYER[:CHANNELS]"),
     (["exemplars", "red", "--index", "index.json", "-o", "sheet.png"], "say what to show"),
@@ -90,6 +116,7 @@ BAD = [
 @pytest.mark.parametrize(("words", "message"), BAD, ids=by_words)
 def test_one_line_and_nothing_left(run: Callable, photos: Path, words: list[str], message: str) -> None:
     add_too_small_folders(photos)
+    write_directions(Erase("act:6", [1.0], [1.0]))
     (photos / "foreign.json").write_text('{"dreamscope_scores": 1}')
     if "top-2.json" in words:
         run("exemplars", "red", *PLANTED, "--at", "act", "--index", "top-2.json", "--top", 2)

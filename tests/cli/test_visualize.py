@@ -5,9 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_lines import TINY, contents, ensure_refused
+import torch
+from command_lines import TINY, contents, ensure_refused, write_directions
 
 from dreamscope import images
+from dreamscope.models.edits import Ablation
+from dreamscope.models.erase import Erase
 from dreamscope.recipes import Recipe
 
 FEW = (*TINY, "--steps", 3)
@@ -67,6 +70,26 @@ def test_diversity_between_negative_alpha(run: Callable, folder: Path) -> None:
     assert run("visualize", "2", *FEW, "--like", "sample:china", "-o", "b.png").code == 0
 
 
+def test_directions(run: Callable, folder: Path) -> None:
+    path = write_directions(Erase("2:1,3", [[1.0, 0], [0, 1]], [[1.0, 2], [0, 3]]), Ablation("2:0"))
+    ran = run("visualize", "2:3", "--directions", path, *FEW, "-o", "out")
+    assert ran.code == 0, ran.err
+    assert sorted(each.name for each in (folder / "out").iterdir()) == [
+        "2-3.png",
+        "2.direction-0.png",
+        "2.direction-1.png",
+        "sheet.png",
+    ]
+    # The second direction reads channel 3 alone.
+    assert torch.equal(images.read("out/2-3.png"), images.read("out/2.direction-1.png"))
+    assert run("visualize", "--recipe", "out/2.direction-0.png", *TINY, "-o", "again.png").code == 0
+    assert torch.equal(images.read("again.png"), images.read("out/2.direction-0.png"))
+    assert run("visualize", "2:3", "--recipe", "out/2.direction-0.png", *TINY, "-o", "other.png").code == 0
+    assert Recipe.read("other.png").parameters["directions"] == []
+    assert run("visualize", "--directions", write_directions(Erase("2:3", [1.0], [1.0])), *FEW).code == 0
+    assert (folder / "2.direction-0-visualized.png").exists()
+
+
 SILENT = """
 import torch
 from torch import nn
@@ -97,6 +120,7 @@ def test_silent_channels_are_reported_not_shown(run: Callable, folder: Path) -> 
     ("words", "message"),
     [
         ((), "give something to visualize"),
+        (("--directions", "nowhere.json"), "no such file of directions"),
         (("9:1",), "no layer '9'"),
         (("2:99",), "99"),
         (("2:1@99,99",), "outside '2'"),

@@ -17,6 +17,7 @@ from dreamscope.exploration.exemplar_index import Exemplars
 from dreamscope.exploration.exemplars import Best, exemplars
 from dreamscope.exploration.patches import windows
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.erase import Erase
 from dreamscope.models.wrapping import wrap
 from dreamscope.photos import Photo
 
@@ -51,6 +52,44 @@ def test_a_photo_counts_once_and_where_it_excites_most(planted: Classifier, colo
         row, column = each.position
         pixel = images.read(each.photo.path)[0, :, row, column]
         assert float(2 * pixel[0] - pixel[1] - pixel[2]) == pytest.approx(each.value, abs=1e-5)
+
+
+def test_directions_rank_photos_by_what_they_read(planted: Classifier, coloured: Path, tmp_path: Path) -> None:
+    """Red minus green on paper: the plain sums of pixels; and one channel is a direction too."""
+    edits = [
+        Erase("conv:6,8", [-1.0, 1.0], [-1.0, 1.0]),
+        Erase("act", torch.eye(9)[:, 7:], torch.eye(9)[7:]),
+        Erase("conv:8", [1.0], [1.0]),
+    ]
+    found = exemplars(planted, coloured, directions=edits, top=3, least=True)
+    assert {name: len(ranked.values) for name, ranked in found.most.items()} == {
+        "conv.direction": 2,
+        "act.direction": 2,
+    }
+    channels = exemplars(planted, coloured, ["act:8", "conv"], top=3, least=True)
+    for least in (False, True):
+        assert found.of("act.direction:1", least=least) == channels.of("act:8", least=least)
+        assert found.of("conv.direction:1", least=least) == channels.of("conv:8", least=least)
+    # -(2 green - red - blue) + (2 red - green - blue)
+    reddest = {path: float((3 * (p[0] - p[1])).max()) for path in coloured.rglob("*.png") for p in images.read(path)}
+    best = found.of("conv.direction:0")
+    assert [each.value for each in best] == pytest.approx([reddest[each.photo.path] for each in best], abs=1e-4)
+    assert [each.value for each in best] == pytest.approx(sorted(reddest.values())[:-4:-1], abs=1e-4)
+    assert all(patch is not None for patch in found.patches(planted, ["conv.direction:0"])[0])
+    assert found.recipe is not None
+    assert (
+        exemplars(planted, coloured, directions=found.recipe.parameters["directions"], top=3).of("conv.direction:0")
+        == best
+    )
+    again = Exemplars.load(found.save(tmp_path / "index.json"), planted)
+    assert [each.place for each in again.of("conv.direction:0")] == [each.place for each in best]
+    assert hooks_on(planted.module) == 0
+    with pytest.raises(DreamscopeError, match="addresses or directions, not both"):
+        exemplars(planted, coloured, "act", directions=edits)
+    with pytest.raises(DreamscopeError, match="has a position or a weight"):
+        exemplars(planted, coloured, directions=Erase("conv@1,1", [1.0] * 9, [1.0] * 9))
+    with pytest.raises(DreamscopeError, match="each direction has 3 channels, but 'conv' names 9"):
+        exemplars(planted, coloured, directions=Erase("conv", [1.0] * 3, [1.0] * 3))
 
 
 def test_fewer_photos_than_asked_for_and_channels_that_nothing_excites(planted: Classifier, coloured: Path) -> None:

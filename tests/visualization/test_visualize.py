@@ -11,9 +11,12 @@ from nets import hooks_on
 from dreamscope import images
 from dreamscope.errors import DreamscopeError, Interrupted
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.edits import Add
+from dreamscope.models.erase import Erase
 from dreamscope.objectives import Logit, Objective
 from dreamscope.optimize.ascent import Step
 from dreamscope.optimize.cppn import CPPN
+from dreamscope.probes import probe
 from dreamscope.recipes import Recipe
 from dreamscope.visualization.batches import Batches
 from dreamscope.visualization.presets import MOST_CONTRAST, PRESETS, Settings
@@ -51,6 +54,32 @@ def test_channels_are_one_picture_each_and_the_same_alone(vgg: Classifier) -> No
         (alone,) = show(vgg, each.name)
         assert torch.allclose(alone.image, each.image, atol=1e-4)
     assert apart(together[0].image, together[1].image) > 0.01
+
+
+def test_directions_are_channels_that_weights_make(vgg: Classifier) -> None:
+    edit = Erase("features.3:4,6", [[1.0, 0.0], [0.0, 1.0]], [[2.0, 0.0], [3.0, 4.0]])
+    first, second = visualize(vgg, directions=edit, **FEW)  # type: ignore[arg-type]
+    assert [first.name, second.name] == ["features.3.direction:0", "features.3.direction:1"]
+    (channel,) = show(vgg, "features.3:4")
+    assert torch.allclose(first.image, channel.image, atol=1e-4)
+    assert second.recipe is not None
+    with torch.no_grad(), probe(vgg, "features.3") as seen:
+        features = seen(second.image)["features.3"].mean((2, 3))
+    assert second.reached == pytest.approx(float(0.6 * features[0, 4] + 0.8 * features[0, 6]), rel=1e-3)
+    assert second.recipe.parameters["of"] == []
+    (again,) = visualize(vgg, directions=second.recipe.parameters["directions"], **FEW)  # type: ignore[arg-type]
+    assert torch.allclose(again.image, second.image, atol=1e-4)
+    assert [each.name for each in show(vgg, "features.3:4", directions=edit.along(1))] == [
+        "features.3:4",
+        "features.3.direction:0",
+    ]
+    with pytest.raises(DreamscopeError, match="there is no direction 2: this edit has 2"):
+        edit.along(2)
+    with pytest.raises(DreamscopeError, match="between takes addresses and classes"):
+        visualize(vgg, directions=edit, between=3, **FEW)  # type: ignore[arg-type]
+    with pytest.raises(DreamscopeError, match="directions are those of Erase edits"):
+        visualize(vgg, directions=[Add("features.3:4", [1.0]).to_dict()], **FEW)  # type: ignore[arg-type]
+    assert hooks_on(vgg.module) == 0
 
 
 def test_many_run_in_batches_and_are_counted_through(vgg: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:

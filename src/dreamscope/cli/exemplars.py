@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dreamscope.cli import output
-from dreamscope.cli.options import PICTURES, Json, Loader, out_option, with_model
+from dreamscope.cli.options import PICTURES, DirectionsFile, Json, Loader, out_option, with_model
 from dreamscope.cli.photo_options import PHOTO_SETS
 from dreamscope.errors import DreamscopeError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dreamscope.figures.exemplar_sheets import Row
     from dreamscope.models.addresses import Address
     from dreamscope.models.classifier import Classifier
+    from dreamscope.models.erase import Erase
     from dreamscope.photos import Photo
 
 _ROWS = 32  # channels on one sheet
@@ -41,6 +42,7 @@ def exemplars(
             "later activations if not given.",
         ),
     ] = None,
+    directions: DirectionsFile = None,
     top: Annotated[
         int | None, typer.Option(metavar="K", min=1, help="Number of photos for each channel; 9 if not given.")
     ] = None,
@@ -56,42 +58,48 @@ def exemplars(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Find the patches of real photos that excite channels most."""
+    """Find the patches of real photos that excite channels most, or lie furthest along directions."""
     from dreamscope import files
     from dreamscope import photos as sets
     from dreamscope.exploration.exemplar_index import Exemplars
     from dreamscope.exploration.exemplars import TOP
     from dreamscope.exploration.exemplars import exemplars as technique
     from dreamscope.exploration.patches import channels_of
+    from dreamscope.models.addresses import Address
+    from dreamscope.models.directions import directions_of, read_directions
 
     if not photos and index is None:
         raise DreamscopeError("give photos to search, or an index written before with --index")
-    if not at and (out is not None or index is None or not photos):
+    if at and directions is not None:
+        raise DreamscopeError("--at and --directions exclude each other: directions say themselves where they are")
+    if not at and directions is None and (out is not None or index is None or not photos):
         raise DreamscopeError(
-            "say what to show: --at LAYER[:CHANNELS]; with photos and --index alone, all channels go into the index"
+            "say what to show: --at LAYER[:CHANNELS] or --directions FILE; with photos and --index alone, all channels "
+            "go into the index"
         )
     if index is not None and Path(index).suffix.lower() != ".json":
         raise DreamscopeError(f"can't use '{index}': an index is a .json file")
+    edits = [] if directions is None else read_directions(directions)
     given = sets.find(photos) if photos else []
     known = None
     if index is not None:
         known = None if given else _known(Exemplars.load(index), index, top=top, least=least)
         files.ensure_writable(index)
     model = loader() if known is None or known.recipe is None else loader.like(known.recipe.model, near=index or "")
+    along = directions_of(model, edits)
     if known is not None:
         known.check(model, index or "")
-    addresses = channels_of(model, at) if at else None
+        _ensure_of(along.values(), known, f"'{index}' is of other directions than '{directions}'")
+    named = channels_of(model, at) if at else [Address.parse(name) for name in along]
     # Whole layers written into an index need no sheet; channels named one by one are to be shown.
-    show = out is not None or not given or index is None or any(each.channels for each in addresses or ())
-    rows = (
-        [(each, low) for each in _channels(model, addresses or []) for low in (False, True)[: 1 + least]]
-        if show
-        else []
-    )
+    show = out is not None or not given or index is None or any(each.channels for each in named)
+    rows = [(each, low) for each in _channels(model, named) for low in (False, True)[: 1 + least]] if show else []
     sheets = _targets(out, math.ceil(len(rows) / _ROWS), given) if show else []
     if known is None:
         with output.stages() as callback:
-            known = technique(model, given, addresses, top=top or TOP, least=least, callback=callback)
+            known = technique(
+                model, given, named if at else None, directions=edits, top=top or TOP, least=least, callback=callback
+            )
         if index is not None:
             known.save(index)
     found = [known.of(address, least=low)[:top] for address, low in rows]
@@ -102,13 +110,14 @@ def exemplars(
         facts = {"index": index, "sheets": [str(path) for path in sheets], "photos": known.count, "channels": channels}
         output.as_json({**facts, "unreadable": dict(known.unreadable)})
         return
-    print(f"{known.count} photos, {sum(len(each.values) for each in known.most.values())} channels")
+    ranked = "direction" if edits else "channel"
+    print(f"{known.count} photos, {sum(len(each.values) for each in known.most.values())} {ranked}s")
     if rows:
         lines = [
             [str(address), "least" if low else "most", *_first(each)]
             for (address, low), each in zip(rows, found, strict=True)
         ]
-        output.table(["channel", "exciting", "value", "photo"], lines)
+        output.table([ranked, "exciting", "value", "photo"], lines)
     for path in [*([index] if index and given else []), *sheets]:
         print(path)
 
@@ -121,6 +130,14 @@ def _known(found: Exemplars, index: str, *, top: int | None, least: bool) -> Exe
     if top is not None and top > held:
         raise DreamscopeError(f"'{index}' holds {held} photos for each channel, not {top}; give the photos again")
     return found
+
+
+def _ensure_of(directions: Iterable[Erase], known: Exemplars, message: str) -> None:
+    """Raise unless an index is of these directions, or they or the index's own are not known."""
+    held = None if known.recipe is None else known.recipe.parameters.get("directions")
+    given = [each.to_dict() for each in directions]
+    if held and given and held != given:
+        raise DreamscopeError(f"{message}; give the photos again")
 
 
 def _channels(model: Classifier, addresses: Sequence[Address]) -> list[Address]:

@@ -35,6 +35,14 @@ Addresses = Annotated[
 Loss = Annotated[
     str | None, typer.Option(metavar="L", help="What is maximized at an address: norm, mean_square, mean or gram.")
 ]
+DirectionsFile = Annotated[
+    str | None,
+    typer.Option(
+        "--directions",
+        metavar="FILE",
+        help="Erased directions: a .json report of blind, or the .safetensors that it exported.",
+    ),
+]
 DreamRate = Annotated[
     float | None,
     typer.Option(

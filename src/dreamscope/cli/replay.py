@@ -20,7 +20,8 @@ RecipeOf = Annotated[
 ]
 
 _DEPENDENT = {
-    "of": ("class_name",),
+    "of": ("class_name", "directions"),
+    "directions": ("of", "class_name"),
     "tile": ("size", "memory", "at"),
     "rate": ("parameterization", "optimizer"),
     "steps": ("method",),

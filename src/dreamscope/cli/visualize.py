@@ -20,6 +20,7 @@ from dreamscope.cli.film import Every, FilmOut, Fps, Hold, PingPong, filmed
 from dreamscope.cli.options import (
     PICTURES,
     PRECISIONS,
+    DirectionsFile,
     Json,
     Loader,
     OptionalSeed,
@@ -52,6 +53,7 @@ def visualize(
         list[str] | None,
         typer.Option("--class-name", "--class", metavar="LABEL", help="Name or index of a class; may be repeated."),
     ] = None,
+    directions: DirectionsFile = None,
     out: Annotated[
         str | None, out_option(f"One picture: {PICTURES}. Several: a folder, for them and a contact sheet.")
     ] = None,
@@ -133,12 +135,15 @@ def visualize(
     json: Json = False,
 ) -> None:
     """Show, from noise, what a layer, channel, neuron, direction or class looks like."""
+    from dreamscope.models.directions import read_directions
+
     given, load = replayed(
         "visualize",
         recipe,
         loader,
         of=of or None,
         class_name=class_name or None,
+        directions=None if directions is None else read_directions(directions),
         preset=preset,
         parameterization=parameterization,
         optimizer=optimizer,
@@ -159,19 +164,21 @@ def visualize(
         precision=precision,
         seed=seed,
     )
-    from dreamscope.objectives.targets import targets, with_classes
+    from dreamscope.objectives.targets import along, targets, with_classes
     from dreamscope.visualization import visualize as technique
 
     texts = [str(each) for each in with_classes(given.get("of", ()), given.get("class_name", ()))]
-    if not texts:
+    if not texts and not given.get("directions"):
         raise DreamscopeError(
-            "give something to visualize: an address such as features.28:40, --class LABEL, or --recipe OUT"
+            "give something to visualize: an address such as features.28:40, --class LABEL, --directions FILE, or "
+            "--recipe OUT"
         )
     alpha = given.pop("alpha", False)
     model = load()
 
-    several = max(len(targets(model, texts)), given.get("between", 0)) * given.get("diversity", 1) > 1
-    target = _target(out, texts[0], several=several, alpha=alpha)
+    shown = [*(targets(model, texts) if texts else ()), *along(model, given.get("directions", ()))]
+    several = max(len(shown), given.get("between", 0)) * given.get("diversity", 1) > 1
+    target = _target(out, texts[0] if texts else shown[0].name, several=several, alpha=alpha)
     if "like" in given:
         output.input_picture(given["like"], target)
     if film is not None and several and given.get("diversity", 1) == 1:

@@ -293,20 +293,21 @@ def _scores(
 
 def _fitted(positives: np.ndarray[Any, Any], negatives: np.ndarray[Any, Any], seed: int) -> Any:
     """Return a logistic regression on standardised features, its strength chosen by cross-validation."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+    from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     values = np.concatenate([positives, negatives])
     truth = np.repeat([1, 0], [len(positives), len(negatives)])
-    fresh = make_pipeline(StandardScaler(), LogisticRegression(C=_FIXED, class_weight="balanced", max_iter=1000))
+    common: dict[str, Any] = {"class_weight": "balanced", "max_iter": 1000}
     if min(len(positives), len(negatives)) < _FOLDS:
-        return fresh.fit(values, truth)
-    search = GridSearchCV(
-        fresh,
-        {"logisticregression__C": _STRENGTHS},
-        scoring="neg_log_loss",
-        cv=StratifiedKFold(_FOLDS, shuffle=True, random_state=seed),
-    )
-    return search.fit(values, truth)
+        chosen = LogisticRegression(C=_FIXED, **common)
+    else:
+        chosen = LogisticRegressionCV(
+            Cs=_STRENGTHS,
+            cv=StratifiedKFold(_FOLDS, shuffle=True, random_state=seed),
+            scoring="neg_log_loss",
+            **common,
+        )
+    return make_pipeline(StandardScaler(), chosen).fit(values, truth)

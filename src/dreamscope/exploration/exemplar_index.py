@@ -19,6 +19,7 @@ from dreamscope.exploration.patches import Window
 from dreamscope.images import SMALLEST_SIDE, read
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.directions import layer_of
 from dreamscope.photos import Photo
 from dreamscope.recipes import Recipe
 
@@ -82,7 +83,8 @@ class Exemplars:
     photos : tuple of Photo
         Those that are among any channel's first.
     most, least : Mapping of str to Ranked
-        Layer -> its channels' photos; `least` is empty if it was not asked for.
+        Layer -> its channels' photos; `least` is empty if it was not asked for. ``LAYER.direction`` stands for the
+        directions that were given there, in place of channels.
     windows : Mapping of str to Window
         Layer -> what its positions can see.
     picture : (rows, columns)
@@ -264,8 +266,9 @@ class Exemplars:
         """Raise if the index is of another network, or of another input size."""
         named = "another network" if self.recipe is None else self.recipe.model.get("name", "another network")
         for layer, ranked in self.most.items():
-            count = len(ranked.values)
-            if layer not in model.layers or model.layers[layer].channels != count:
+            count, base = len(ranked.values), layer_of(layer)
+            # Directions are as many as were given; channels must be as many as there are.
+            if base not in model.layers or (layer == base and model.layers[layer].channels != count):
                 raise DreamscopeError(
                     f"'{source}' is of {named}, not of {model.name}: no '{layer}' of {count} channels here"
                     + did_you_mean(layer, model.layers)

@@ -7,7 +7,7 @@ channel most (Zeiler and Fergus, "Visualizing and Understanding Convolutional Ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -19,6 +19,9 @@ from dreamscope.exploration.patches import channels_of, windows
 from dreamscope.exploration.unit_layers import unit_layers
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.directions import Directions, directions_of, layer_of, name_at
+from dreamscope.models.edit_base import place_of
+from dreamscope.models.erase import Erase
 from dreamscope.optimize.precision import prepared
 from dreamscope.photos import Photo, Source, Stream, find, reference
 from dreamscope.probes import probe
@@ -74,6 +77,7 @@ def exemplars(
     photos: Source | Sequence[Source | Photo],
     at: str | Address | Sequence[str | Address] | None = None,
     *,
+    directions: Directions = (),
     top: int = TOP,
     least: bool = False,
     callback: Callback | None = None,
@@ -92,6 +96,9 @@ def exemplars(
     at
         Layers, globs or addresses, one or several; all channels of their layers are ranked. The layers that `dissect`
         ranks if not given.
+    directions
+        In place of channels, directions: `Erase` edits, each of whose directions is ranked by what the edit reads of a
+        position. In the result they stand as channels of their own, such as ``blocks.5.3.direction:0``.
     top
         Number of photos kept for each channel, 1 to 1000.
     least
@@ -110,26 +117,39 @@ def exemplars(
     Raises
     ------
     DreamscopeError
-        If there are no photos that can be read, no such layer, or an address has a position or a weight.
+        If there are no photos that can be read, no such layer, an address has a position or a weight, or a direction
+        does not fit.
     """
     arguments = locals()
     if not 1 <= top <= MOST_TOP:
         raise DreamscopeError(f"top is 1 to {MOST_TOP} photos for each channel, not {top}")
     given = find(photos)
-    addresses = None if at is None else channels_of(model, [at] if isinstance(at, str | Address) else at)
-    names = unit_layers(model) if addresses is None else list(dict.fromkeys(each.layer for each in addresses))
+    edits = list(directions_of(model, directions).values())
+    if edits and at is not None:
+        raise DreamscopeError("give addresses or directions, not both: directions say themselves where they are")
+    texts = [edit.address for edit in edits] if edits else [at] if isinstance(at, str | Address) else at
+    layers = unit_layers(model) if texts is None else list(dict.fromkeys(a.layer for a in channels_of(model, texts)))
     made = None
     if recipe:
-        made = Recipe.of_call(exemplars, arguments, inputs={"photos": reference(given)}, resolved={"at": names})
-    fast, _ = prepared(model, names, max(model.input_size), "float32")
-    best = {name: Best(model.layers[name].channels, top) for name in names}
-    worst = {name: Best(model.layers[name].channels, top, least=True) for name in names if least}
+        resolved = {"at": None if edits else layers, "directions": [edit.to_dict() for edit in edits]}
+        made = Recipe.of_call(exemplars, arguments, inputs={"photos": reference(given)}, resolved=resolved)
+    fast, _ = prepared(model, layers, max(model.input_size), "float32")
+    rows = {layer: model.layers[layer].channels for layer in layers}
+    if edits:
+        rows = {name_at(layer): sum(edit.address.layer == layer for edit in edits) for layer in layers}
+    best = {name: Best(count, top) for name, count in rows.items()}
+    worst = {name: Best(count, top, least=True) for name, count in rows.items() if least}
     seen: list[Photo] = []
     stream = Stream(given, model.prepared, batch=BATCH)
-    keep = _extremes if least else _largest
-    with reported(callback, progress=progress) as report, torch.no_grad(), probe(fast, names, keep=keep) as recorded:
+    extremes_of = _extremes if least else _largest
+    # Of channels only the extremes are kept, since whole activations of many layers are too many.
+    keep = torch.clone if edits else extremes_of
+    with reported(callback, progress=progress) as report, torch.no_grad(), probe(fast, layers, keep=keep) as recorded:
         for named, pictures in stream:
-            for name, extremes in recorded(pictures).items():
+            found: Mapping[str, Tensor] = recorded(pictures)
+            if edits:
+                found = {name: extremes_of(each) for name, each in _along(edits, found).items()}
+            for name, extremes in found.items():
                 numbers = extremes.cpu()
                 means = numbers[..., 2]
                 best[name].add(numbers[..., 0], means, numbers[..., 1].long(), len(seen))
@@ -138,19 +158,30 @@ def exemplars(
             seen += named
             if report is not None:
                 report("photos", len(seen) + len(stream.unreadable), len(given))
+    fields = windows(model, layers)
     # Only photos that are among some channel's first are worth a line in the index.
     among = sorted({number for each in (*best.values(), *worst.values()) for number in each.photos.unique().tolist()})
     return Exemplars(
         photos=tuple(seen[number] for number in among),
         most={name: each.ranked(among) for name, each in best.items()},
         least={name: each.ranked(among) for name, each in worst.items()},
-        windows=windows(model, names),
+        windows={name: fields[layer_of(name)] for name in rows},
         picture=(model.input_size[0], model.input_size[1]),
         count=len(seen),
         unreadable={path.name: reason for path, reason in stream.unreadable.items()},
         recipe=made,
         digests={},
     )
+
+
+def _along(edits: Sequence[Erase], activations: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return how far activations point in the directions of each layer, (N, directions, ...)."""
+    found: dict[str, list[Tensor]] = {}
+    for edit in edits:
+        part = activations[edit.address.layer]
+        part = part[place_of(part, edit.address)]
+        found.setdefault(name_at(edit.address.layer), []).append(torch.tensordot(part, edit.read.to(part), ([1], [1])))
+    return {name: torch.cat(each, -1).movedim(-1, 1) for name, each in found.items()}
 
 
 def _largest(activation: Tensor) -> Tensor:

@@ -77,6 +77,18 @@ class Erase(Edit):
         """The number of directions."""
         return len(self.read)
 
+    def along(self, index: int) -> Erase:
+        """Return the edit that erases one of the directions alone, counted from 0.
+
+        Raises
+        ------
+        DreamscopeError
+            If there are not so many.
+        """
+        if not 0 <= index < self.count:
+            raise DreamscopeError(f"there is no direction {index}: this edit has {self.count}, counted from 0")
+        return Erase(self.address, self.remove[:, index], self.read[index], self.center)
+
     def ensure_fits(self, layer: Layer) -> None:
         """Raise a `DreamscopeError` if the directions have another number of channels than the address."""
         ensure_channels(len(self.remove), self.address, layer, "each direction")

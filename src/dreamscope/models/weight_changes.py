@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from dreamscope.errors import DreamscopeError
 from dreamscope.models.edit_base import Edit
 from dreamscope.models.edits import Ablation, Add
-
-_LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.BatchNorm1d, nn.BatchNorm2d)
-
-
-class UnbakeableError(DreamscopeError):
-    """No weights do what an edit does; the message is the reason."""
+from dreamscope.models.erase import Erase
+from dreamscope.models.projection import Projection
+from dreamscope.models.weight_parts import (
+    Changes,
+    Inflow,
+    Part,
+    UnbakeableError,
+    bias_of,
+    is_linear,
+    is_norm,
+    mixed,
+    norm_factor,
+    norm_shifted,
+    pads_with_zeros,
+)
 
 
 class WeightChange(Protocol):
@@ -24,18 +32,29 @@ class WeightChange(Protocol):
     producers_first: bool
     """Whether the part that makes the channels is to be changed rather than those that take them in."""
 
-    def rows(self, name: str, weights: dict[str, Tensor], channels: list[int] | slice) -> None:
-        """Change, in place, the weights of a part (``weight``, ``bias``) as far as they make these channels."""
+    mixes: bool
+    """Whether a channel's new value depends on other channels."""
 
-    def columns(self, name: str, part: Any, plain: Tensor, edited: Tensor) -> dict[str, Tensor]:
-        """Return the weights with which a part makes of its plain input what it made of the edited one.
+    def rows(self, part: Part, before: Part | None, channels: list[int] | slice) -> Changes:
+        """Return the weights with which a part makes these channels as the edit would have them.
 
         Parameters
         ----------
-        name, part
-            The part.
-        plain, edited
-            (C, ...): what goes into it without the edit, and with it, channels first.
+        part
+            The part; the copies of its weights may be changed in place.
+        before
+            The part that ran just before it, if any, which may be changed with it.
+        channels
+            Their numbers.
+
+        Raises
+        ------
+        UnbakeableError
+            If there are none.
+        """
+
+    def columns(self, inflow: Inflow) -> Changes:
+        """Return the weights with which a part makes of its plain input what it made of the edited one.
 
         Raises
         ------
@@ -57,10 +76,12 @@ def weight_change_of(edit: Edit) -> WeightChange:
         change = Scaling(edit.how)
     elif isinstance(edit, Add):
         change = Shift(edit)
+    elif isinstance(edit, Erase):
+        change = Projection(edit)
     else:
         raise UnbakeableError(
-            "what replaces the channels depends on the picture or the position; only the edits zero, scale:X and Add "
-            "do not"
+            "what replaces the channels depends on the picture or the position; only the edits zero, scale:X, Add "
+            "and Erase do not"
         )
     if edit.address.position is not None:
         raise UnbakeableError("weights are the same at every position; leave out @ROW,COL")
@@ -70,6 +91,8 @@ def weight_change_of(edit: Edit) -> WeightChange:
 class Scaling:
     """Channels times a number."""
 
+    mixes = False
+
     def __init__(self, how: str) -> None:
         name, _, number = how.partition(":")
         self._how = how
@@ -77,77 +100,61 @@ class Scaling:
         # Channels that are never made cost nothing later; a scaled one may not survive its activation as it is.
         self.producers_first = name == "zero"
 
-    def rows(self, _name: str, weights: dict[str, Tensor], channels: list[int] | slice) -> None:
+    def rows(self, part: Part, _before: Part | None, channels: list[int] | slice) -> Changes:
         """See `WeightChange.rows`."""
-        for value in weights.values():
+        for value in part.weights.values():
             value[channels] *= self._factor
+        return part.changed(**part.weights)
 
-    def columns(self, name: str, part: Any, plain: Tensor, edited: Tensor) -> dict[str, Tensor]:
+    def columns(self, inflow: Inflow) -> Changes:
         """See `WeightChange.columns`."""
-        if not _is_linear(part):
-            raise UnbakeableError(
-                f"they go into '{name}' ({type(part).__name__}), whose weights can't be scaled for single channels"
-            )
-        scale = torch.where((plain != edited).flatten(1).any(1), self._factor, 1.0).to(plain)
-        error = (plain.flatten(1) * scale[:, None] - edited.flatten(1)).abs().amax(1)
-        if not (error <= 1e-5 * edited.flatten(1).abs().amax(1)).all():
-            raise UnbakeableError(_mixed(name, self._how))
-        if _is_matrix(part):
-            return {"weight": part.weight * scale}
-        if hasattr(part, "running_mean"):
-            shift = part.running_mean * (scale - 1) / (part.running_var + part.eps).sqrt()
-            return {"weight": part.weight * scale, "bias": part.bias + part.weight * shift}
-        by_group = scale.view(part.groups, -1).repeat_interleave(len(part.weight) // part.groups, 0)
-        return {"weight": part.weight * by_group.view(*by_group.shape, *[1] * (part.weight.dim() - 2))}
+        part, module, plain, edited = inflow.part, inflow.part.module, inflow.plain, inflow.edited
+        if not is_linear(module):
+            raise UnbakeableError(f"they go into {part}, whose weights can't be scaled for single channels")
+        scale = torch.where((plain != edited).any(1), self._factor, 1.0).to(plain)
+        error = (plain * scale[:, None] - edited).abs().amax(1)
+        if not (error <= 1e-5 * edited.abs().amax(1)).all():
+            raise UnbakeableError(mixed(part.name, self._how))
+        if isinstance(module, nn.Linear):
+            return part.changed(weight=module.weight * scale)
+        if is_norm(module):
+            bias = module.bias + norm_factor(module) * module.running_mean * (scale - 1)
+            return part.changed(weight=module.weight * scale, bias=bias)
+        by_group = scale.view(module.groups, -1).repeat_interleave(len(module.weight) // module.groups, 0)
+        return part.changed(weight=module.weight * by_group.view(*by_group.shape, *[1] * (module.weight.dim() - 2)))
 
 
 class Shift:
     """A number added to each channel."""
 
+    mixes = False
     producers_first = True
 
     def __init__(self, edit: Add) -> None:
         self._direction = edit.strength * edit.direction
 
-    def rows(self, name: str, weights: dict[str, Tensor], channels: list[int] | slice) -> None:
+    def rows(self, part: Part, _before: Part | None, channels: list[int] | slice) -> Changes:
         """See `WeightChange.rows`."""
-        if "bias" not in weights:
-            raise UnbakeableError(f"'{name}', which makes the channels, has no bias")
-        del weights["weight"]
-        weights["bias"][channels] += self._direction.to(weights["bias"])
+        bias = bias_of(part)
+        bias[channels] += self._direction.to(bias)
+        return part.changed(bias=bias)
 
-    def columns(self, name: str, part: Any, plain: Tensor, edited: Tensor) -> dict[str, Tensor]:
+    def columns(self, inflow: Inflow) -> Changes:
         """See `WeightChange.columns`."""
-        if not _is_linear(part) or part.bias is None:
-            raise UnbakeableError(
-                f"they go into '{name}' ({type(part).__name__}), which has no bias to hold what is added"
-            )
-        difference = (edited - plain).flatten(1)
+        part, module = inflow.part, inflow.part.module
+        if not is_linear(module):
+            raise UnbakeableError(f"they go into {part}, which has no bias to hold what is added")
+        difference = inflow.edited - inflow.plain
         shift = difference.mean(1)
-        if not ((difference - shift[:, None]).abs().amax(1) <= 1e-5 * edited.flatten(1).abs().amax(1)).all():
-            raise UnbakeableError(_mixed(name, "what is added"))
-        if _is_matrix(part):
-            return {"bias": part.bias + part.weight @ shift}
-        if hasattr(part, "running_mean"):
-            return {"bias": part.bias + part.weight * shift / (part.running_var + part.eps).sqrt()}
-        padded = part.padding != "valid" and any(part._reversed_padding_repeated_twice)
-        if padded and part.padding_mode == "zeros":
-            raise UnbakeableError(f"'{name}' pads with zeros, to which nothing is added")
-        groups = shift.view(part.groups, -1)
-        sums = part.weight.flatten(2).sum(2).view(part.groups, -1, groups.shape[1])
-        return {"bias": part.bias + (sums @ groups[..., None]).flatten()}
-
-
-def _is_linear(part: Any) -> bool:
-    return isinstance(part, _LINEAR)
-
-
-def _is_matrix(part: Any) -> bool:
-    return isinstance(part, nn.Linear)
-
-
-def _mixed(name: str, what: str) -> str:
-    return (
-        f"on the way to '{name}' they are summed with others (a skip connection), or changed in a way "
-        f"that does not keep {what}"
-    )
+        if not ((difference - shift[:, None]).abs().amax(1) <= 1e-5 * inflow.edited.abs().amax(1)).all():
+            raise UnbakeableError(mixed(part.name, "what is added"))
+        bias = bias_of(part)
+        if isinstance(module, nn.Linear):
+            return part.changed(bias=bias + module.weight @ shift)
+        if is_norm(module):
+            return norm_shifted(part, shift) or {}
+        if pads_with_zeros(module):
+            raise UnbakeableError(f"'{part.name}' pads with zeros, to which nothing is added")
+        groups = shift.view(module.groups, -1)
+        sums = module.weight.flatten(2).sum(2).view(module.groups, -1, groups.shape[1])
+        return part.changed(bias=bias + (sums @ groups[..., None]).flatten())

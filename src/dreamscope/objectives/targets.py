@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -12,9 +13,12 @@ from dreamscope.errors import DreamscopeError
 from dreamscope.models import labels
 from dreamscope.models.addresses import Address, resolve, weight_of
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.directions import Directions, directions_of
+from dreamscope.models.erase import Erase
 from dreamscope.objectives.base import Custom, Objective, ensure
 from dreamscope.objectives.class_scores import Logit
 from dreamscope.objectives.excite import Excite
+from dreamscope.objectives.likeness import Direction
 from dreamscope.probes import LOGITS
 
 _SIGN = re.compile(r"\s([+-])\s")
@@ -39,24 +43,45 @@ class Target:
     Attributes
     ----------
     terms : tuple of Address or Class
-        Resolved ones; none of one's own objective.
+        Resolved ones; none of one's own objective, or of a direction.
     name : str
         For people.
     own : Objective or None
         What is climbed in place of terms.
+    direction : Erase or None
+        The one direction that is climbed in place of terms.
     """
 
     terms: tuple[Address | Class, ...]
     name: str
     own: Objective | None = None
+    direction: Erase | None = None
 
     def __str__(self) -> str:
         return " + ".join(map(str, self.terms)).replace("+ -1*", "- ").replace("+ -", "- ")
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What names this target alone, in a recipe."""
+        if self.direction is not None:
+            return {"of": [], "directions": [self.direction.to_dict()]}
+        return {"of": str(self), "directions": []}
+
+    @property
+    def is_at_a_place(self) -> bool:
+        """Whether one position is named."""
+        addresses = [self.direction.address] if self.direction is not None else self.terms
+        return any(isinstance(each, Address) and each.position is not None for each in addresses)
+
     def objective(self, loss: str) -> Objective:
-        """Return what is climbed: scores of classes, and one of `dreamscope.objectives.LOSSES` of places."""
+        """Return what is climbed: scores of classes, and one of `dreamscope.objectives.LOSSES` of places.
+
+        Of a direction it is the mean over positions of how far activations point in it, whatever the loss.
+        """
         if self.own is not None:
             return self.own
+        if self.direction is not None:
+            return Direction(self.direction.address, self.direction.read[0])
         each = [
             term.weight * Logit(term.index)
             if isinstance(term, Class)
@@ -116,6 +141,11 @@ def targets(model: Classifier, given: Given | Sequence[Given]) -> list[Target]:
     return found
 
 
+def along(model: Classifier, directions: Directions) -> list[Target]:
+    """Return a target for each direction that edits erase; raise a `DreamscopeError` if one does not fit."""
+    return [Target((), name, direction=edit) for name, edit in directions_of(model, directions).items()]
+
+
 def _listed(given: Given | Sequence[Given]) -> Sequence[Given]:
     return given if isinstance(given, list | tuple) else [given]  # type: ignore[list-item]
 
@@ -137,7 +167,7 @@ def at_places(model: Classifier, at: Given | Sequence[str | Address] | None, los
 
 def between(first: Target, last: Target, count: int) -> list[Target]:
     """Return `count` targets on the way from the one to the other, both included."""
-    if first.own is not None or last.own is not None:
+    if not first.terms or not last.terms:
         raise DreamscopeError("between takes addresses and classes; add objectives of your own yourself: 0.5*a + 0.5*b")
     shares = [index / (count - 1) for index in range(1, count - 1)]
     middle = [

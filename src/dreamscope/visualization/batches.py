@@ -170,7 +170,7 @@ class Batches:
                 silent=bool(self._quiet[index]) and not self.negative and bool(columns[index]) and reached[index] <= 0,
                 importance=importance[index : index + 1],
                 seconds=seconds,
-                recipe=None if recipe is None else recipe.but(of=str(target)),
+                recipe=None if recipe is None else recipe.but(**target.parameters),
                 choice=self.choice,
             )
             for index, (target, _) in enumerate(batch)

@@ -17,9 +17,10 @@ from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensur
 from dreamscope.images import Picture, Size
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.directions import Directions
 from dreamscope.models.labels import ensure_class
 from dreamscope.objectives import Objective, Similar, select_map
-from dreamscope.objectives.targets import Class, Given, Target, targets, with_classes
+from dreamscope.objectives.targets import Class, Given, Target, along, targets, with_classes
 from dreamscope.objectives.targets import between as on_the_way
 from dreamscope.optimize.ascent import StepCallback, image_of, stepping
 from dreamscope.optimize.ingredients import values_of
@@ -46,6 +47,7 @@ def visualize(
     of: Given | Sequence[Given] = (),
     *,
     class_name: str | int | Sequence[str | int] = (),
+    directions: Directions = (),
     preset: str | Settings | None = None,
     loss: str = "mean",
     negative: bool = False,
@@ -72,6 +74,9 @@ def visualize(
         your own: an `Objective`, or a function with ``layers``; see `dreamscope.objectives.targets`.
     class_name
         Classes to show, too, by name or index: ``class_name="bee"`` is ``of="class:bee"``.
+    directions
+        Directions to show, too: `Erase` edits, a picture for each of their directions (``edit.along(0)`` is one of
+        them alone), climbed by the mean over positions of what the edit reads.
     preset
         A name in `PRESETS`, or `Settings`; the one of the same name as the parameterization, or else the first, if not
         given.
@@ -126,8 +131,8 @@ def visualize(
     if diversity < 1 or between < 0:
         raise DreamscopeError("diversity is 1 or more pictures, and between 0 or more")
     full = _size(size, chosen, model)
-    shown = _shown(model, with_classes(of, class_name), between)
-    if settings.get("transform") is None and any(_is_neuron(term) for target in shown for term in target.terms):
+    shown = _shown(model, with_classes(of, class_name), directions, between)
+    if settings.get("transform") is None and any(target.is_at_a_place for target in shown):
         chosen = replace(chosen, transform=AT_A_PLACE, crops=1)
     wanted = [target.objective(loss) for target in shown]
     if like is not None:
@@ -143,7 +148,8 @@ def visualize(
     if recipe:
         own = next((target.own for target in shown if target.own is not None), None)
         written = values_of(chosen, transform=TRANSFORMS, penalty=REGULARIZERS)
-        resolved = {**written, "of": own, "class_name": (), "preset": None, "between": 0, "size": str(full)}
+        named = {"of": own, "class_name": (), "directions": ()}
+        resolved = {**written, **named, "preset": None, "between": 0, "size": str(full)}
         inputs = {"like": None if like is None else reference(like)}
         made = Recipe.of_call(visualize, arguments, inputs=inputs, resolved=resolved)
     keep = layers | ({compared} if compared else set())
@@ -168,9 +174,11 @@ def visualize(
     return done
 
 
-def _shown(model: Classifier, named: Sequence[Given], between: int) -> list[Target]:
+def _shown(model: Classifier, named: Sequence[Given], directions: Directions, between: int) -> list[Target]:
     """Return what is named or, if `between` is above 0, that many targets on the way from one to the other."""
-    shown = targets(model, named)
+    shown = along(model, directions)
+    if named or not shown:
+        shown = [*targets(model, named), *shown]
     if not between:
         return shown
     if len(shown) != 2 or between < 2:
@@ -185,14 +193,10 @@ def _size(size: int | str | Size | None, chosen: Settings, model: Classifier) ->
     return Size.parse(size, own)
 
 
-def _is_neuron(term: Address | Class) -> bool:
-    return isinstance(term, Address) and term.position is not None
-
-
 def _caricature(model: Classifier, target: Target, like: Picture, size: Size) -> Objective:
     addresses = [term for term in target.terms if isinstance(term, Address)]
     if len(addresses) < len(target.terms) or not addresses:
-        raise DreamscopeError("a caricature is of layers; give addresses, not classes")
+        raise DreamscopeError("a caricature is of layers; give addresses, not classes or directions")
     picture = images.resize(images.read(like), size).clamp(0, 1)
     with torch.no_grad(), probe(model, addresses) as seen:
         seen(picture)
