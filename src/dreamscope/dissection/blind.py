@@ -348,7 +348,7 @@ def blind(
     where = sites(model, depth)
     if units != "channels" and aim == "answer":
         where = where[-1:]
-    read_at = tuple(site.block for site in sites(model, depth))
+    read_at = tuple(site.block for site in where if depth is not None or site is where[-1])
     made = None
     if recipe:
         made = Recipe.of_call(
@@ -391,7 +391,7 @@ def blind(
             seed=seed,
             callback=callback_,
         )
-        trials = Trials(fast, class_index, read_at, early, seed=seed)
+        trials = Trials(fast, class_index, [site.block for site in where], early, seed=seed)
         chosen: list[Sequence[Edit]] = []
         for number, (targets_, controls_) in enumerate(parts, 1):
             found = finder.run(targets_.find, controls_.find, callback=_in_fold(callback_, number, len(parts)))

@@ -178,7 +178,7 @@ def evaluate(
             for named, images in Stream(given, before.prepared, batch=batch, needs=min(1, len(given))):
                 for model, mine in zip((before, after), both, strict=True):
                     seen = predictions(model.logits(images), named, class_index, before.labels)
-                    mine += zip(named, seen, strict=True)
+                    mine.extend(zip(named, seen, strict=True))
             found.append(both)
     return compare(found[0], found[1], class_index=class_index, model=before)
 

@@ -189,7 +189,7 @@ class Finder:
                 self._places(targets, "targets"),
                 self._places(controls, "controls"),
                 before=channels,
-                draws=self._approach.draws,
+                draws=self._approach.draws if self._approach.units != "channels" else 0,
                 callback=callback,
             )
         found: dict[Name, Sequence[Edit]] = {CHOSEN: [*channels, *directions]}
@@ -249,7 +249,8 @@ class Finder:
         found: dict[Name, Sequence[Edit]] = {
             FREQUENCY: ablations(frequent, frequent.ranking("frequency")[:count].tolist(), how)
         }
-        for draw in range(self._approach.draws):
+        # Of what is not taken away one set is enough to compare with.
+        for draw in range(self._approach.draws if channels else 1):
             places: list[int] = []
             start = 0
             for name, width in zip(self._layers, widths, strict=True):

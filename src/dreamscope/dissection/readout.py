@@ -293,21 +293,33 @@ def _scores(
 
 def _fitted(positives: np.ndarray[Any, Any], negatives: np.ndarray[Any, Any], seed: int) -> Any:
     """Return a logistic regression on standardised features, its strength chosen by cross-validation."""
-    from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
-    from sklearn.model_selection import StratifiedKFold
+    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     values = np.concatenate([positives, negatives])
     truth = np.repeat([1, 0], [len(positives), len(negatives)])
-    common: dict[str, Any] = {"class_weight": "balanced", "max_iter": 1000}
-    if min(len(positives), len(negatives)) < _FOLDS:
-        chosen = LogisticRegression(C=_FIXED, **common)
-    else:
-        chosen = LogisticRegressionCV(
-            Cs=_STRENGTHS,
-            cv=StratifiedKFold(_FOLDS, shuffle=True, random_state=seed),
-            scoring="neg_log_loss",
-            **common,
-        )
-    return make_pipeline(StandardScaler(), chosen).fit(values, truth)
+    scaler = StandardScaler().fit(values)
+    few = min(len(positives), len(negatives)) < _FOLDS
+    strength = _FIXED if few else _strength(scaler.transform(values), truth, seed)
+    chosen = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000)
+    return make_pipeline(scaler, chosen.fit(scaler.transform(values), truth))
+
+
+def _strength(values: np.ndarray[Any, Any], truth: np.ndarray[Any, Any], seed: int) -> float:
+    """Return the strength with the least logarithmic loss on photos left out.
+
+    Not by scikit-learn's GridSearchCV, which does the same in four times the time: each strength starts where the one
+    before it ended.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+    from sklearn.model_selection import StratifiedKFold
+
+    losses = np.zeros(len(_STRENGTHS))
+    for learnt_from, measured_on in StratifiedKFold(_FOLDS, shuffle=True, random_state=seed).split(values, truth):
+        model = LogisticRegression(class_weight="balanced", max_iter=1000, warm_start=True)
+        for place, strength in enumerate(_STRENGTHS):
+            model.set_params(C=strength).fit(values[learnt_from], truth[learnt_from])
+            losses[place] += log_loss(truth[measured_on], model.predict_proba(values[measured_on]), labels=[0, 1])
+    return _STRENGTHS[int(losses.argmin())]

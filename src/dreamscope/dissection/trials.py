@@ -55,7 +55,8 @@ class Trial:
     recall : Estimate
         The share of the class's photos taken for it; of several random draws the mean, and where 95 % of them lie.
     robust : Estimate or None
-        The same over mild changes of these photos, see `dreamscope.dissection.views`.
+        The same over mild changes of these photos, see `dreamscope.dissection.views`; ``None`` for what the edit is
+        only compared with.
     loss : Estimate
         Top-1 points lost on everything else, as `Evaluation.loss`.
     readouts : Mapping of str to Readout
@@ -227,7 +228,7 @@ class Trials:
                         if name != LOGITS:
                             kept.setdefault(name, []).append(values.float().cpu())
             if what == "measure":
-                reading = [arm for arm in arms if arm.reads]
+                reading = [arm for arm in arms if arm.name in (INTACT, CHOSEN)]
                 for _, view in views(images):
                     for arm, seen in self._seen(view, reading, layers=()):
                         hits = (seen[LOGITS].argmax(1) == self._class).tolist()
@@ -297,10 +298,15 @@ class Trials:
             first[0],
             round(sum(sizes) / len(sizes)),
             recalls[0],
-            intervals.share([sum(hits) / len(hits) for hits in self._views[first].values()]),
+            self._robust(first),
             losses[0],
             {**before, **self._readouts(first, callback)},
         )
+
+    def _robust(self, name: Name) -> Estimate | None:
+        if name not in self._views:
+            return None
+        return intervals.share([sum(hits) / len(hits) for hits in self._views[name].values()])
 
     def _readouts(self, name: Name, callback: Callback | None) -> dict[str, Readout]:
         arms = [arm for _, _, all_ in self._folds for arm in all_ if arm.name == name]
