@@ -9,7 +9,7 @@ import typer
 
 from dreamscope.cli import output
 from dreamscope.cli.film import FORMATS, Fps
-from dreamscope.cli.options import Json, Loader, Seed, out_option, with_model
+from dreamscope.cli.options import Json, Loader, Seed, out_option, seconds, with_model
 from dreamscope.cli.photo_options import (
     ClassName,
     Controls,
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from dreamscope.dissection.blind import Blinding
-    from dreamscope.dissection.dose_response import Dose
 
 
 @with_model()
@@ -37,15 +36,32 @@ def blind(
     controls: Controls = None,
     measure: Annotated[
         list[str] | None,
-        typer.Option(metavar="PHOTOS", help="Photos of the class to measure on; half of the targets if not given."),
+        typer.Option(
+            metavar="PHOTOS", help="Photos of the class to measure on; if not given, parts of the targets take turns."
+        ),
     ] = None,
     rest: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="PHOTOS", help="Labelled photos of other classes to measure on, beside half of the controls."
+            metavar="PHOTOS",
+            help="Photos of other things to measure on; if not given, parts of the controls take turns.",
         ),
     ] = None,
     class_name: ClassName = None,
+    units: Annotated[
+        str, typer.Option(metavar="U", help="What is taken away: directions, channels, or both (channels first).")
+    ] = "directions",
+    aim: Annotated[
+        str,
+        typer.Option(
+            metavar="AIM",
+            help="How far: answer (until the network does not say it) or readout (until nothing linear can read it).",
+        ),
+    ] = "readout",
+    depth: Annotated[
+        str | None,
+        typer.Option(metavar="LAYER", help="Erase it from this layer on, not only at the end; for directions."),
+    ] = None,
     channels: Annotated[
         str | None, typer.Option(metavar="SCORES", help="Scores written by dissect -o, used in place of a search.")
     ] = None,
@@ -55,7 +71,8 @@ def blind(
         list[str] | None,
         typer.Option(
             metavar="M",
-            help="joint if not given, contrast, attribution, frequency or single; may be repeated, the first chooses.",
+            help="For channels: joint if not given, contrast, attribution, frequency or single; may be repeated, the "
+            "first chooses.",
         ),
     ] = None,
     top: Annotated[
@@ -63,15 +80,23 @@ def blind(
         typer.Option(
             metavar="K",
             min=1,
-            help="Number of channels to remove; if not given, until the class is no longer recognised, at most 50.",
+            help="Number of channels to remove; if not given, as many as the aim takes, at most 50.",
         ),
     ] = None,
     how: Annotated[
         str, typer.Option(metavar="H", help="How channels are removed: zero, mean, noise or scale:X.")
     ] = "zero",
+    folds: Annotated[int, typer.Option(metavar="N", min=1, help="Number of parts of the photos that take turns.")] = 2,
     draws: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Number of random sets of channels to compare with.")
-    ] = 20,
+        int, typer.Option(metavar="N", min=1, help="Number of random sets of channels or directions to compare with.")
+    ] = 3,
+    curve: Annotated[
+        bool, typer.Option("--curve", help="Measure fewer and more channels, or directions erased in part, too.")
+    ] = False,
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="What it may take, such as 5min: random sets and curve only as time allows."),
+    ] = None,
     out: Annotated[str | None, out_option("The report: a .html, its numbers beside it as .json.")] = None,
     export: Annotated[
         str | None,
@@ -84,7 +109,7 @@ def blind(
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Remove the channels that carry a class, and measure what was lost on photos not used for finding."""
+    """Take a class away, and measure on other photos what was lost - and whether it is blind, or only mute."""
     from dreamscope.dissection.blind import blind as technique
     from dreamscope.dissection.dissect import METHODS
     from dreamscope.dissection.scores import ChannelScores
@@ -99,6 +124,7 @@ def blind(
         raise DreamscopeError("--channels and --method exclude each other: the scores say which channels")
     for each in method or ():
         ensure_one_of(each, METHODS, "method")
+    time_limit = None if budget is None else seconds(budget)
     if weights is not None and how != "zero" and not how.startswith("scale:"):
         raise DreamscopeError(
             f"'{how}' can't become plain weights: only zero and scale:X can; leave out --export or --how"
@@ -115,18 +141,25 @@ def blind(
             measure=paths(measure) if measure else None,
             rest=paths(rest) if rest else None,
             class_name=class_name,
+            units=units,
+            aim=aim,
+            depth=depth,
             scores=scores,
             layers=layers or None,
             from_layer=from_layer,
             method=method or next(iter(METHODS)),
             top=top,
             how=how,
+            folds=folds,
             draws=draws,
+            curve=curve or filmed is not None,
+            budget=time_limit,
             seed=seed,
             callback=callback,
         )
     if page is not None:
-        reports.write(blinding, page)
+        with output.stages() as callback:
+            reports.write(blinding, page, callback=callback)
     if weights is not None:
         weight_export.export(blinding.model, weights)
     if filmed is not None:
@@ -143,7 +176,7 @@ def blind(
 
 
 def _print(blinding: Blinding) -> None:
-    result = blinding.result
+    result, features = blinding.result, blinding.design.read_at[-1]
     print(blinding.verdict())
     print()
     rows = [
@@ -152,25 +185,28 @@ def _print(blinding: Blinding) -> None:
         ["top-1 of the rest", result.top1_before, result.top1_after],
         ["top-5 of the rest", result.top5_before, result.top5_after],
     ]
-    if (controls := blinding.on_controls) is not None:
-        rows.append(["top-1 of the controls", controls.top1_before, controls.top1_after])
-        rows.append(["top-5 of the controls", controls.top5_before, controls.top5_after])
     output.table(["", "before", "after"], rows)
     print()
     output.table(
-        ["channels", "recall", result.loss_name()], [_dose(str(dose.channels), dose) for dose in blinding.curve]
+        ["compared", "recall", "changed photos", result.loss_name(), "probe finds"],
+        [
+            [
+                f"{trial.count} {trial.name}" if trial.count > 1 else trial.name,
+                trial.recall,
+                trial.robust or "",
+                trial.loss,
+                trial.readouts[features].recall() if features in trial.readouts else "",
+            ]
+            for trial in blinding.trials
+        ],
     )
-    others = [_dose(f"{blinding.random.channels} random", blinding.random)]
-    if blinding.frequency is not None:
-        others.append(_dose(f"{blinding.frequency.channels} by frequency", blinding.frequency))
-    output.table(["compared with", "recall", result.loss_name()], others)
+    if blinding.course is not None:
+        print()
+        doses = [[str(dose.amount), dose.recall, dose.loss] for dose in blinding.course.doses]
+        output.table([blinding.course.unit, "recall", result.loss_name()], doses)
     mistaken = ", ".join(f"{label} {count}" for label, count in result.taken_for[:5])
     if mistaken:
         print(f"{blinding.label} is now taken for: {mistaken}")
-
-
-def _dose(name: str, dose: Dose) -> list[str]:
-    return [name, str(dose.recall), str(dose.loss)]
 
 
 def _film(text: str | None, fps: str, sources: list[str]) -> tuple[Path | None, Fraction]:

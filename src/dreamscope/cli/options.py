@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any
@@ -169,3 +170,12 @@ def _numbers(text: str, option: str, *, count: int | None = None, whole: bool = 
         expected = f"{count} numbers separated by commas" if count else "PX or HEIGHTxWIDTH"
         raise DreamscopeError(f"{option} takes {expected}, not '{text}'")
     return values
+
+
+def seconds(text: str) -> float:
+    """Return a time such as ``90s``, ``5min`` or ``1h`` in seconds; a plain number is seconds."""
+    units = {"": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0}
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|)\s*", text)
+    if match is None or not float(match[1]):
+        raise DreamscopeError(f"'{text}' is no time; write it as 90s, 5min or 1h")
+    return float(match[1]) * units[match[2]]

@@ -28,7 +28,7 @@ from dreamscope.dissection.scores import ChannelScores
 from dreamscope.dissection.sites import readable_layers, sites
 from dreamscope.dissection.tables import html_table
 from dreamscope.dissection.trials import CHOSEN, INTACT, Trial, Trials
-from dreamscope.errors import DreamscopeError, ensure_one_of
+from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.exemplars import exemplars
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
@@ -326,10 +326,7 @@ def blind(
     arguments = locals()
     began = time.monotonic()
     methods = chosen_methods(method)
-    ensure_one_of(aim, AIMS, "aim")
     units = "channels" if scores is not None else units
-    if depth is not None and units == "channels":
-        raise DreamscopeError("depth is for directions, which are erased at each block from there on; give other units")
     if budget is not None and budget <= 0:
         raise DreamscopeError(f"the budget is a time in seconds, more than 0, not {budget}")
     approach = Approach(units, aim, depth, tuple(methods), top, how, curve, draws)
@@ -369,24 +366,19 @@ def blind(
                 "method": methods[0] if scores is None else scores.method,
             },
         )
-    order = list(model.layers)
-    early = [name for name in readable_layers(model) if order.index(name) >= len(order) // 3]
-    fast, _ = prepared(
-        model,
-        [*names, *early, *(name for site in where for name in (site.layer, site.block))],
-        max(model.input_size),
-        "float32",
-    )
+    early = _early(model)
+    looked_at = [*names, *early, *(name for site in where for name in (site.layer, site.block))]
+    fast, _ = prepared(model, looked_at, max(model.input_size), "float32")
     with reported(callback, progress=progress) as callback_:
         every_control = list(dict.fromkeys(photo for _, controls_ in parts for photo in controls_.find))
         finder = Finder(
             fast,
             class_index,
             approach,
-            names,
-            where,
-            found_targets,
-            every_control,
+            layers=names,
+            sites=where,
+            targets=found_targets,
+            controls=every_control,
             scores=scores,
             seed=seed,
             callback=callback_,
@@ -431,8 +423,14 @@ def blind(
         ),
         class_index=class_index,
         unreadable={**finder.unreadable, **trials.unreadable},
-        recipe=made and made.but(edits=[edit.to_dict() for edit in edits]),
+        recipe=made and made.but(removed=[str(edit.address) for edit in edits]),
     )
+
+
+def _early(model: Classifier) -> list[str]:
+    """Return where the intact network is read: all but the first third, which sees edges and colours."""
+    order = list(model.layers)
+    return [name for name in readable_layers(model) if order.index(name) >= len(order) // 3]
 
 
 def _in_fold(callback: Callback | None, number: int, count: int) -> Callback | None:

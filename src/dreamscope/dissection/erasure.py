@@ -150,9 +150,9 @@ class Eraser:
             others = self._seen(self._controls, model, site, controls)
             spread = _shrunk(torch.cat([each.block - each.block.mean(0) for each in (mine, others)]))
             if number == len(self._sites):
-                edit: Erase | None = self._features(site, mine, others, spread, controls)
+                edit: Erase | None = self._features(site, mine, others, spread=spread, rows=controls)
             else:
-                edit = self._partial(site, mine, others, spread, controls, left)
+                edit = self._partial(site, mine, others, spread=spread, rows=controls, left=left)
             if edit is not None:
                 found.append(edit)
                 for drawn in random:
@@ -186,7 +186,7 @@ class Eraser:
         return _Seen(means_, torch.cat(block), torch.cat(cells), total / count - shift[:, None] * shift)
 
     def _partial(
-        self, site: Site, mine: _Seen, others: _Seen, spread: Tensor, controls: Tensor, left: float
+        self, site: Site, mine: _Seen, others: _Seen, *, spread: Tensor, rows: Tensor, left: float
     ) -> Erase | None:
         """Return what makes the class differ by no more than `left` at a block; ``None`` if it does not."""
         difference = mine.block.mean(0) - others.block.mean(0)
@@ -196,7 +196,7 @@ class Eraser:
             return None
         center = others.means.mean(0)
         cells = others.cells.double() - center
-        slopes = [each[controls].double() for each in self._slopes[site.layer]]
+        slopes = [each[rows].double() for each in self._slopes[site.layer]]
         sums = torch.cat([each.sum(1) for each in slopes])
         shifts = sums.T @ sums / len(sums)
         ridge = torch.eye(len(told), dtype=torch.double) * shifts.diagonal().mean()
@@ -216,11 +216,11 @@ class Eraser:
             remove = _removal(effect.T @ effect / len(effect) + plain, inverse, difference, left)
         return Erase(site.layer, remove, read, center)
 
-    def _features(self, site: Site, mine: _Seen, others: _Seen, spread: Tensor, controls: Tensor) -> Erase:
+    def _features(self, site: Site, mine: _Seen, others: _Seen, *, spread: Tensor, rows: Tensor) -> Erase:
         """Return what takes away all that tells the class from the rest, and what its own output reads."""
         whiten, color = _whitening(spread if others.cells.shape[1] == 1 else _lifted(others.positions))
         difference = mine.means.mean(0) - others.means.mean(0)
-        columns = torch.stack([whiten @ difference, color @ self._own[site.layer][controls].mean(0).double()], 1)
+        columns = torch.stack([whiten @ difference, color @ self._own[site.layer][rows].mean(0).double()], 1)
         basis, size, _ = torch.linalg.svd(columns / columns.norm(dim=0).clamp_min(_LEAST), full_matrices=False)
         basis = basis[:, size > 1e-3]
         return Erase(site.layer, color @ basis, basis.T @ whiten, others.means.mean(0))

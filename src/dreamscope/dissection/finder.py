@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dreamscope.dissection.aims import AIMS
 from dreamscope.dissection.dissect import MOST_CONTROLS, MOST_TARGETS, Search
 from dreamscope.dissection.dose_response import DOSES, PORTIONS, portion
 from dreamscope.dissection.erasure import Eraser
@@ -65,6 +66,9 @@ class Approach:
 
     def __post_init__(self) -> None:
         ensure_one_of(self.units, UNITS, "kind of units")
+        ensure_one_of(self.aim, AIMS, "aim")
+        if self.depth is not None and not self.of_directions:
+            raise DreamscopeError("depth is for directions, erased at each block from there on; give other units")
         if self.draws < 1 or (self.top is not None and self.top < 1):
             raise DreamscopeError(f"top and draws are 1 or more, not {self.top} and {self.draws}")
         Ablation("any", self.how)
@@ -126,11 +130,11 @@ class Finder:
         model: Classifier,
         class_index: int,
         approach: Approach,
+        *,
         layers: Sequence[str],
         sites: Sequence[Site],
         targets: Sequence[Photo],
         controls: Sequence[Photo],
-        *,
         scores: ChannelScores | None = None,
         seed: int = 0,
         callback: Callback | None = None,
