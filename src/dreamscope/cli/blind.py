@@ -52,12 +52,13 @@ def blind(
         str, typer.Option(metavar="U", help="What is taken away: directions, channels, or both (channels first).")
     ] = "directions",
     aim: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="AIM",
-            help="How far: answer (until the network does not say it) or readout (until nothing linear can read it).",
+            help="How far: answer (until the network does not say it; for channels) or readout (until nothing linear "
+            "can read it; for directions).",
         ),
-    ] = "readout",
+    ] = None,
     depth: Annotated[
         str | None,
         typer.Option(metavar="LAYER", help="Erase it from this layer on, not only at the end; for directions."),

@@ -32,6 +32,7 @@ from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.exemplars import exemplars
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.directions import directions_of
 from dreamscope.models.edit_base import Edit
 from dreamscope.models.edits import Ablation
 from dreamscope.models.erase import Erase
@@ -167,8 +168,8 @@ class Blinding:
     def opening(self) -> str:
         """Return the verdict in a few words.
 
-        *Blind* is a network in which the answer is gone and a fresh probe does not find the class any more; *mute* is one
-        that only does not say it.
+        *Blind* is a network that does not say the class any more, and in which a fresh probe does not find it; *mute*
+        is one that only does not say it.
         """
         if self.result.recall_after.value > max(GONE, self.result.recall_before.value / 2):
             return f"Not blind to {self.label}"
@@ -205,7 +206,8 @@ class Blinding:
         )
         if random:
             said += "; " + " and ".join(
-                f"as many {each.name} leave {each.recall.value:.0%} and cost {each.loss.value:.2f}" for each in random
+                f"{each.count} {each.name} leave {each.recall.value:.0%} and cost {each.loss.value:.2f}"
+                for each in random
             )
         said += ". "
         if features in self.chosen.readouts:
@@ -246,7 +248,7 @@ def blind(
     rest: Source | Sequence[Source | Photo] | None = None,
     class_name: str | int | None = None,
     units: str = UNITS[0],
-    aim: str = AIMS[1],
+    aim: str | None = None,
     depth: str | None = None,
     scores: ChannelScores | None = None,
     layers: str | Sequence[str] | None = None,
@@ -287,6 +289,7 @@ def blind(
         is no longer recognised, then directions.
     aim
         ``readout``: until a fresh linear probe finds the class no more; ``answer``: until the network says it no more.
+        If not given, ``answer`` for channels, of which most would have to go for the other, else ``readout``.
     depth
         The layer from which on the class is not to be readable; with directions only. The last two blocks and the
         features if not given.
@@ -327,6 +330,7 @@ def blind(
     began = time.monotonic()
     methods = chosen_methods(method)
     units = "channels" if scores is not None else units
+    aim = aim or AIMS[units != "channels"]
     if budget is not None and budget <= 0:
         raise DreamscopeError(f"the budget is a time in seconds, more than 0, not {budget}")
     approach = Approach(units, aim, depth, tuple(methods), top, how, curve, draws)
@@ -361,6 +365,7 @@ def blind(
             resolved={
                 "class_name": class_index,
                 "units": units,
+                "aim": aim,
                 "layers": names,
                 "from_layer": None,
                 "method": methods[0] if scores is None else scores.method,
@@ -507,14 +512,20 @@ def _removed(
             if (scores.address(place).layer, (scores.address(place).channels or (-1,))[0]) in chosen
         ]
         addresses = [scores.address(place) for place in places]
-        strongest = exemplars(model, targets, list(scores.layers), top=1)
+        strongest = exemplars(model, targets, list(scores.layers), top=1, recipe=False)
         patches = [row[0] if row else None for row in strongest.patches(model, addresses, smallest=PATCH)]
         ranked, numbers = scores.scores[scores.method], scores.numbers
         for place, address, patch in zip(places, addresses, patches, strict=True):
             score, difference, auc = (float(e[place]) for e in (ranked, numbers["difference"], numbers["auc"]))
             found.append(Removed(address, None, score, difference, auc, patch))
-    for edit in edits:
-        if isinstance(edit, Erase):
-            nan = float("nan")
-            found += [Removed(edit.address, number, nan, nan, nan, None) for number in range(edit.count)]
+    if directions := [edit for edit in edits if isinstance(edit, Erase)]:
+        strongest = exemplars(model, targets, directions=directions, top=1, recipe=False)
+        names = list(directions_of(model, directions))
+        patches = [row[0] if row else None for row in strongest.patches(model, names, smallest=PATCH)]
+        numbered = [(edit, number) for edit in directions for number in range(edit.count)]
+        nan = float("nan")
+        found += [
+            Removed(edit.address, number, nan, nan, nan, patch)
+            for (edit, number), patch in zip(numbered, patches, strict=True)
+        ]
     return tuple(found)

@@ -43,6 +43,8 @@ _BASE = 0.03
 _ROUNDS = 3
 _SHRINK = 0.01
 _LEAST = 1e-9
+_LEAST_SIZE = 1e-3
+"""Singular values of two unit directions: with less they are one."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Eraser:
         controls: Tensor,
         *,
         before: Sequence[Edit] = (),
-        left: float = LEFT,
+        left: float | None = None,
         draws: int = 0,
         callback: Callback | None = None,
     ) -> tuple[list[Erase], list[list[Erase]]]:
@@ -128,7 +130,7 @@ class Eraser:
         before
             Edits that are in place already.
         left
-            Standard deviations by which the class may still differ from the rest at a block.
+            Standard deviations by which the class may still differ from the rest at a block; `LEFT` if not given.
         draws
             The number of sets of random directions.
         callback
@@ -142,6 +144,7 @@ class Eraser:
         list of list of Erase
             Sets of as many random directions at the same layers.
         """
+        left = LEFT if left is None else left
         found: list[Erase] = []
         random: list[list[Erase]] = [[] for _ in range(draws)]
         for number, site in enumerate(self._sites, 1):
@@ -221,8 +224,10 @@ class Eraser:
         whiten, color = _whitening(spread if others.cells.shape[1] == 1 else _lifted(others.positions))
         difference = mine.means.mean(0) - others.means.mean(0)
         columns = torch.stack([whiten @ difference, color @ self._own[site.layer][rows].mean(0).double()], 1)
-        basis, size, _ = torch.linalg.svd(columns / columns.norm(dim=0).clamp_min(_LEAST), full_matrices=False)
-        basis = basis[:, size > 1e-3]
+        columns = columns / columns.norm(dim=0).clamp_min(_LEAST)
+        basis, size, _ = torch.linalg.svd(columns, full_matrices=False)
+        # What is read is high for the class, so that it can be looked at.
+        basis = (basis * (basis.T @ columns.sum(1)).sign())[:, size > _LEAST_SIZE]
         return Erase(site.layer, color @ basis, basis.T @ whiten, others.means.mean(0))
 
     def _random(self, site: Site, others: _Seen, count: int) -> Erase:

@@ -12,7 +12,7 @@ from dreamscope.dissection.aims import AIMS
 from dreamscope.dissection.dissect import MOST_CONTROLS, MOST_TARGETS, Search
 from dreamscope.dissection.dose_response import DOSES, PORTIONS, portion
 from dreamscope.dissection.erasure import Eraser
-from dreamscope.dissection.greedy import with_spare
+from dreamscope.dissection.greedy import MOST, with_spare
 from dreamscope.dissection.photo_set import PhotoSet, drawn
 from dreamscope.dissection.scores import ChannelScores, ablations
 from dreamscope.dissection.sites import Site
@@ -28,7 +28,7 @@ from dreamscope.recipes import Recipe
 
 UNITS = ("directions", "channels", "both")
 TOP = 50
-"""The most channels that are removed unless a number is given."""
+"""The most channels that are removed for the answer unless a number is given."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,9 @@ class Finder:
             return self._approach.top
         if scores.enough is None:
             return TOP
-        return min(with_spare(scores.enough, scores.counts["targets"]), TOP)
+        # A class is spread over many more channels than say it.
+        most = TOP if self._approach.aim == "answer" else MOST
+        return min(with_spare(scores.enough, scores.counts["targets"]), most)
 
     def _searched(
         self, targets: Sequence[Photo], controls: Sequence[Photo], recipe: Recipe | None, callback: Callback | None
@@ -222,6 +224,7 @@ class Finder:
                 self._layers,
                 controls,
                 list(dict.fromkeys([*self._approach.methods, "frequency"])),
+                # Where directions follow, channels need not do it all.
                 aim=self._approach.aim if self._approach.units == "channels" else "answer",
                 until_enough=not self._approach.curve and self._approach.top is None,
                 seed=self._seed,
