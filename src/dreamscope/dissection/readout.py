@@ -37,6 +37,8 @@ _STRENGTHS = tuple(10.0**power for power in range(-4, 1))
 _FIXED = 1e-2
 """The strength where photos are too few to choose one."""
 _FOLDS = 3
+_ROUNDING = 1e-7
+"""Deviations of a feature that are no more, as a share of the largest number of all, are rounding."""
 _BATCH = 32
 
 
@@ -300,6 +302,8 @@ def _fitted(positives: np.ndarray[Any, Any], negatives: np.ndarray[Any, Any], se
     values = np.concatenate([positives, negatives])
     truth = np.repeat([1, 0], [len(positives), len(negatives)])
     scaler = StandardScaler().fit(values)
+    # Made as large as the others, what an erasure leaves by rounding could be read.
+    scaler.scale_[scaler.scale_ <= _ROUNDING * np.abs(values).max()] = 1
     few = min(len(positives), len(negatives)) < _FOLDS
     strength = _FIXED if few else _strength(scaler.transform(values), truth, seed)
     chosen = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000)
