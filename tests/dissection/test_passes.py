@@ -77,9 +77,8 @@ def test_left_early_nothing_is_left(vgg: Classifier) -> None:
     edited = vgg.edited(Ablation("features.3:0"))
     for _ in found.runs(edited, ["features.5"]):
         break
-    with pytest.raises(KeyboardInterrupt):
-        for _ in found.with_gradients(edited, ["features.5"]):
-            raise KeyboardInterrupt
+    for _ in found.with_gradients(edited, ["features.5"]):
+        break
     assert untouched(vgg)
     assert untouched(edited)
     assert torch.allclose(runs(found, vgg, "features.5"), whole(vgg, "features.5", IMAGES), rtol=1e-5)
