@@ -3,10 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from nets import hooks_on
 
-from dreamscope import photos
-from dreamscope.dissection.evaluation import compare, evaluate, predict
+from dreamscope import images, photos
+from dreamscope.dissection.evaluation import Measured, by_photo, compare, evaluate, lost, predictions, recall
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 from dreamscope.photos import Photo
@@ -52,8 +53,9 @@ def test_what_is_lost_is_named_as_what_was_counted(planted: Classifier, coloured
     plain = [Photo(path, "a folder") for path in sorted((coloured / "blue").iterdir())]
 
     def named(rest: list[Photo], folds: int = 1) -> str:
-        (predicted,) = predict([planted], rest, 2).by_model
-        found = compare(([], []), [predicted * folds] * 2, [], class_index=2, model=planted, folds=folds)
+        measured = predicted(planted, rest)
+        found = compare(([], []), (measured, measured * folds), class_index=2, model=planted)
+        assert found.loss.count == found.changed.count == len(rest)
         name = found.loss_name(" on the rest")
         assert name in found._repr_html_()
         return name
@@ -65,11 +67,36 @@ def test_what_is_lost_is_named_as_what_was_counted(planted: Classifier, coloured
     assert named([]) == "top-1 lost on the rest (points)"
 
 
-def test_each_photo_is_read_once_for_all_models(
+def test_a_photo_measured_after_several_edits_counts_once(
     planted: Classifier, without_red_and_blue: Classifier, coloured: Path
 ) -> None:
+    blue, red = photos.find(coloured / "blue"), photos.find(coloured / "red")
+    before, same, worse = predicted(planted, blue), predicted(planted, blue), predicted(without_red_and_blue, blue)
+    # All wrong after one edit, all right after the other.
+    assert (lost(before, [*worse, *same]).value, lost(before, [*worse, *same]).count) == (50, 24)
+    after = [*predicted(without_red_and_blue, red), *predicted(planted, red[:12])]
+    assert (recall(after, 2).value, recall(after, 2).count) == (0.25, 24)
+    found = compare((predicted(planted, red), after), (before, [*worse, *same]), class_index=2, model=planted)
+    assert (found.recall_after.value, found.top1_after.value, found.changed.value) == (0.25, 0.5, 0.5)
+    assert [(each.count, each.right_before, each.right_after) for each in found.worst] == [(24, 24, 12)]
+    assert len(found.photos) == found.confidence_after.count == 24
+
+
+def test_only_what_was_measured_after_an_edit_is_compared(planted: Classifier, coloured: Path) -> None:
+    blue = predicted(planted, photos.find(coloured / "blue"))
+    assert lost(blue, blue[:5]).count == 5
+    assert by_photo([(blue[0][0], 1), (blue[1][0], 0), (blue[0][0], 0)]) == [0.5, 0]
+
+
+def test_an_unreadable_photo_is_left_out(planted: Classifier, without_red_and_blue: Classifier, coloured: Path) -> None:
     (coloured / "red" / "torn.png").write_bytes(b"")
-    found = predict([planted, without_red_and_blue, planted], photos.find(coloured / "red"), 2)
-    assert [len(each) for each in found.by_model] == [24] * 3
-    assert [each.top for each in found.by_model[0]] == [each.top for each in found.by_model[2]]
-    assert list(found.unreadable) == ["torn.png"]
+    red = photos.find(coloured / "red")
+    found = evaluate(planted, without_red_and_blue, red, photos.find(coloured / "green"), class_index=2)
+    assert found.recall_after.count == len(found.photos) == len(red) - 1 == 24
+
+
+def predicted(model: Classifier, given: list[Photo]) -> list[Measured]:
+    if not given:
+        return []
+    logits = torch.cat([model.logits(model.prepared(images.read(photo.path))) for photo in given])
+    return list(zip(given, predictions(logits, given, 2, model.labels), strict=True))

@@ -3,12 +3,13 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from nets import hooks_on
 from sklearn.metrics import roc_auc_score
 
-from dreamscope.dissection.readout import Readout, linear_probe
+from dreamscope.dissection.readout import _STRENGTHS, Readout, Split, _strength, linear_probe, readout
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
@@ -94,3 +95,53 @@ def test_the_example(capsys: pytest.CaptureFixture[str]) -> None:
     before, after = capsys.readouterr().out.splitlines()
     assert before.startswith("before: area under the curve")
     assert after.startswith("after: area under the curve")
+
+
+def test_what_an_erasure_leaves_by_rounding_is_not_read() -> None:
+    generator = torch.Generator().manual_seed(0)
+    loud = 20 + torch.rand((60, 1), generator=generator)
+    left = 1e-8 * torch.rand((60, 1), generator=generator)
+    left[:30] += 2e-8
+    features = torch.cat([loud, left], 1)
+    found = readout("act", [Split(features[:30], None, features[30:])])
+    assert 0.3 < found.auc < 0.7
+    # As much in a feature that is not small beside the others is read.
+    assert readout("act", [Split(1e8 * left[:30], None, 1e8 * left[30:])]).auc == 1
+
+
+def test_the_strength_is_that_of_the_least_logarithmic_loss() -> None:
+    from sklearn.linear_model import LogisticRegressionCV
+    from sklearn.model_selection import StratifiedKFold
+
+    random = np.random.default_rng(0)
+    truth = np.repeat([1, 0], [20, 40])
+    for size in (0.1, 0.4, 2.0):
+        values = random.normal(size=(60, 20)) + size * truth[:, None]
+        expected = LogisticRegressionCV(
+            Cs=_STRENGTHS, cv=StratifiedKFold(3, shuffle=True, random_state=0), scoring="neg_log_loss",
+            class_weight="balanced", max_iter=1000, refit=False, l1_ratios=(0,), use_legacy_attributes=True,
+        ).fit(values, truth)  # fmt: skip
+        assert _strength(values, truth, 0) == expected.Cs_[expected.scores_[1].mean(0).argmax()]
+
+
+def test_who_learns_is_not_measured() -> None:
+    generator = torch.Generator().manual_seed(0)
+    # Many features and no difference: what is learnt by heart says nothing of others.
+    measured, others = (torch.randn((count, 200), generator=generator) for count in (24, 30))
+    halves = readout("act", [Split(measured, None, others)])
+    assert (len(halves.positives), len(halves.negatives), halves.folds) == (24, 30, 2)
+    assert 0.2 < halves.auc < 0.8
+    trained = torch.randn((12, 200), generator=generator)
+    apart = readout("act", [Split(measured, trained, others)])
+    # Two probes, each of one half of the others and all that are given to learn from.
+    assert (len(apart.positives), len(apart.negatives), apart.folds) == (48, 30, 2)
+    assert 0.2 < apart.auc < 0.8
+    folds = readout("act", [Split(measured[:8], trained, others), Split(measured[8:], trained, others)])
+    assert (len(folds.positives), folds.folds) == (48, 4)
+
+
+def test_too_few_for_halves() -> None:
+    one, many = torch.randn(1, 3), torch.randn(8, 3)
+    assert readout("act", [Split(one, None, many)]) is None
+    assert readout("act", [Split(many, None, one)]) is None
+    assert readout("act", [Split(one, many, many), Split(one, None, many)]).folds == 2

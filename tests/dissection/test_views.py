@@ -4,9 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dreamscope.dissection import intervals
-from dreamscope.dissection.views import VIEWS, robust_recall, views
-from dreamscope.errors import DreamscopeError
+from dreamscope.dissection.views import VIEWS, views
 
 
 def step(side: int = 40) -> Tensor:
@@ -68,16 +66,3 @@ def test_all_are_images_of_the_same_shape_and_the_same_again(size: tuple[int, in
         torch.testing.assert_close(VIEWS[name](given[1:]), view[1:])
     assert torch.equal(given, kept)
     assert torch.equal(torch.get_rng_state(), state)
-
-
-def test_each_photo_counts_once_in_robust_recall() -> None:
-    found = robust_recall([[True, False, False, False], [True, True, False, False]])
-    assert (found.value, found.count) == (3 / 8, 4)
-    assert robust_recall([[True, False, True]] * 6) == intervals.share([True, False, True])
-    assert robust_recall([[], []]).count == 0
-
-
-@pytest.mark.parametrize(("answers", "message"), [([], "not no answers"), ([[True], [True, False]], "not 1 and 2")])
-def test_answers_that_are_not_of_the_same_photos(answers: list[list[bool]], message: str) -> None:
-    with pytest.raises(DreamscopeError, match=message):
-        robust_recall(answers)
