@@ -64,7 +64,7 @@ def table(found: dict[str, Blinding]) -> list[str]:
 def frontier(model: Classifier, targets: list[str], controls: list[str], measure: list[str], depth: str) -> list[str]:
     """Erase from a layer on, with more and less left to read; draw what it costs against what can be read."""
     points = []
-    for left in (3.0, 2.0, 1.5, 1.0, 0.7, 0.5, 0.3):
+    for left in (3.0, 2.0, 1.5, 1.0, 0.7, 0.5):
         erasure.LEFT = left
         found = blind(model, targets, controls, measure=measure or None, depth=depth, draws=1, recipe=False)
         worst = max(found.chosen.readouts[name].recall().value for name in found.design.read_at)
