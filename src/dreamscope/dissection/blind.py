@@ -171,6 +171,8 @@ class Blinding:
         *Blind* is a network that does not say the class any more, and in which a fresh probe does not find it; *mute*
         is one that only does not say it.
         """
+        if self.result.recall_before.value <= GONE:
+            return f"Nothing to prove: {self.label} was hardly recognised before"
         if self.result.recall_after.value > max(GONE, self.result.recall_before.value / 2):
             return f"Not blind to {self.label}"
         if self.result.recall_after.value > GONE:
@@ -186,6 +188,10 @@ class Blinding:
         if not where or self.intact.readouts[where[-1]].recall().value < READABLE:
             return None
         return all(self.chosen.readouts[name].recall().value <= UNREADABLE for name in where)
+
+    def _unchanged(self) -> list[str]:
+        """Return the layers before the edit, where the class is read as ever."""
+        return [name for name, found in self.chosen.readouts.items() if found is self.intact.readouts.get(name)]
 
     def verdict(self) -> str:
         """Return the result in three sentences."""
@@ -216,10 +222,14 @@ class Blinding:
                 f"A fresh linear probe on its features finds {after.value:.0%} of them at 1% false alarms "
                 f"({after.low:.0%} to {after.high:.0%}), of the intact network {before.value:.0%}"
             )
-            worst = [(name, self.chosen.readouts[name].recall()) for name in self.chosen.readouts if name != features]
-            if worst:
-                name, most = max(worst, key=lambda pair: pair[1].value)
-                said += f"; at {name} it still finds {most.value:.0%}"
+            # Before the first edit a layer is what it was.
+            behind = [name for name in self.chosen.readouts if name not in self._unchanged() and name != features]
+            if behind:
+                worst = max(behind, key=lambda name: self.chosen.readouts[name].recall().value)
+                said += f"; at {worst} it still finds {self.chosen.readouts[worst].recall().value:.0%}"
+            if unchanged := self._unchanged():
+                said += f", and before the edit, at {unchanged[-1]}, "
+                said += f"{self.chosen.readouts[unchanged[-1]].recall().value:.0%}"
             said += "."
         return said
 

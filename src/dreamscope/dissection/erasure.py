@@ -159,7 +159,7 @@ class Eraser:
             if edit is not None:
                 found.append(edit)
                 for drawn in random:
-                    drawn.append(self._random(site, others, edit.count))
+                    drawn.append(self._random(site, others, spread, edit.count))
             if callback is not None:
                 callback("erasing directions", number, len(self._sites))
         return found, random
@@ -230,9 +230,9 @@ class Eraser:
         basis = (basis * (basis.T @ columns.sum(1)).sign())[:, size > _LEAST_SIZE]
         return Erase(site.layer, color @ basis, basis.T @ whiten, others.means.mean(0))
 
-    def _random(self, site: Site, others: _Seen, count: int) -> Erase:
+    def _random(self, site: Site, others: _Seen, spread: Tensor, count: int) -> Erase:
         """Return as many directions, drawn at random among those of unit variance."""
-        whiten, color = _whitening(_lifted(others.positions))
+        whiten, color = _whitening(spread if others.cells.shape[1] == 1 else _lifted(others.positions))
         basis = torch.linalg.qr(torch.randn((len(color), count), generator=self._generator, dtype=torch.double)).Q
         return Erase(site.layer, color @ basis, basis.T @ whiten, others.means.mean(0))
 

@@ -200,7 +200,7 @@ class Finder:
         found |= {(RANDOM_DIRECTIONS, draw): edits for draw, edits in enumerate(random)}
         found |= self._by_channels(scores, targets, channels)
         if self._approach.curve:
-            found |= self._doses(scores, directions)
+            found |= self._doses(scores, channels, directions)
         return Found(found, scores)
 
     def count(self, scores: ChannelScores) -> int:
@@ -270,9 +270,13 @@ class Finder:
             found[RANDOM_CHANNELS, draw] = ablations(frequent, places, how)
         return found
 
-    def _doses(self, scores: ChannelScores | None, directions: Sequence[Erase]) -> dict[Name, Sequence[Edit]]:
+    def _doses(
+        self, scores: ChannelScores | None, channels: Sequence[Edit], directions: Sequence[Erase]
+    ) -> dict[Name, Sequence[Edit]]:
         if self._approach.of_directions:
-            return {("dose", percent): [portion(edit, percent) for edit in directions] for percent in PORTIONS}
+            return {
+                ("dose", percent): [*channels, *(portion(edit, percent) for edit in directions)] for percent in PORTIONS
+            }
         assert scores is not None
         found: dict[Name, Sequence[Edit]] = {}
         for kind, method in (("dose", scores.method), ("frequency dose", "frequency")):

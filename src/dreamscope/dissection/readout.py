@@ -58,6 +58,8 @@ class Readout:
         Photos that were skipped, by file name, and why.
     recipe : Recipe or None
         Enough to make it again.
+    repeats : int
+        The number of probes that scored each photo of the class; it counts once in intervals.
     """
 
     layer: str
@@ -66,6 +68,7 @@ class Readout:
     folds: int
     unreadable: dict[str, str]
     recipe: Recipe | None
+    repeats: int = 1
 
     @property
     def auc(self) -> float:
@@ -74,7 +77,7 @@ class Readout:
 
     def area(self) -> Estimate:
         """Return `auc` with its interval."""
-        return intervals.auc(self.positives, self.negatives)
+        return intervals.auc(self.positives, self.negatives, len(self.positives) // self.repeats)
 
     @property
     def accuracy(self) -> float:
@@ -86,7 +89,8 @@ class Readout:
         """Return the share of the class's photos that are found where `false_alarms` of the others are taken for it."""
         allowed = int(false_alarms * len(self.negatives))
         limit = sorted(self.negatives, reverse=True)[allowed] if allowed < len(self.negatives) else float("-inf")
-        return intervals.share([score > limit for score in self.positives])
+        found = sum(score > limit for score in self.positives) / max(1, len(self.positives))
+        return intervals.share([found] * (len(self.positives) // self.repeats))
 
     def _repr_html_(self) -> str:
         title = f"{len(self.positives)} photos of the class and {len(self.negatives)} others, read at {self.layer}"
@@ -194,7 +198,7 @@ class Split:
     others: Tensor
 
 
-def readout(layer: str, splits: Sequence[Split], *, seed: int = 0) -> Readout | None:
+def readout(layer: str, splits: Sequence[Split], photos: int, *, seed: int = 0) -> Readout | None:
     """Return what fresh linear probes can tell on photos that neither they nor the edit have seen.
 
     Parameters
@@ -203,6 +207,8 @@ def readout(layer: str, splits: Sequence[Split], *, seed: int = 0) -> Readout | 
         Where the features come from.
     splits
         One for each edit, if there are several (folds). Log-odds of all probes are put together.
+    photos
+        The number of different photos of the class among those that are measured on.
     seed
         Of the halves.
 
@@ -227,7 +233,7 @@ def readout(layer: str, splits: Sequence[Split], *, seed: int = 0) -> Readout | 
             probes += 1
     if not probes:
         return None
-    return Readout(layer, tuple(positives), tuple(negatives), probes, {}, None)
+    return Readout(layer, tuple(positives), tuple(negatives), probes, {}, None, repeats=len(positives) // photos)
 
 
 def _halves(values: Tensor, seed: int) -> tuple[Tensor, Tensor]:

@@ -300,8 +300,21 @@ class Trials:
             recalls[0],
             self._robust(first),
             losses[0],
-            {**before, **self._readouts(first, callback)},
+            {**self._unchanged(first, before), **self._readouts(first, callback)},
         )
+
+    def _unchanged(self, name: Name, before: Mapping[str, Readout]) -> dict[str, Readout]:
+        """Return what is read before the first layer that is edited: as of the intact network."""
+        order = list(self._model.layers)
+        edited = [
+            order.index(edit.address.layer)
+            for _, _, arms in self._folds
+            for arm in arms
+            if arm.name == name
+            for edit in arm.model.edits
+        ]
+        first = min(edited, default=len(order))
+        return {layer: found for layer, found in before.items() if order.index(layer) < first}
 
     def _robust(self, name: Name) -> Estimate | None:
         if name not in self._views:
@@ -319,6 +332,7 @@ class Trials:
             if arm.name == name and "controls" in arm.features
         }
         splits: dict[str, list[Split]] = {layer: [] for layer in layers}
+        photos = len({photo for photo, _ in self._targets[name]})
         for arm, (_, controls, _) in zip(arms, self._folds, strict=True):
             of_controls = arm.features.get("controls") or shared.get(id(controls))
             if of_controls is None or "measure" not in arm.features:
@@ -334,7 +348,7 @@ class Trials:
                 )
         found = {}
         for number, (layer, parts) in enumerate(splits.items(), 1):
-            if (one := readout(layer, parts, seed=self._seed)) is not None:
+            if (one := readout(layer, parts, photos, seed=self._seed)) is not None:
                 found[layer] = one
             if callback is not None:
                 callback(f"training probes ({name[0]})", number, len(splits))
