@@ -7,7 +7,11 @@ from pathlib import Path
 import colours
 import pytest
 import torch
+from blindings import made
 from filmed import decoded
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from nets import Planted
 from torch import Tensor
 
@@ -25,27 +29,28 @@ def blinding(tmp_path: Path) -> Blinding:
     colours.draw(tmp_path / "photos", 22)
     red, green, blue = (tmp_path / "photos" / name for name in ("red", "green", "blue"))
     model = wrap(Planted(), input_size=16, labels=list(colours.COLOURS))
-    return blind(model, red, [green, blue], class_name="red", layers=["act"], method="frequency", top=3, draws=1)
+    asked = {"units": "channels", "method": "frequency", "layers": ["act"], "top": 3}
+    return blind(model, red, [green, blue], class_name="red", folds=1, draws=1, curve=True, **asked)
 
 
 def blank(blinding: Blinding, number: int, place: int) -> Blinding:
     """The same, but at one stage one photo is taken for something else."""
-    stages = list(blinding.course)
+    stages = list(blinding.course.stages)
     predictions = list(stages[number].predictions)
     predictions[place] = replace(predictions[place], top=(1, 2, 0), confidence=0.2)
     stages[number] = replace(stages[number], predictions=tuple(predictions))
-    return replace(blinding, course=tuple(stages))
+    return replace(blinding, course=replace(blinding.course, stages=tuple(stages)))
 
 
 def test_a_film_of_all_doses(blinding: Blinding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn, steps, draw = [], [], dose_film._drawn
     monkeypatch.setattr(dose_film, "_drawn", lambda *given: drawn.append(given[2]) or draw(*given))
-    made = dose_film.film(blinding, tmp_path / "film.mp4", fps=2, callback=lambda *step: steps.append(step))
+    film = dose_film.film(blinding, tmp_path / "film.mp4", fps=2, callback=lambda *step: steps.append(step))
     # 0, 1, 2 and 4 channels stay 2 frames, but the last one 4, and the 3 that were chosen 5; 4 frames between them.
-    assert [stage.channels for stage in blinding.course] == [0, 1, 2, 3, 4]
+    assert [stage.amount for stage in blinding.course.stages] == [0, 1, 2, 3, 4]
     count = 2 + 2 + 2 + 5 + 4 + 4
     frames = decoded(tmp_path / "film.mp4")
-    assert (made.count, made.fps, made.size, made.added) == (count, 2, images.Size(1280, 720), images.Size(0, 0))
+    assert (film.count, film.fps, film.size, film.added) == (count, 2, images.Size(1280, 720), images.Size(0, 0))
     assert len(frames) == count
     assert {(frame.width, frame.height) for frame in frames} == {(1280, 720)}
     assert frames[-1].time == pytest.approx((count - 1) / 2)
@@ -55,7 +60,7 @@ def test_a_film_of_all_doses(blinding: Blinding, tmp_path: Path, monkeypatch: py
 
 
 def test_how_long_each_dose_stays() -> None:
-    course = [Stage(channels, (), channels == 2) for channels in (0, 1, 2, 4)]
+    course = [Stage(amount, (), amount == 2) for amount in (0, 1, 2, 4)]
     frames = dose_film._frames(course, lambda number: torch.tensor(float(number)), Fraction(5))
     shown = [round(frame.item(), 3) for frame in frames]
     first, second, third = ([before + 0.333, before + 0.667] for before in (0, 1, 2))
@@ -63,7 +68,7 @@ def test_how_long_each_dose_stays() -> None:
 
 
 def test_a_slow_film_shows_each_dose() -> None:
-    course = [Stage(channels, ()) for channels in (0, 1, 2)]
+    course = [Stage(amount, ()) for amount in (0, 1, 2)]
     frames = dose_film._frames(course, lambda number: torch.tensor(float(number)), Fraction(1, 2))
     assert [frame.item() for frame in frames] == [0, 1, 2]
 
@@ -89,9 +94,9 @@ def test_only_the_photo_that_is_lost_changes(blinding: Blinding) -> None:
 
 def test_the_charts_and_numbers_go_on(blinding: Blinding) -> None:
     """The same predictions with more channels removed change nothing but the right side."""
-    same = replace(
-        blinding, course=tuple(replace(stage, predictions=blinding.course[0].predictions) for stage in blinding.course)
-    )
+    stages = blinding.course.stages
+    stages = tuple(replace(stage, predictions=stages[0].predictions) for stage in stages)
+    same = replace(blinding, course=replace(blinding.course, stages=stages))
     shown = dose_film._photos(same)
     left, _, right, bottom = changed(dose_film._drawn(same, shown, 0), dose_film._drawn(same, shown, 1))
     assert left > 780
@@ -104,7 +109,6 @@ def test_long_names_stay_in_their_places(blinding: Blinding) -> None:
     named = replace(
         blinding,
         model=wrap(Planted(), input_size=16, labels=[long, *"bc"], name=long),
-        scores=replace(blinding.scores, label=long),
     )
     shown = dose_film._photos(named)
     page = dose_film._drawn(named, shown, 4)
@@ -139,3 +143,48 @@ def test_nothing_is_drawn_for_a_file_that_is_no_film(blinding: Blinding, tmp_pat
     with pytest.raises(DreamscopeError, match=r"a film ends in \.mp4, \.webm, \.gif"):
         dose_film.film(blinding, tmp_path / "film.avi")
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_no_course(blinding: Blinding, tmp_path: Path) -> None:
+    with pytest.raises(DreamscopeError, match=r"^this blinding has no course to film; make it with curve=True$"):
+        dose_film.film(replace(blinding, course=None), tmp_path / "film.mp4")
+    assert not (tmp_path / "film.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("units", "number", "expected"),
+    [
+        ("channels", 1, {"1", "channel removed", "channels found", "as many random channels", "chosen: 2"}),
+        ("channels", 2, {"2", "channels removed", "the chosen number", "channels found"}),
+        ("directions", 2, {"40%", "of the directions\nerased", "directions found", "as many random directions"}),
+        ("both", 5, {"100%", "of the directions\nerased", "as chosen", "chosen: 100%", "directions found"}),
+    ],
+)
+def test_what_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, units: str, number: int, expected: set[str]
+) -> None:
+    texts: list[str] = []
+    axes: list[Axes] = []
+    draw = dose_film._charts
+
+    def charts(figure: Figure, *given: object) -> None:
+        draw(figure, *given)
+        texts.extend(text.get_text() for text in figure.findobj(Text))
+        axes.extend(figure.axes[1:])
+
+    monkeypatch.setattr(dose_film, "_charts", charts)
+    blinding = made(tmp_path, units=units)
+    dose_film._drawn(blinding, dose_film._photos(blinding), number)
+    assert expected <= set(texts)
+    assert {each.get_xscale() for each in axes} == {"symlog" if units == "channels" else "linear"}
+    assert axes[1].get_xlabel() == blinding.course.unit
+
+
+def test_what_is_said_stays_apart(tmp_path: Path) -> None:
+    """Between the columns of numbers there is paper, also at 100%."""
+    blinding = made(tmp_path, units="directions")
+    page = dose_film._drawn(blinding, dose_film._photos(blinding), 5)
+    left, third = dose_film._CHARTS[0] - 40, (dose_film._CHARTS[1] - dose_film._CHARTS[0] + 40) / 3
+    for column in (1, 2):
+        start = round(left + column * third)
+        assert bool((page[..., 20:110, start - 8 : start - 2] == 1).all())

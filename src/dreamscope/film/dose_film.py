@@ -16,8 +16,7 @@ from torch import Tensor
 
 from dreamscope import images
 from dreamscope.dissection.blind import Blinding
-from dreamscope.dissection.dose_response import Dose, Stage
-from dreamscope.dissection.intervals import Estimate
+from dreamscope.dissection.dose_response import Course, Stage
 from dreamscope.errors import DreamscopeError
 from dreamscope.figures import plots, style
 from dreamscope.figures.contact_sheets import TEXT, shortened
@@ -59,7 +58,7 @@ def film(
     fps: str | float | Fraction = 24,
     callback: Callback | None = None,
 ) -> Film:
-    """Film a network going blind: what it takes photos of the class for, the more channels are removed.
+    """Film a network going blind: what it takes photos of the class for, the more is taken away.
 
     Beside the photos, recall and points lost are drawn up to the dose that is shown. The chosen dose stays longer. Of
     more than `MOST_PHOTOS` photos, some are shown that were recognised before, as far as there are any.
@@ -67,7 +66,7 @@ def film(
     Parameters
     ----------
     blinding
-        What is shown. Its photos are read again; one that is no longer there stays gray.
+        What is shown; it needs its course. Its photos are read again; one that is no longer there stays gray.
     path
         ``.mp4``, ``.webm`` or ``.gif``, written whole or not at all, with the recipe inside.
     fps
@@ -78,34 +77,39 @@ def film(
     Raises
     ------
     DreamscopeError
-        See `film.write`.
+        If the blinding has no course; see also `film.write`.
     """
+    course = _course(blinding)
     fps = films.rate(fps, path)
     shown = _photos(blinding)
     # Two fade into each other; those before are not shown again (except in a GIF, whose frames are drawn twice).
     draw = lru_cache(maxsize=2)(lambda number: _drawn(blinding, shown, number))
-    frames = _frames(blinding.course, draw, fps)
+    frames = _frames(course.stages, draw, fps)
     return films.write(
         frames, path, fps=fps, note=blinding.recipe.to_json() if blinding.recipe else "", callback=callback
     )
 
 
-def _frames(course: Sequence[Stage], draw: Callable[[int], Tensor], fps: Fraction) -> Frames:
-    fade, last = round(_FADE * fps), len(course) - 1
+def _course(blinding: Blinding) -> Course:
+    return plots.course_of(blinding, "film")
+
+
+def _frames(stages: Sequence[Stage], draw: Callable[[int], Tensor], fps: Fraction) -> Frames:
+    fade, last = round(_FADE * fps), len(stages) - 1
 
     def still(number: int) -> Frames:
         seconds = _END if number == last else _HOLD
-        seconds = max(seconds, _CHOSEN) if course[number].chosen else seconds
+        seconds = max(seconds, _CHOSEN) if stages[number].chosen else seconds
         # It also fades in and out.
         fades = fade * ((number > 0) + (number < last))
         return Frames(max(1, round(seconds * fps)) + fades, lambda _: draw(number))
 
-    return reduce(lambda before, after: editing.crossfade(before, after, fade), map(still, range(len(course))))
+    return reduce(lambda before, after: editing.crossfade(before, after, fade), map(still, range(len(stages))))
 
 
 def _photos(blinding: Blinding) -> list[_Shown]:
-    before = blinding.course[0].predictions
-    places = _picked([prediction.top[0] == blinding.scores.class_index for prediction in before], MOST_PHOTOS)
+    before = _course(blinding).stages[0].predictions
+    places = _picked([prediction.top[0] == blinding.class_index for prediction in before], MOST_PHOTOS)
     columns = next(columns for most, columns in ((1, 1), (4, 2), (9, 3), (MOST_PHOTOS, 4)) if len(places) <= most)
     rows = -(-len(places) // columns)
     across, down = (_RIGHT - _LEFT) // columns, (_BOTTOM - _TOP) // rows
@@ -184,8 +188,8 @@ def _head(page: Any, blinding: Blinding, count: int) -> None:
 def _photo(page: Any, blinding: Blinding, each: _Shown, number: int) -> None:
     from matplotlib.patches import Rectangle
 
-    prediction = blinding.course[number].predictions[each.place]
-    seen = prediction.top[0] == blinding.scores.class_index
+    prediction = _course(blinding).stages[number].predictions[each.place]
+    seen = prediction.top[0] == blinding.class_index
     color = style.FOUND if seen else style.RANDOM
     picture = each.seen if seen else each.blind
     side = len(picture)
@@ -202,10 +206,14 @@ def _photo(page: Any, blinding: Blinding, each: _Shown, number: int) -> None:
 
 def _numbers(page: Any, blinding: Blinding, number: int) -> None:
     """Say in large letters what the charts show now."""
-    stage, dose = blinding.course[number], _doses(blinding)[number]
+    course, dose = _course(blinding), plots.doses_from_nothing(blinding)[number]
+    stage = course.stages[number]
+    what = course.unit.removeprefix("% ")
+    if what.startswith("channels") and stage.amount == 1:
+        what = what.replace("channels", "channel")
     hits, lost = round(dose.recall.value * dose.recall.count), blinding.result.loss_name()
     shown = (
-        (str(stage.channels), f"channel{'' if stage.channels == 1 else 's'} removed", style.INK),
+        (plots.amount_of(course, stage.amount), fill(what, 20), style.INK),
         (f"{dose.recall.value:.0%}", f"recall: {hits} of {dose.recall.count}", style.FOUND),
         (
             f"{round(dose.loss.value, 1) + 0.0:.1f}".replace("-", "\u2212"),
@@ -216,42 +224,49 @@ def _numbers(page: Any, blinding: Blinding, number: int) -> None:
     left, right = _CHARTS[0] - 40, _CHARTS[1]
     for place, (value, text, color) in enumerate(shown):
         x = left + place * (right - left) / 3
-        _text(page, x, 72, value, 46, weight="bold", color=color)
+        _text(page, x, 72, value, 42, weight="bold", color=color)
         _text(page, x, 85, text, 13, va="top")
     if stage.chosen:
-        _text(page, left, 115, "the chosen number", 13, weight="bold", color=style.FOUND)
+        # The name below the number has one line, or two.
+        chosen = ("the chosen number", 115) if plots.counts_channels(course) else ("as chosen", 131)
+        _text(page, left, chosen[1], chosen[0], 13, weight="bold", color=style.FOUND)
 
 
 def _charts(figure: Any, blinding: Blinding, number: int) -> None:
-    doses = _doses(blinding)
-    chosen = next((stage.channels for stage in blinding.course if stage.chosen), None)
+    course, doses = _course(blinding), plots.doses_from_nothing(blinding)
+    channels, chosen = plots.counts_channels(course), plots.chosen_amount(course)
     left, right = (x / SIZE.width for x in _CHARTS)
     upper, lower = (
         figure.add_axes((left, 1 - bottom / SIZE.height, right - left, (bottom - top) / SIZE.height))
         for top, bottom in ((208, 402), (470, 656))
     )
+    found = "channels found" if channels else "directions found"
     for axes, what in ((upper, "recall"), (lower, "loss")):
         plots.curve(axes, doses, what, color=_LINE)
-        plots.bar(axes, blinding.random, what)
-        plots.curve(axes, doses[: number + 1], what, color=style.FOUND, label="channels found")
+        plots.bar(axes, blinding, what)
+        plots.curve(axes, doses[: number + 1], what, color=style.FOUND, label=found)
         axes.plot(*axes.lines[-1].get_xydata()[-1:].T, "o", color=style.FOUND, markersize=9, zorder=3.5)
         if chosen is not None:
             axes.axvline(chosen, color=style.INK, linewidth=0.8, zorder=1)
         axes.grid(axis="y")
-        _doubling(axes, [dose.channels for dose in (*doses, blinding.random)])
+        if channels:
+            _doubling(axes, [*(dose.amount for dose in doses), plots.random_amount(blinding)])
+        else:
+            axes.set(xlim=(-4, 106), xticks=range(0, 101, 20))
     upper.set(ylim=(-4, 104), yticks=range(0, 101, 25))
     # A tenth of a point is not to look like a cliff.
     lower.set_ylim(min(-0.1, lower.get_ylim()[0]), max(2, lower.get_ylim()[1]))
-    lower.set_xlabel("channels removed")
+    lower.set_xlabel(course.unit)
     recall = _cut(f"Recall of {blinding.label} (%)", _CHARTS[1] - _CHARTS[0], 14)
     lost = blinding.result.loss_name(" on everything else")
     upper.set_title(recall, pad=20, parse_math=False)
     lower.set_title(fill(lost[0].upper() + lost[1:], 50), pad=4)
     if chosen is not None:
         # At the right edge it would be cut off.
-        side = "right" if chosen > 0.6 * doses[-1].channels else "center"
-        weight = "bold" if blinding.course[number].chosen else "normal"
-        upper.text(chosen, 107, f"chosen: {chosen}", ha=side, fontsize=_points(13), weight=weight)
+        side = "right" if chosen > 0.6 * doses[-1].amount else "center"
+        weight = "bold" if course.stages[number].chosen else "normal"
+        text = f"chosen: {plots.amount_of(course, chosen)}"
+        upper.text(chosen, 107, text, ha=side, fontsize=_points(13), weight=weight)
     handles, labels = upper.get_legend_handles_labels()
     place = {"loc": "upper left", "bbox_to_anchor": ((_CHARTS[0] - 46) / SIZE.width, 1 - 128 / SIZE.height)}
     figure.legend(handles, labels, ncols=2, fontsize=_points(13), columnspacing=1.6, **place)
@@ -264,12 +279,6 @@ def _doubling(axes: Any, counts: Sequence[int]) -> None:
     powers = [count for count in sorted(set(counts)) if count & (count - 1) == 0]
     axes.set_xticks(powers, [str(count) for count in powers])
     axes.minorticks_off()
-
-
-def _doses(blinding: Blinding) -> list[Dose]:
-    """Return the curve, from no channels on."""
-    before = blinding.result.recall_before
-    return [Dose(0, before, Estimate(0.0, 0.0, 0.0, blinding.result.loss.count)), *blinding.curve]
 
 
 def _mark(page: Any, x: float, y: float, *, seen: bool) -> None:
