@@ -161,6 +161,6 @@ def _thresholds(blinding: Blinding) -> str:
     where = _listed(list(blinding.design.read_at)) if len(blinding.design.read_at) > 1 else blinding.design.read_at[0]
     return (
         f"The verdict: mute where recall is at most {percent(GONE)}, nearly mute where it is at most half of what it "
-        f"was; blind where it is mute and the probe finds at most {percent(UNREADABLE)} at {where}. Where the probe found "
-        f"less than {percent(READABLE)} before, its failing afterwards proves nothing."
+        f"was; blind where it is mute and the probe finds at most {percent(UNREADABLE)} at {where}. Where the probe "
+        f"found less than {percent(READABLE)} before, its failing afterwards proves nothing."
     )
