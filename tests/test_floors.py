@@ -93,7 +93,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     ),
     # Films are made of figures, not figures of films.
     ("film", ["reader", "gif", "audio", "editing", "writer", "frame_store", "ascent_film", "sheet_film", "dose_film"]),
-    ("pages", ["environment", "report", "sheet_page", "map_page"]),
+    ("pages", ["environment", "imagined", "report_text", "report_tables", "report", "sheet_page", "map_page"]),
     (
         "cli",
         [

@@ -1,0 +1,139 @@
+"""What a network imagines of a class, before it was taken away and after: pictures for a report, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dreamscope import images
+from dreamscope.dissection.blind import Blinding
+from dreamscope.dreaming.dream import dream
+from dreamscope.errors import DreamscopeError
+from dreamscope.models.classifier import Classifier
+from dreamscope.objectives.class_scores import Logit
+from dreamscope.optimize.ascent import Step, StepCallback
+from dreamscope.progress import Callback
+from dreamscope.visualization.visualize import visualize
+
+STEPS = 96
+"""Of the class image: more show it no better."""
+SIDE = 320
+"""Pixels of the longer side of the dream, at most."""
+
+# Stronger than a preset, which keeps the photo in sight: here the class is to come out where it can.
+_OCTAVES, _OCTAVE_STEPS, _RATE, _NATURAL = 4, 16, 2.5 / 255, 0.9
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that a network made, and what the intact network takes it for.
+
+    Attributes
+    ----------
+    image : Tensor
+        (1, 3, H, W) in [0, 1].
+    label : str
+        The most probable class.
+    probability : float
+        Its probability.
+    """
+
+    image: Tensor
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What the intact and the edited network made of the same thing, with the same seed.
+
+    Attributes
+    ----------
+    kind : str
+        ``class image`` or ``dream``.
+    photo : Path or None
+        What was dreamt on.
+    before, after : Picture or None
+        ``None`` where nothing could be made.
+    """
+
+    kind: str
+    photo: Path | None
+    before: Picture | None
+    after: Picture | None
+
+
+def imagined(blinding: Blinding, *, callback: Callback | None = None) -> list[Pair]:
+    """Return the image of the class, and a dream of it on the first measured photo that was recognised before.
+
+    Both climb the class's score. What a network can't make is left out: some take pictures of one size only.
+
+    Parameters
+    ----------
+    blinding
+        Of a class.
+    callback
+        ``callback(stage, done, total)``.
+    """
+    edited, index = blinding.model, blinding.class_index
+    intact = edited.with_module(edited.module, edits=())
+    recognised = (row.path for row in blinding.result.photos if row.before == blinding.label and row.path.is_file())
+    photo = next(recognised, None)
+
+    def class_image(model: Classifier, note: StepCallback) -> Tensor:
+        made = visualize(
+            model, class_name=index, steps=STEPS, crops=1, precision="float32", recipe=False, callback=note
+        )
+        return made[0].image
+
+    def dreamt(model: Classifier, note: StepCallback) -> Tensor:
+        assert photo is not None
+        picture = images.read(photo)
+        return dream(
+            model,
+            picture,
+            Logit(index),
+            size=min(SIDE, max(picture.shape[-2:])),
+            octaves=_OCTAVES,
+            steps=_OCTAVE_STEPS,
+            rate=_RATE,
+            natural=_NATURAL,
+            precision="float32",
+            recipe=False,
+            callback=note,
+        ).image
+
+    wanted = [("class image", None, class_image), *([("dream", photo, dreamt)] if photo else [])]
+    found = []
+    for number, (kind, on, make) in enumerate(wanted):
+        before, after = (
+            _made(make, model, intact, _reporting(callback, 2 * number + turn, 2 * len(wanted)))
+            for turn, model in enumerate((intact, edited), 1)
+        )
+        if before is not None or after is not None:
+            found.append(Pair(kind, on, before, after))
+    return found
+
+
+def _made(
+    make: Callable[[Classifier, StepCallback], Tensor], model: Classifier, judge: Classifier, note: StepCallback
+) -> Picture | None:
+    try:
+        image = make(model, note)
+        with torch.no_grad():
+            (best,) = judge.classify(judge.prepared(image), top=1)[0]
+    except DreamscopeError:
+        return None
+    return Picture(image, best.label, best.probability)
+
+
+def _reporting(callback: Callback | None, number: int, count: int) -> StepCallback:
+    def note(step: Step) -> None:
+        if callback is not None:
+            callback(f"imagining (picture {number} of {count})", step.number, step.total)
+
+    return note
