@@ -22,7 +22,7 @@ def test_blind_with_scores_report_and_weights(run: Callable, many_photos: Path) 
         "-o", "report.html", "--export", "blind.safetensors",
     )  # fmt: skip
     assert ran.code == 0, ran.err
-    assert ran.out.startswith("Blind to red, at little cost: without 1 channels recall falls from 100% to 0%")
+    assert ran.out.startswith("Mute about red, not blind: without 1 channel recall falls from 100% to 0%")
     assert ran.out.splitlines()[-2:] == ["report.html", "blind.safetensors"]
     assert json.loads(Path("report.json").read_text())["label"] == "red"
     before = json.loads(run("classify", "red/0.png", *PLANTED, "--json").out)
@@ -32,17 +32,51 @@ def test_blind_with_scores_report_and_weights(run: Callable, many_photos: Path) 
 
 
 def test_blind_from_nothing(run: Callable, many_photos: Path) -> None:
-    printed = json.loads(run("blind", "red", *CONTROLS, *PLANTED, "--top", 1, "--draws", 2, "--json").out)
+    printed = json.loads(run("blind", "red", *CONTROLS, *PLANTED, "--draws", 2, "--json").out)
     assert printed["result"]["recall_after"]["value"] == 0
-    assert printed["counts"]["targets to measure on"] == 11
+    assert printed["design"]["units"] == "directions"
+    assert printed["design"]["folds"] == 2
+    # Each photo is measured on once.
+    assert printed["design"]["counts"]["targets to measure on"] == 22
+
+
+def test_directions_can_be_looked_at(run: Callable, many_photos: Path) -> None:
+    ran = run("blind", "red", *CONTROLS, *PLANTED, "--draws", 1, "-o", "report.html")
+    assert ran.code == 0, ran.err
+    ran = run("exemplars", "red", "green", *PLANTED, "--directions", "report.json", "--top", 2, "-o", "sheet.png")
+    assert ran.code == 0, ran.err
+    assert Path("sheet.png").is_file()
+
+
+def test_a_budget_leaves_out_what_there_is_no_time_for(run: Callable, many_photos: Path) -> None:
+    words = (
+        "blind",
+        "red",
+        *CONTROLS,
+        *PLANTED,
+        "--units",
+        "channels",
+        "--method",
+        "contrast",
+        "--top",
+        1,
+        "--curve",
+        "--json",
+    )
+    printed = json.loads(run(*words, "--budget", "0.001s").out)
+    assert len(printed["course"]["doses"]) == 1
+    printed = json.loads(run(*words, "--budget", "1h").out)
+    assert len(printed["course"]["doses"]) > 1
 
 
 def test_blind_as_a_film(run: Callable, many_photos: Path) -> None:
-    ran = run("blind", "red", *CONTROLS, *PLANTED, "--top", 1, "--draws", 1, "--film", "doses.mp4", "--fps", 5)
+    ran = run(
+        "blind", "red", *CONTROLS, *PLANTED, "--units", "channels", "--method", "contrast", "--top", 1, "--draws", 1,
+        "--film", "doses.mp4", "--fps", 5,
+    )  # fmt: skip
     assert ran.code == 0, ran.err
     assert ran.out.splitlines()[-1] == "doses.mp4"
-    # No channel for 1.2 seconds, the chosen one for 2.6, and 0.4 between them.
-    assert len(filmed.decoded(many_photos / "doses.mp4")) == 6 + 13 + 2
+    assert len(filmed.decoded(many_photos / "doses.mp4")) > 6 + 13
     recipe = Recipe.from_json(writer.read_note("doses.mp4") or "")
     assert (recipe.command, recipe.parameters["removed"]) == ("blind", ["act:8"])
 
@@ -69,6 +103,11 @@ BAD = [
     (["blind", "red", *CONTROLS, "--channels", "missing.json"], "no such scores file"),
     (["blind", "red", *CONTROLS, "--channels", "x.json", "--method", "single"], "exclude each other"),
     (["blind", "red", *CONTROLS, "--measure", "red"], "the ones that channels are found on"),
+    (["blind", "red", *CONTROLS, "--units", "neurons"], "no kind of units 'neurons'"),
+    (["blind", "red", *CONTROLS, "--aim", "silence"], "no aim 'silence'"),
+    (["blind", "red", *CONTROLS, "--units", "channels", "--depth", "act"], "depth is for directions"),
+    (["blind", "red", *CONTROLS, "--depth", "actt"], "no layer 'actt'"),
+    (["blind", "red", *CONTROLS, "--budget", "soon"], "'soon' is no time; write it as 90s, 5min or 1h"),
     (["blind", "red", *CONTROLS, "--from-layer", "convv"], "no layer 'convv'"),
 ]
 

@@ -172,7 +172,7 @@ class Blinding:
         is one that only does not say it.
         """
         if self.result.recall_before.value <= GONE:
-            return f"Nothing to prove: {self.label} was hardly recognised before"
+            return f"Nothing proved about {self.label}, which was hardly recognised before"
         if self.result.recall_after.value > max(GONE, self.result.recall_before.value / 2):
             return f"Not blind to {self.label}"
         if self.result.recall_after.value > GONE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -243,19 +243,17 @@ class Finder:
     ) -> dict[Name, Sequence[Edit]]:
         """Return what the rule of the write-ups would remove, and random channels."""
         widths = [self._model.layers[name].channels for name in self._layers]
-        if scores is not None and "frequency" in scores.scores:
-            frequent = scores
-        else:
-            # Of many layers, so that no images are kept: what is loud is known after one pass.
-            loud = PhotoSet(self._model, self._layers, "targets", targets).responses.loud
-            layers = dict(zip(self._layers, widths, strict=True))
-            frequent = ChannelScores(layers, self._class, "", {"frequency": loud}, {}, {}, {}, None)
+        layers = dict(zip(self._layers, widths, strict=True))
         taken = {edit.address.layer: len(edit.address.channels or ()) for edit in channels}
         count = sum(taken.values()) or TOP
         how = self._approach.how
-        found: dict[Name, Sequence[Edit]] = {
-            FREQUENCY: ablations(frequent, frequent.ranking("frequency")[:count].tolist(), how)
-        }
+        found: dict[Name, Sequence[Edit]] = {}
+        known = ChannelScores(layers, self._class, "", {}, {}, {}, {}, None) if scores is None else scores
+        if "frequency" not in known.scores and targets:
+            loud = PhotoSet(self._model, self._layers, "targets", targets).responses.loud
+            known = replace(known, scores={**known.scores, "frequency": loud})
+        if "frequency" in known.scores:
+            found[FREQUENCY] = ablations(known, known.ranking("frequency")[:count].tolist(), how)
         # Of what is not taken away one set is enough to compare with.
         for draw in range(self._approach.draws if channels else 1):
             places: list[int] = []
@@ -267,7 +265,7 @@ class Finder:
                 start += width
             if not channels:
                 places = torch.randperm(start, generator=self._generator)[:count].tolist()
-            found[RANDOM_CHANNELS, draw] = ablations(frequent, places, how)
+            found[RANDOM_CHANNELS, draw] = ablations(known, places, how)
         return found
 
     def _doses(
