@@ -243,7 +243,8 @@ class Finder:
     ) -> dict[Name, Sequence[Edit]]:
         """Return what the rule of the write-ups would remove, and random channels."""
         widths = [self._model.layers[name].channels for name in self._layers]
-        if scores is not None and "frequency" in scores.scores:
+        # Where channels were found before, there may be no photos to find what is loud on.
+        if scores is not None and ("frequency" in scores.scores or not targets):
             frequent = scores
         else:
             # Of many layers, so that no images are kept: what is loud is known after one pass.
@@ -253,9 +254,9 @@ class Finder:
         taken = {edit.address.layer: len(edit.address.channels or ()) for edit in channels}
         count = sum(taken.values()) or TOP
         how = self._approach.how
-        found: dict[Name, Sequence[Edit]] = {
-            FREQUENCY: ablations(frequent, frequent.ranking("frequency")[:count].tolist(), how)
-        }
+        found: dict[Name, Sequence[Edit]] = {}
+        if "frequency" in frequent.scores:
+            found[FREQUENCY] = ablations(frequent, frequent.ranking("frequency")[:count].tolist(), how)
         # Of what is not taken away one set is enough to compare with.
         for draw in range(self._approach.draws if channels else 1):
             places: list[int] = []
