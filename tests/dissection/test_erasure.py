@@ -236,3 +236,20 @@ def test_of_tokens() -> None:
     gaps = [features(each, both, "mlp").mean(0) - features(each, controls, "mlp").mean(0) for each in (model, edited)]
     assert float(gaps[0].norm()) > 0.1
     assert float(gaps[1].norm()) < 1e-3 * float(gaps[0].norm())
+
+
+def test_what_only_the_class_excites_is_read_with_measure() -> None:
+    # As behind a ReLU: one channel is silent in all photos of other things.
+    model = wrap(
+        nn.Sequential(nn.Conv2d(3, WIDTH, 4, stride=4, bias=False), nn.ReLU(), *list(Read().children())[1:]),
+        input_size=16,
+    )
+    with torch.no_grad():
+        model.module[0].weight.copy_(PATCHES)
+    model.module[3] = nn.Sequential(nn.Flatten(), model.module[3])
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.rand((90, WIDTH, 4, 4), generator=generator)
+    maps[:60, 0] = -1
+    (edit,) = erased(model, [Site("1", "1")], pictures(maps[60:]), pictures(maps[:60]))
+    # Its numbers are between 0 and 1, and so are their differences.
+    assert float(edit.read.abs().max()) < 20

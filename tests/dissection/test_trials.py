@@ -180,6 +180,8 @@ def test_probes_learn_from_their_own_photos(planted: Classifier, coloured: Path)
     # Two probes, each of all six and half of the others, and each measures all four.
     assert found["chosen"].readouts["act"].folds == 2
     assert len(found["chosen"].readouts["act"].positives) == 8
+    # Which makes them no more.
+    assert found["chosen"].readouts["act"].recall().count == found["chosen"].readouts["act"].area().count == 4
     assert found["intact"].recall.count == 4
     # A single photo to measure on can't be learnt from; with photos for the probe it is read all the same.
     alone = measured(planted, (fold(coloured, 0, 1), controls(coloured), EDITS))

@@ -221,7 +221,11 @@ class Eraser:
 
     def _features(self, site: Site, mine: _Seen, others: _Seen, *, spread: Tensor, rows: Tensor) -> Erase:
         """Return what takes away all that tells the class from the rest, and what its own output reads."""
-        whiten, color = _whitening(spread if others.cells.shape[1] == 1 else _lifted(others.positions))
+        if others.cells.shape[1] > 1:
+            # Of the class too: what only its photos excite would be read with any strength.
+            counts = [len(each.means) for each in (mine, others)]
+            spread = _lifted((counts[0] * mine.positions + counts[1] * others.positions) / sum(counts))
+        whiten, color = _whitening(spread)
         difference = mine.means.mean(0) - others.means.mean(0)
         columns = torch.stack([whiten @ difference, color @ self._own[site.layer][rows].mean(0).double()], 1)
         columns = columns / columns.norm(dim=0).clamp_min(_LEAST)

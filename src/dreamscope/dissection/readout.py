@@ -58,8 +58,8 @@ class Readout:
         Photos that were skipped, by file name, and why.
     recipe : Recipe or None
         Enough to make it again.
-    repeats : int
-        The number of probes that scored each photo of the class; it counts once in intervals.
+    count : int or None
+        The number of photos of the class, where several probes scored the same.
     """
 
     layer: str
@@ -68,7 +68,7 @@ class Readout:
     folds: int
     unreadable: dict[str, str]
     recipe: Recipe | None
-    repeats: int = 1
+    count: int | None = None
 
     @property
     def auc(self) -> float:
@@ -77,7 +77,7 @@ class Readout:
 
     def area(self) -> Estimate:
         """Return `auc` with its interval."""
-        return intervals.auc(self.positives, self.negatives, len(self.positives) // self.repeats)
+        return intervals.auc(self.positives, self.negatives, self.count)
 
     @property
     def accuracy(self) -> float:
@@ -89,11 +89,13 @@ class Readout:
         """Return the share of the class's photos that are found where `false_alarms` of the others are taken for it."""
         allowed = int(false_alarms * len(self.negatives))
         limit = sorted(self.negatives, reverse=True)[allowed] if allowed < len(self.negatives) else float("-inf")
-        found = sum(score > limit for score in self.positives) / max(1, len(self.positives))
-        return intervals.share([found] * (len(self.positives) // self.repeats))
+        found = sum(score > limit for score in self.positives) / len(self.positives)
+        # Scoring a photo again says nothing new about others.
+        return intervals.share([found] * (self.count or len(self.positives)))
 
     def _repr_html_(self) -> str:
-        title = f"{len(self.positives)} photos of the class and {len(self.negatives)} others, read at {self.layer}"
+        count = self.count or len(self.positives)
+        title = f"{count} photos of the class and {len(self.negatives)} others, read at {self.layer}"
         rows: list[list[object]] = [
             ["area under the curve", f"{self.auc:.3f}"],
             ["accuracy", f"{self.accuracy:.3f}"],
@@ -198,7 +200,7 @@ class Split:
     others: Tensor
 
 
-def readout(layer: str, splits: Sequence[Split], photos: int, *, seed: int = 0) -> Readout | None:
+def readout(layer: str, splits: Sequence[Split], *, count: int | None = None, seed: int = 0) -> Readout | None:
     """Return what fresh linear probes can tell on photos that neither they nor the edit have seen.
 
     Parameters
@@ -207,8 +209,8 @@ def readout(layer: str, splits: Sequence[Split], photos: int, *, seed: int = 0) 
         Where the features come from.
     splits
         One for each edit, if there are several (folds). Log-odds of all probes are put together.
-    photos
-        The number of different photos of the class among those that are measured on.
+    count
+        The number of photos of the class, if some are in several splits or were scored by several probes.
     seed
         Of the halves.
 
@@ -233,7 +235,8 @@ def readout(layer: str, splits: Sequence[Split], photos: int, *, seed: int = 0) 
             probes += 1
     if not probes:
         return None
-    return Readout(layer, tuple(positives), tuple(negatives), probes, {}, None, repeats=len(positives) // photos)
+    photos_ = None if count is None else min(count, len(positives))
+    return Readout(layer, tuple(positives), tuple(negatives), probes, {}, None, photos_)
 
 
 def _halves(values: Tensor, seed: int) -> tuple[Tensor, Tensor]:

@@ -332,7 +332,6 @@ class Trials:
             if arm.name == name and "controls" in arm.features
         }
         splits: dict[str, list[Split]] = {layer: [] for layer in layers}
-        photos = len({photo for photo, _ in self._targets[name]})
         for arm, (_, controls, _) in zip(arms, self._folds, strict=True):
             of_controls = arm.features.get("controls") or shared.get(id(controls))
             if of_controls is None or "measure" not in arm.features:
@@ -346,9 +345,10 @@ class Trials:
                         torch.cat(of_controls[layer]),
                     )
                 )
+        count = len({photo for photo, _ in self._targets[name]})
         found = {}
         for number, (layer, parts) in enumerate(splits.items(), 1):
-            if (one := readout(layer, parts, photos, seed=self._seed)) is not None:
+            if (one := readout(layer, parts, count=count, seed=self._seed)) is not None:
                 found[layer] = one
             if callback is not None:
                 callback(f"training probes ({name[0]})", number, len(splits))
