@@ -114,6 +114,7 @@ def blind(
     from dreamscope.dissection.blind import blind as technique
     from dreamscope.dissection.dissect import METHODS
     from dreamscope.dissection.scores import ChannelScores
+    from dreamscope.dissection.sites import ensure_exportable
     from dreamscope.film import dose_film
     from dreamscope.models import weight_export
     from dreamscope.pages import report as reports
@@ -134,6 +135,8 @@ def blind(
     model = (
         loader() if scores is None or scores.recipe is None else loader.like(scores.recipe.model, near=channels or "")
     )
+    if weights is not None and scores is None and units != "channels":
+        ensure_exportable(model, depth)
     with output.stages() as callback:
         blinding = technique(
             model,

@@ -202,9 +202,11 @@ class Eraser:
         slopes = [each[rows].double() for each in self._slopes[site.layer]]
         sums = torch.cat([each.sum(1) for each in slopes])
         shifts = sums.T @ sums / len(sums)
+        # A convolution behind that pads with zeros could not hold a center: what is read is then 0 at it.
+        held = center if site.layer == site.block else None
         ridge = torch.eye(len(told), dtype=torch.double) * shifts.diagonal().mean()
         noise = _lifted(others.positions)
-        read = _reading(noise, told)
+        read = _reading(noise, told, held)
         remove = _removal(
             shifts.diagonal().mean() * torch.eye(len(told), dtype=torch.double), inverse, difference, left
         )
@@ -212,12 +214,12 @@ class Eraser:
             # What a change by `remove` at one position does, times how much is read there: the first-order effect.
             effect = torch.cat([(cells * (each @ remove)[..., None]).sum(1) for each in slopes])
             harm = effect.T @ effect / len(effect) + _BASE * float(remove @ shifts @ remove) * noise
-            read = _reading(harm, told)
+            read = _reading(harm, told, held)
             amounts = cells @ read
             effect = torch.cat([(each * amounts[..., None]).sum(1) for each in slopes])
             plain = _BASE * float(read @ noise @ read) * (shifts + ridge) / 2
             remove = _removal(effect.T @ effect / len(effect) + plain, inverse, difference, left)
-        return Erase(site.layer, remove, read, center)
+        return Erase(site.layer, remove, read, center if held is None else None)
 
     def _features(self, site: Site, mine: _Seen, others: _Seen, *, spread: Tensor, rows: Tensor) -> Erase:
         """Return what takes away all that tells the class from the rest, and what its own output reads."""
@@ -320,10 +322,14 @@ def _whitening(covariance: Tensor) -> tuple[Tensor, Tensor]:
     return vectors * values**-0.5 @ vectors.T, vectors * values**0.5 @ vectors.T
 
 
-def _reading(harm: Tensor, difference: Tensor) -> Tensor:
-    """Return what to read: 1 for the difference, with the least harm."""
-    found: Tensor = torch.linalg.solve(harm, difference)
-    return found / (found @ difference)
+def _reading(harm: Tensor, difference: Tensor, zero_at: Tensor | None) -> Tensor:
+    """Return what to read: 1 for the difference, perhaps 0 at a center, with the least harm."""
+    fixed = difference[:, None] if zero_at is None else torch.stack([difference, zero_at], 1)
+    wanted = torch.zeros(fixed.shape[1], dtype=torch.double)
+    wanted[0] = 1
+    solved = torch.linalg.solve(harm, fixed)
+    found: Tensor = solved @ torch.linalg.solve(fixed.T @ solved, wanted)
+    return found
 
 
 def _removal(harm: Tensor, inverse: Tensor, difference: Tensor, left: float) -> Tensor:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, nan, sqrt
+from math import fsum, inf, nan, sqrt
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def share(hits: Sequence[float]) -> Estimate:
     count = len(hits)
     if not count:
         return Estimate(nan, 0.0, 1.0, 0)
-    p = sum(hits) / count
+    p = fsum(hits) / count
     # Written out, since SciPy's binomtest takes whole numbers of hits only.
     middle = (p + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
     half = _Z / (1 + _Z**2 / count) * sqrt(p * (1 - p) / count + _Z**2 / (4 * count**2))

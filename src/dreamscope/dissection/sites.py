@@ -13,7 +13,9 @@ from dreamscope.errors import DreamscopeError
 from dreamscope.models.addresses import resolve
 from dreamscope.models.blocks import blocks, features
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.erase import Erase
 from dreamscope.models.layers import tensor_of, with_tensor
+from dreamscope.models.weight_export import bake
 from dreamscope.probes import probe
 
 REACH = 2
@@ -75,6 +77,23 @@ def from_depth(model: Classifier, depth: str) -> list[str]:
     if not later:
         raise DreamscopeError(f"nothing of {model.name} can be read from '{depth}' on; the last is '{features(model)}'")
     return later
+
+
+def ensure_exportable(model: Classifier, depth: str | None = None) -> None:
+    """Raise a `DreamscopeError` if weights could not hold what would be erased at `sites`, before it is looked for."""
+    generator = torch.Generator().manual_seed(0)
+    edits = []
+    planned = sites(model, depth)
+    for site in planned:
+        count = model.layers[site.layer].channels
+        drawn = torch.randn((2, count), generator=generator)
+        # As in an erasure: at a whole block there is no center.
+        center = None if site.layer == site.block and site != planned[-1] else torch.rand(count)
+        edits.append(Erase(site.layer, drawn[0] / count, drawn[1], center))
+    try:
+        bake(model.edited(edits))
+    except DreamscopeError as error:
+        raise DreamscopeError(f"{error}; --depth {features(model)} erases it there only") from error
 
 
 def _added_by(model: Classifier, block: str) -> str:
