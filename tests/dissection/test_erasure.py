@@ -253,3 +253,14 @@ def test_what_only_the_class_excites_is_read_with_measure() -> None:
     (edit,) = erased(model, [Site("1", "1")], pictures(maps[60:]), pictures(maps[:60]))
     # Its numbers are between 0 and 1, and so are their differences.
     assert float(edit.read.abs().max()) < 20
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_direction_is_read_high_for_the_class(seed: int) -> None:
+    model = net(own=(CLASS + AXES[7]) / 2**0.5)
+    targets, controls = noise(100, 3.0, seed), noise(300, 0.0, seed + 10)
+    (edit,) = erased(model, FEATURES, targets, controls)
+    assert edit.count == 2
+    gap = features(model, targets).mean(0) - features(model, controls).mean(0)
+    assert bool((edit.read @ gap > 0.1).all())
+    assert torch.allclose(edit.read @ edit.remove, torch.eye(2), atol=1e-4)

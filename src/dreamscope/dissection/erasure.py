@@ -233,7 +233,8 @@ class Eraser:
         columns = columns / columns.norm(dim=0).clamp_min(_LEAST)
         basis, size, _ = torch.linalg.svd(columns, full_matrices=False)
         # What is read is high for the class, so that it can be looked at.
-        basis = (basis * (basis.T @ columns.sum(1)).sign())[:, size > _LEAST_SIZE]
+        # Not by the sum of the two, to which the second of the basis, their difference, is orthogonal.
+        basis = torch.where(columns[:, 0] @ basis < 0, -basis, basis)[:, size > _LEAST_SIZE]
         return Erase(site.layer, color @ basis, basis.T @ whiten, others.means.mean(0))
 
     def _random(self, site: Site, others: _Seen, spread: Tensor, count: int) -> Erase:
