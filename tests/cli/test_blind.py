@@ -52,7 +52,9 @@ def test_a_budget_leaves_out_what_there_is_no_time_for(run: Callable, many_photo
     words = ("blind", "red", *CONTROLS, *PLANTED, "--units", "channels", "--top", 1, "--draws", 3, "--json")
 
     def draws(budget: str) -> int:
-        (trial,) = (each for each in json.loads(run(*words, "--budget", budget).out)["trials"] if "random" in each["name"])
+        (trial,) = (
+            each for each in json.loads(run(*words, "--budget", budget).out)["trials"] if "random" in each["name"]
+        )
         # Of one draw the interval rests on its photos, of several on the draws.
         return trial["recall"]["count"] if trial["recall"]["count"] < 22 else 1
 

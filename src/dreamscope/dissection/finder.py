@@ -249,7 +249,8 @@ class Finder:
         how = self._approach.how
         found: dict[Name, Sequence[Edit]] = {}
         known = ChannelScores(layers, self._class, "", {}, {}, {}, {}, None) if scores is None else scores
-        if "frequency" not in known.scores and targets:
+        # Of one photo nothing is frequent.
+        if "frequency" not in known.scores and len(targets) > 1:
             loud = PhotoSet(self._model, self._layers, "targets", targets).responses.loud
             known = replace(known, scores={**known.scores, "frequency": loud})
         if "frequency" in known.scores:
