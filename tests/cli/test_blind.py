@@ -95,6 +95,7 @@ BAD = [
     (["blind", "red", *CONTROLS, "--channels", "missing.json"], "no such scores file"),
     (["blind", "red", *CONTROLS, "--channels", "x.json", "--method", "single"], "exclude each other"),
     (["blind", "red", *CONTROLS, "--measure", "red"], "the ones that channels are found on"),
+    (["blind", "red", *CONTROLS, "--top", "3"], "top and how are for channels; give the units 'channels' or 'both'"),
     (["blind", "red", *CONTROLS, "--units", "neurons"], "no kind of units 'neurons'"),
     (["blind", "red", *CONTROLS, "--aim", "silence"], "no aim 'silence'"),
     (["blind", "red", *CONTROLS, "--units", "channels", "--depth", "act"], "depth is for directions"),

@@ -72,6 +72,8 @@ class Approach:
         if self.draws < 1 or (self.top is not None and self.top < 1):
             raise DreamscopeError(f"top and draws are 1 or more, not {self.top} and {self.draws}")
         Ablation("any", self.how)
+        if not self.of_channels and (self.top is not None or self.methods[0] != "joint" or self.how != "zero"):
+            raise DreamscopeError("method, top and how are for channels; give the units 'channels' or 'both'")
 
     @property
     def of_channels(self) -> bool:
