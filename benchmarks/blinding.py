@@ -13,7 +13,8 @@ from pathlib import Path
 
 from dreamscope.cli.allocator import keep_freed_memory
 from dreamscope.dissection import erasure
-from dreamscope.dissection.blind import Blinding, blind
+from dreamscope.dissection.blind import blind
+from dreamscope.dissection.blinding import Blinding
 from dreamscope.dissection.finder import UNITS
 from dreamscope.dissection.intervals import Estimate
 from dreamscope.dissection.trials import Trial

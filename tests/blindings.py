@@ -9,7 +9,7 @@ from nets import Vgg, seeded
 
 from dreamscope import images, photos
 from dreamscope.dissection import intervals
-from dreamscope.dissection.blind import Blinding, Design, Removed
+from dreamscope.dissection.blinding import Blinding, Design, Removed
 from dreamscope.dissection.dose_response import Course, Dose, Stage
 from dreamscope.dissection.evaluation import Evaluation, PhotoPrediction, evaluate
 from dreamscope.dissection.intervals import Estimate

@@ -68,7 +68,7 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "single_ablation",
             ),
             *("evaluation", "readout", "sites", "passes", "erasure", "photo_set", "dissect", "trials"),
-            *("dose_response", "finder", "blind"),
+            *("dose_response", "blinding", "finder", "blind"),
         ],
     ),
     ("attribution", ["base", "gradients", "cam", "perturbations", "metrics", "result", "explain"]),

@@ -5,8 +5,8 @@ from .adversarial.fool import Fooling as Fooling
 from .adversarial.fool import fool as fool
 from .attribution.explain import explain as explain
 from .attribution.result import Explanation as Explanation
-from .dissection.blind import Blinding as Blinding
 from .dissection.blind import blind as blind
+from .dissection.blinding import Blinding as Blinding
 from .dissection.dissect import dissect as dissect
 from .dissection.evaluation import Evaluation as Evaluation
 from .dissection.evaluation import evaluate as evaluate

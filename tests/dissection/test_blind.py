@@ -16,7 +16,8 @@ from torch import Tensor
 import dreamscope as ds
 from dreamscope import images, photos
 from dreamscope.dissection import readout
-from dreamscope.dissection.blind import Blinding, _agreement, blind
+from dreamscope.dissection.blind import _agreement, blind
+from dreamscope.dissection.blinding import Blinding
 from dreamscope.dissection.dissect import Search, dissect
 from dreamscope.dissection.evaluation import recall
 from dreamscope.dissection.intervals import Estimate

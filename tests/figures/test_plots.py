@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from PIL import Image
 
-from dreamscope.dissection.blind import Blinding
+from dreamscope.dissection.blinding import Blinding
 from dreamscope.errors import DreamscopeError
 from dreamscope.figures import plots
 

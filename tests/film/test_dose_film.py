@@ -16,7 +16,8 @@ from nets import Planted
 from torch import Tensor
 
 from dreamscope import images
-from dreamscope.dissection.blind import Blinding, blind
+from dreamscope.dissection.blind import blind
+from dreamscope.dissection.blinding import Blinding
 from dreamscope.dissection.dose_response import Stage
 from dreamscope.errors import DreamscopeError
 from dreamscope.film import dose_film, writer

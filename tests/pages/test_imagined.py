@@ -7,7 +7,7 @@ import pytest
 import torch
 from blindings import made
 
-from dreamscope.dissection.blind import Blinding
+from dreamscope.dissection.blinding import Blinding
 from dreamscope.errors import DreamscopeError
 from dreamscope.pages import imagined as pictures
 from dreamscope.pages.imagined import imagined

@@ -14,7 +14,7 @@ from htmlpages import Page
 from PIL import Image
 
 from dreamscope import files, images
-from dreamscope.dissection.blind import Blinding
+from dreamscope.dissection.blinding import Blinding
 from dreamscope.dissection.intervals import Estimate
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.edit_base import Edit

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from blindings import READ, made, readouts_of
 
-from dreamscope.dissection.blind import Blinding
+from dreamscope.dissection.blinding import Blinding
 from dreamscope.dissection.intervals import Estimate, share
 from dreamscope.pages import report_text
 

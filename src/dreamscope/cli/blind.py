@@ -25,7 +25,7 @@ from dreamscope.errors import DreamscopeError, ensure_one_of
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from dreamscope.dissection.blind import Blinding
+    from dreamscope.dissection.blinding import Blinding
 
 
 @with_model()

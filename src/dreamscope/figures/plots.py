@@ -10,7 +10,7 @@ from pathlib import Path
 from textwrap import fill, shorten
 from typing import Any
 
-from dreamscope.dissection.blind import UNREADABLE, Blinding
+from dreamscope.dissection.blinding import UNREADABLE, Blinding
 from dreamscope.dissection.dose_response import Course, Dose
 from dreamscope.dissection.intervals import Estimate
 from dreamscope.dissection.scores import ChannelScores

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from dreamscope import images
-from dreamscope.dissection.blind import Blinding
+from dreamscope.dissection.blinding import Blinding
 from dreamscope.dissection.dose_response import Course, Stage
 from dreamscope.errors import DreamscopeError
 from dreamscope.figures import plots, style

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dreamscope import images
-from dreamscope.dissection.blind import Blinding
+from dreamscope.dissection.blinding import Blinding
 from dreamscope.dreaming.dream import dream
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from torch import Tensor
 
 from dreamscope import files
-from dreamscope.dissection.blind import Blinding
+from dreamscope.dissection.blinding import Blinding
 from dreamscope.dissection.evaluation import Row
 from dreamscope.dissection.intervals import Estimate
 from dreamscope.dissection.trials import Trial

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dreamscope.dissection.blind import Blinding
+from dreamscope.dissection.blinding import Blinding
 from dreamscope.dissection.intervals import Estimate, share
 from dreamscope.dissection.trials import CHOSEN, DELETED, FREQUENCY, INTACT, RANDOM_CHANNELS, RANDOM_DIRECTIONS, Trial
 from dreamscope.pages import environment

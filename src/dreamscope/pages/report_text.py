@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dreamscope.dissection.blind import GONE, READABLE, UNREADABLE, Blinding
+from dreamscope.dissection.blinding import GONE, READABLE, UNREADABLE, Blinding
 from dreamscope.dissection.trials import Trial
 from dreamscope.dissection.views import VIEWS
 from dreamscope.pages.environment import percent
