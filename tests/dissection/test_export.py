@@ -47,10 +47,11 @@ def found(model: Classifier, crops: Path, units: str, layers: str) -> list[Edit]
     flowers, others = (photos.find(crops / name)[:5] for name in ("flower", "china"))
     with torch.no_grad():
         index = int(model.logits(model.prepared(images.read(flowers[0].path))).argmax())
+    ranked = (("joint",), None) if units == "directions" else (("contrast",), 8)
     finder = Finder(
         model,
         index,
-        Approach(units, "answer", None, ("contrast",), 8, "zero", curve=False, draws=1),
+        Approach(units, "answer", None, *ranked, "zero", curve=False, draws=1),
         layers=[address.layer for address in resolve([layers], model)],
         sites=sites(model),
         targets=flowers,
