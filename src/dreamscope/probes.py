@@ -221,6 +221,11 @@ def probe(
     return Probe(model, names, edits=edits, to_the_end=to_the_end, keep=keep)
 
 
+def means(activation: Tensor) -> Tensor:
+    """Return the means over positions, (N, C), of an activation (N, C, ...); what a probe is to `keep` of features."""
+    return activation.reshape(*activation.shape[:2], -1).float().mean(2)
+
+
 def patch(model: Classifier, photo: str | Path | Any, address: str | Address) -> Patch:
     """Return the edit that puts a photo's activations in place.
 

@@ -8,11 +8,11 @@ from torch.nn import functional as F
 
 from dreamscope.dissection.erasure import Eraser, _shrunk
 from dreamscope.dissection.readout import Split, readout
-from dreamscope.dissection.sites import Site, means
+from dreamscope.dissection.sites import Site
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.erase import Erase
 from dreamscope.models.wrapping import wrap
-from dreamscope.probes import probe
+from dreamscope.probes import means, probe
 
 WIDTH = 8
 SITES = [Site("conv", "conv"), Site("pool", "pool")]

@@ -6,13 +6,13 @@ from nets import Copied, Planted, hooks_on, seeded
 from torch import Tensor, nn
 from torchvision import models as torchvision
 
-from dreamscope.dissection.sites import Site, from_depth, means, readable_layers, sites
+from dreamscope.dissection.sites import Site, from_depth, readable_layers, sites
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 from dreamscope.models.weight_export import bake
 from dreamscope.models.wrapping import wrap
-from dreamscope.probes import probe
+from dreamscope.probes import means, probe
 
 
 def untrained(name: str, side: int) -> Classifier:
@@ -109,8 +109,8 @@ def test_edits_play_no_part(residual: Classifier) -> None:
 
 
 def test_depths_that_cannot_be(residual: Classifier) -> None:
-    assert from_depth(residual, "layer1.1") == ["layer1.1"]
-    assert from_depth(residual, "layer1") == ["layer1.0", "layer1.1"]
+    assert from_depth(residual, "layer1.1", readable_layers(residual)) == ["layer1.1"]
+    assert from_depth(residual, "layer1", readable_layers(residual)) == ["layer1.0", "layer1.1"]
     with pytest.raises(DreamscopeError, match=r"no layer 'layer2'.*did you mean 'layer1'"):
         sites(residual, "layer2")
     with pytest.raises(DreamscopeError, match=r"nothing of .* can be read from 'fc' on; the last is 'layer1\.1'"):

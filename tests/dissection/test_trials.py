@@ -13,7 +13,6 @@ from torch import Tensor
 from dreamscope import images, photos
 from dreamscope.dissection import intervals, readout, trials
 from dreamscope.dissection.evaluation import evaluate
-from dreamscope.dissection.sites import means
 from dreamscope.dissection.trials import CHOSEN, FREQUENCY, INTACT, RANDOM_CHANNELS, Name, Trial, Trials
 from dreamscope.dissection.views import VIEWS
 from dreamscope.errors import DreamscopeError
@@ -21,7 +20,7 @@ from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 from dreamscope.models.wrapping import wrap
 from dreamscope.photos import Fold, Photo
-from dreamscope.probes import probe
+from dreamscope.probes import means, probe
 
 RED = 2
 EDITS = {CHOSEN: [Ablation("act:8")], FREQUENCY: [Ablation("act:7")]}

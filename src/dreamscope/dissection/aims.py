@@ -18,7 +18,7 @@ from dreamscope.dissection.channel_masks import masked
 from dreamscope.dissection.first_order import Channels, effects, margin
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
-from dreamscope.probes import probe
+from dreamscope.probes import means, probe
 
 AIMS = ("answer", "readout")
 
@@ -154,7 +154,7 @@ class ReadoutAim(Aim):
         return Look(carried, self._unreadable(mine, others))
 
     def _features(self, images: Tensor) -> Tensor:
-        with probe(self._model, [self._layer], keep=_mean) as seen:
+        with probe(self._model, [self._layer], keep=means) as seen:
             return seen(images)[self._layer].float()
 
     def _features_of(self, images: Tensor, channels: Channels) -> _Matrix:
@@ -210,7 +210,3 @@ def discriminant(positives: _Matrix, negatives: _Matrix) -> _Matrix:
 def _hold(logits: Tensor, classes: Tensor) -> Tensor:
     """Return how firmly each photo is still taken for the class: next to nothing once it trails by the slack."""
     return F.softplus((margin(logits, classes) + SLACK) * 2) / 2
-
-
-def _mean(activation: Tensor) -> Tensor:
-    return activation.reshape(*activation.shape[:2], -1).mean(2)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import combinations
+from math import nan
 
 import torch
 
@@ -32,7 +33,6 @@ from dreamscope.exploration.exemplars import exemplars
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.directions import directions_of
 from dreamscope.models.edit_base import Edit
-from dreamscope.models.edits import Ablation
 from dreamscope.models.erase import Erase
 from dreamscope.optimize.precision import prepared
 from dreamscope.photos import Fold, Photo, Source
@@ -156,7 +156,8 @@ def blind(
     if scores is not None:
         scores.check(model, "the scores file")
     names = list(scores.layers) if scores is not None else chosen_layers(model, layers, from_layer)
-    where = sites(model, depth)
+    readable = readable_layers(model)
+    where = sites(model, depth, readable)
     if units != "channels" and aim == "answer":
         where = where[-1:]
     read_at = tuple(site.block for site in where if depth is not None or site is where[-1])
@@ -181,7 +182,7 @@ def blind(
                 "method": methods[0] if scores is None else scores.method,
             },
         )
-    early = _early(model)
+    early = _early(model, readable)
     looked_at = [*names, *early, *(name for site in where for name in (site.layer, site.block))]
     fast, _ = prepared(model, looked_at, max(model.input_size), "float32")
     with reported(callback, progress=progress) as callback_:
@@ -225,12 +226,15 @@ def blind(
         ),
         trials=table,
         course=course(trials, class_index, directions=approach.of_directions) if curve else None,
-        removed=_removed(edits, found.scores, model, found_targets),
-        scores=found.scores if approach.of_channels else None,
+        removed=(
+            *(_channels(found.scores, finder.count(found.scores), model, found_targets) if found.scores else ()),
+            *_directions([edit for edit in edits if isinstance(edit, Erase)], model, found_targets),
+        ),
+        scores=found.scores,
         design=Design(
             units=units,
             aim=aim,
-            method=found.scores.method if approach.of_channels and found.scores else "erasure",
+            method=found.scores.method if found.scores else "erasure",
             read_at=read_at,
             folds=len(parts),
             counts=_counts(parts, apart),
@@ -242,10 +246,10 @@ def blind(
     )
 
 
-def _early(model: Classifier) -> list[str]:
+def _early(model: Classifier, readable: Sequence[str]) -> list[str]:
     """Return where the intact network is read: all but the first third, which sees edges and colours."""
     order = list(model.layers)
-    return [name for name in readable_layers(model) if order.index(name) >= len(order) // 3]
+    return [name for name in readable if order.index(name) >= len(order) // 3]
 
 
 def _in_fold(callback: Callback | None, number: int, count: int) -> Callback | None:
@@ -310,32 +314,24 @@ def _overlap(one: Sequence[Edit], other: Sequence[Edit]) -> float:
     return sum(shares) / len(shares) if shares else 1.0
 
 
-def _removed(
-    edits: Sequence[Edit], scores: ChannelScores | None, model: Classifier, targets: Sequence[Photo]
-) -> tuple[Removed, ...]:
-    found: list[Removed] = []
-    if scores is not None and (channels := {e.address for e in edits if isinstance(e, Ablation)}):
-        chosen = {(address.layer, channel) for address in channels for channel in address.channels or ()}
-        places = [
-            place
-            for place in scores.ranking().tolist()
-            if (scores.address(place).layer, (scores.address(place).channels or (-1,))[0]) in chosen
-        ]
-        addresses = [scores.address(place) for place in places]
-        strongest = exemplars(model, targets, list(scores.layers), top=1, recipe=False)
-        patches = [row[0] if row else None for row in strongest.patches(model, addresses, smallest=PATCH)]
-        ranked, numbers = scores.scores[scores.method], scores.numbers
-        for place, address, patch in zip(places, addresses, patches, strict=True):
-            score, difference, auc = (float(e[place]) for e in (ranked, numbers["difference"], numbers["auc"]))
-            found.append(Removed(address, None, score, difference, auc, patch))
-    if directions := [edit for edit in edits if isinstance(edit, Erase)]:
-        strongest = exemplars(model, targets, directions=directions, top=1, recipe=False)
-        names = list(directions_of(model, directions))
-        patches = [row[0] if row else None for row in strongest.patches(model, names, smallest=PATCH)]
-        numbered = [(edit, number) for edit in directions for number in range(edit.count)]
-        nan = float("nan")
-        found += [
-            Removed(edit.address, number, nan, nan, nan, patch)
-            for (edit, number), patch in zip(numbered, patches, strict=True)
-        ]
-    return tuple(found)
+def _channels(scores: ChannelScores, count: int, model: Classifier, targets: Sequence[Photo]) -> list[Removed]:
+    places = scores.ranking()[:count].tolist()
+    addresses = [scores.address(place) for place in places]
+    strongest = exemplars(model, targets, list(scores.layers), top=1, recipe=False)
+    patches = [row[0] if row else None for row in strongest.patches(model, addresses, smallest=PATCH)]
+    measured = (scores.scores[scores.method], scores.numbers["difference"], scores.numbers["auc"])
+    found = []
+    for place, address, patch in zip(places, addresses, patches, strict=True):
+        score, difference, auc = (float(each[place]) for each in measured)
+        found.append(Removed(address, None, score, difference, auc, patch))
+    return found
+
+
+def _directions(edits: Sequence[Erase], model: Classifier, targets: Sequence[Photo]) -> list[Removed]:
+    if not edits:
+        return []
+    strongest = exemplars(model, targets, directions=edits, top=1, recipe=False)
+    names = list(directions_of(model, edits))
+    patches = [row[0] if row else None for row in strongest.patches(model, names, smallest=PATCH)]
+    numbered = [(edit.address, number) for edit in edits for number in range(edit.count)]
+    return [Removed(*each, nan, nan, nan, patch) for each, patch in zip(numbered, patches, strict=True)]

@@ -323,8 +323,7 @@ def of_class(model: Classifier, given: Sequence[Photo], class_index: int) -> lis
 
 def others(model: Classifier, given: Sequence[Photo], targets: Sequence[Photo], class_index: int) -> list[Photo]:
     """Return the photos that are neither among the targets nor labelled as their class."""
-    same = {photo.path.absolute() for photo in targets}
-    left = [p for p in given if p.path.absolute() not in same and truth_of(p, model.labels) != class_index]
+    left = [p for p in photos.without(given, targets) if truth_of(p, model.labels) != class_index]
     if not left:
         raise DreamscopeError(
             f"all other photos were used for finding, or are labelled '{model.label(class_index)}'; give others"

@@ -22,10 +22,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dreamscope.dissection.passes import Passes
-from dreamscope.dissection.sites import Site, means
+from dreamscope.dissection.sites import Site
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edit_base import Edit
 from dreamscope.models.erase import Erase
+from dreamscope.probes import means
 from dreamscope.progress import Callback
 
 LEFT = 1.0

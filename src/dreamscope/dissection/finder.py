@@ -195,7 +195,7 @@ class Finder:
                 self._places(targets, "targets"),
                 self._places(controls, "controls"),
                 before=channels,
-                draws=self._approach.draws if self._approach.units != "channels" else 0,
+                draws=self._approach.draws,
                 callback=callback,
             )
         found: dict[Name, Sequence[Edit]] = {CHOSEN: [*channels, *directions]}
@@ -259,17 +259,21 @@ class Finder:
             found[FREQUENCY] = ablations(known, known.ranking("frequency")[:count].tolist(), how)
         # Of what is not taken away one set is enough to compare with.
         for draw in range(self._approach.draws if channels else 1):
-            places: list[int] = []
-            start = 0
-            for name, width in zip(self._layers, widths, strict=True):
-                if channels:
-                    drawn = torch.randperm(width, generator=self._generator)[: taken.get(name, 0)]
-                    places += (drawn + start).tolist()
-                start += width
-            if not channels:
-                places = torch.randperm(start, generator=self._generator)[:count].tolist()
+            places = self._like(layers, taken) if channels else self._permuted(sum(widths))[:count]
             found[RANDOM_CHANNELS, draw] = ablations(known, places, how)
         return found
+
+    def _like(self, layers: Mapping[str, int], taken: Mapping[str, int]) -> list[int]:
+        """Draw as many channels of each layer as were taken there."""
+        places: list[int] = []
+        start = 0
+        for name, width in layers.items():
+            places += [start + place for place in self._permuted(width)[: taken.get(name, 0)]]
+            start += width
+        return places
+
+    def _permuted(self, count: int) -> list[int]:
+        return torch.randperm(count, generator=self._generator).tolist()
 
     def _doses(
         self, scores: ChannelScores | None, channels: Sequence[Edit], directions: Sequence[Erase]

@@ -26,7 +26,7 @@ from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.optimize.precision import prepared
 from dreamscope.photos import Photo, Source, Stream
-from dreamscope.probes import probe
+from dreamscope.probes import means, probe
 from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe
 
@@ -265,7 +265,7 @@ def _batches(
 
 def _features(model: Classifier, address: Address, name: str, batches: Iterator[Tensor]) -> np.ndarray[Any, Any]:
     """Return (photos, channels): means over positions."""
-    with torch.no_grad(), probe(model, [address.layer], keep=_mean) as seen:
+    with torch.no_grad(), probe(model, [address.layer], keep=means) as seen:
         found = [seen(images)[address.layer].float().cpu() for images in batches]
     if (count := sum(map(len, found))) < FEWEST:
         raise DreamscopeError(f"{count} of the {name} can be read; a linear probe needs at least {FEWEST}")
@@ -273,10 +273,6 @@ def _features(model: Classifier, address: Address, name: str, batches: Iterator[
     if not bool(matrix.isfinite().all()):
         raise DreamscopeError(f"the features of '{address}' are not all finite numbers; give another layer")
     return matrix.double().numpy()
-
-
-def _mean(activation: Tensor) -> Tensor:
-    return activation.reshape(*activation.shape[:2], -1).mean(2)
 
 
 def _scores(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from dreamscope.models.classifier import Classifier
 from dreamscope.models.erase import Erase
 from dreamscope.models.layers import tensor_of, with_tensor
 from dreamscope.models.weight_export import bake
-from dreamscope.probes import probe
+from dreamscope.probes import means, probe
 
 REACH = 2
 """Blocks before the features at which a class is erased too, unless a depth is given."""
@@ -42,12 +42,12 @@ class Site:
 def readable_layers(model: Classifier) -> list[str]:
     """Return the layers that a class may be read from: the blocks, and the features that the last weights read."""
     last = features(model)
-    means = _means(model, [*blocks(model), last])
+    read = _means(model, [*blocks(model), last])
     # A pooling layer reads the last block's means: there is nothing to tell them apart.
-    return [name for name in means if name == last or not _alike(means[name], means[last])]
+    return [name for name in read if name == last or not _alike(read[name], read[last])]
 
 
-def sites(model: Classifier, depth: str | None = None) -> list[Site]:
+def sites(model: Classifier, depth: str | None = None, readable: Sequence[str] | None = None) -> list[Site]:
     """Return where to erase a class, in the order of the forward pass, the features last.
 
     Parameters
@@ -56,26 +56,28 @@ def sites(model: Classifier, depth: str | None = None) -> list[Site]:
         The classifier.
     depth
         The layer from which on the class is not to be readable; the last `REACH` blocks and the features if not given.
+    readable
+        The `readable_layers`, where they are known.
 
     Raises
     ------
     DreamscopeError
         If there is no such layer, or nothing to read after it.
     """
-    *before, last = readable_layers(model)
-    chosen = before[-REACH:] if depth is None else [name for name in from_depth(model, depth) if name != last]
+    *before, last = readable = readable or readable_layers(model)
+    chosen = before[-REACH:] if depth is None else [n for n in from_depth(model, depth, readable) if n != last]
     return [*(Site(_added_by(model, name), name) for name in chosen), Site(last, last)]
 
 
-def from_depth(model: Classifier, depth: str) -> list[str]:
-    """Return the `readable_layers` from a layer on; raise a `DreamscopeError` if there are none."""
+def from_depth(model: Classifier, depth: str, readable: Sequence[str]) -> list[str]:
+    """Return which of the `readable_layers` come from a layer on; raise a `DreamscopeError` if there are none."""
     found = resolve([depth], model)
     start = found[0].layer
     order = list(model.layers)
     first = next(place for place, name in enumerate(order) if name == start or name.startswith(f"{start}."))
-    later = [name for name in readable_layers(model) if order.index(name) >= first]
+    later = [name for name in readable if order.index(name) >= first]
     if not later:
-        raise DreamscopeError(f"nothing of {model.name} can be read from '{depth}' on; the last is '{features(model)}'")
+        raise DreamscopeError(f"nothing of {model.name} can be read from '{depth}' on; the last is '{readable[-1]}'")
     return later
 
 
@@ -93,7 +95,7 @@ def ensure_exportable(model: Classifier, depth: str | None = None) -> None:
     try:
         bake(model.edited(edits))
     except DreamscopeError as error:
-        raise DreamscopeError(f"{error}; --depth {features(model)} erases it there only") from error
+        raise DreamscopeError(f"{error}; --depth {planned[-1].layer} erases it there only") from error
 
 
 def _added_by(model: Classifier, block: str) -> str:
@@ -140,11 +142,6 @@ def _output(model: Classifier, block: str, layer: str, change: Callable[[Tensor]
 def _means(model: Classifier, names: list[str]) -> dict[str, Tensor]:
     with torch.no_grad(), probe(model, list(dict.fromkeys(names)), keep=means) as seen:
         return dict(seen(_noise(model)))
-
-
-def means(activation: Tensor) -> Tensor:
-    """Return the means over positions, (N, C), of an activation (N, C, ...)."""
-    return activation.reshape(*activation.shape[:2], -1).mean(2)
 
 
 def _noise(model: Classifier) -> Tensor:

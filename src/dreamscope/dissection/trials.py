@@ -18,14 +18,13 @@ from dreamscope.dissection import intervals
 from dreamscope.dissection.evaluation import Measured, PhotoPrediction, lost, predictions, recall
 from dreamscope.dissection.intervals import Estimate
 from dreamscope.dissection.readout import Readout, Split, readout
-from dreamscope.dissection.sites import means
 from dreamscope.dissection.views import views
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edit_base import Edit
 from dreamscope.models.tails import Tail, cut_before
 from dreamscope.photos import Fold, Photo, Stream
-from dreamscope.probes import LOGITS, probe, tapped
+from dreamscope.probes import LOGITS, means, probe, tapped
 from dreamscope.progress import Callback
 
 Name = tuple[str, int]
@@ -171,9 +170,9 @@ class Trials:
             spent = time.monotonic() - began
             each = spent / max(1, sum(len(arms) for _, _, arms in first))
             left = max(0, int((deadline - time.monotonic()) / each / max(1, len(jobs))))
-            extra = sorted({arm.name for _, _, arms in jobs for arm in arms if not arm.reads}, key=lambda name: name[1])
+            extra = {arm.name for _, _, arms in jobs for arm in arms if not arm.reads}
             # Random draws before doses.
-            wanted = sorted(extra, key=lambda name: "dose" in name[0])[:left]
+            wanted = sorted(extra, key=lambda name: ("dose" in name[0], name[1], name[0]))[:left]
             again = [(what, photos, [arm for arm in arms if arm.name in wanted]) for what, photos, arms in jobs]
             if wanted:
                 self._run(again, rest, callback)

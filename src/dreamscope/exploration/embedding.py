@@ -25,7 +25,7 @@ from dreamscope.models.classifier import Classifier, Prediction
 from dreamscope.models.labels import truth_of
 from dreamscope.optimize.precision import prepared
 from dreamscope.photos import Photo, Source, Stream, find, reference
-from dreamscope.probes import LOGITS, probe
+from dreamscope.probes import LOGITS, means, probe
 from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe
 
@@ -203,11 +203,11 @@ def map(
     predictions: list[Prediction | None] = []
     wanted = [address.layer, *([LOGITS] if _has_classes(model) else [])]
     with reported(callback, progress=progress) as report:
-        with torch.no_grad(), probe(fast, wanted, keep=_mean) as recorded:
+        with torch.no_grad(), probe(fast, wanted, keep=means) as recorded:
             for named, pictures in stream:
-                means = recorded(pictures)
-                features.append(means[address.layer].float().cpu())
-                predictions += _predictions(model, means[LOGITS]) if LOGITS in means else [None] * len(named)
+                found = recorded(pictures)
+                features.append(found[address.layer].cpu())
+                predictions += _predictions(model, found[LOGITS]) if LOGITS in found else [None] * len(named)
                 thumbnails.append(_small(pictures))
                 seen += named
                 if report is not None:
@@ -271,10 +271,6 @@ def _one(model: Classifier, at: str | Address) -> Address:
     if len(found) > 1:
         raise DreamscopeError(f"'{at}' is {len(found)} layers; give one, such as {found[-1].layer}")
     return found[0]
-
-
-def _mean(activation: Tensor) -> Tensor:
-    return activation.reshape(*activation.shape[:2], -1).float().mean(2)
 
 
 def _predictions(model: Classifier, logits: Tensor) -> list[Prediction]:
