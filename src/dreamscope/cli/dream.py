@@ -26,7 +26,7 @@ from dreamscope.cli.options import (
     with_model,
 )
 from dreamscope.cli.replay import RecipeOf, replayed
-from dreamscope.dreaming.presets import DEFAULT_PRESET, PRESETS
+from dreamscope.dreaming.presets import CLASS_PRESET, DEFAULT_PRESET, PRESETS
 from dreamscope.errors import DreamscopeError
 
 if TYPE_CHECKING:
@@ -43,8 +43,21 @@ def dream(
     loader: Loader,
     out: Annotated[str | None, out_option(f"{PICTURES}; NAME-dream.png if not given.")] = None,
     at: Addresses = None,
+    class_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class-name",
+            "--class",
+            metavar="LABEL",
+            help="Name or index of a class that is to grow on the picture, instead of --at; may be repeated.",
+        ),
+    ] = None,
     preset: Annotated[
-        str | None, typer.Option(metavar="P", help=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if not given.")
+        str | None,
+        typer.Option(
+            metavar="P",
+            help=f"{', '.join(PRESETS)}; {CLASS_PRESET} with --class, else {DEFAULT_PRESET}, if not given.",
+        ),
     ] = None,
     loss: Loss = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help="Number of steps on each octave.")] = None,
@@ -88,7 +101,7 @@ def dream(
 ) -> None:
     """Dream on a picture: let layers or channels exaggerate what they see in it."""
     from dreamscope import files, images
-    from dreamscope.optimize.initial_images import INITIAL_IMAGES
+    from dreamscope.optimize.initial_images import is_initial
 
     given, load = replayed(
         "dream",
@@ -98,6 +111,7 @@ def dream(
         guide=guide,
         mask=mask,
         at=at or None,
+        class_name=class_name or None,
         preset=preset,
         loss=loss,
         steps=steps,
@@ -121,7 +135,7 @@ def dream(
     read = {
         role: output.input_picture(given[role], target)
         for role in ("image", "guide", "mask")
-        if given.get(role, "noise") not in INITIAL_IMAGES
+        if role in given and not is_initial(given[role])
     }
     if "size" not in given and "image" in read:
         longer = max(read["image"].shape[-2:])
@@ -130,6 +144,8 @@ def dream(
             output.note(
                 f"The photo's longer side is {longer} pixels; dreaming at {LARGEST_UNASKED} (--size changes that)."
             )
+
+    import torch
 
     from dreamscope.dreaming import dream as technique
 
@@ -146,12 +162,21 @@ def dream(
         output.note(f"filmed: {film}")
     if verbose:
         output.note(f"ran in {result.choice}")
+    if result.values and torch.equal(result.image, result.original):
+        output.note(
+            "nothing changed: what is dreamt of has no gradient on this picture; begin with noise, or another --at"
+        )
+    facts = _facts(result, target)
+    classes = facts["recipe"]["parameters"]["class_name"]
+    if classes:
+        facts |= output.taken_for(model, classes, result.original, images.read(target))
     if json:
-        output.as_json(_facts(result, target))
-    else:
-        facts = _facts(result, target)
-        where = f"{model.name} {' '.join(facts['at'])}"
-        print(f"{target}  {facts['size']}  {where}  {facts['steps']} steps  {result.seconds:.1f} s")
+        output.as_json(facts)
+        return
+    where = f"{model.name} {' + '.join(map(model.label, classes)) if classes else ' '.join(facts['at'])}"
+    print(f"{target}  {facts['size']}  {where}  {facts['steps']} steps  {result.seconds:.1f} s")
+    if classes:
+        print(output.before_and_after(facts))
 
 
 def _facts(result: Dream, target: Path) -> dict[str, Any]:

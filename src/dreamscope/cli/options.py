@@ -24,7 +24,9 @@ Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers
 Image = Annotated[str | None, typer.Argument(metavar="[IMAGE]", help="A photo, sample:china or sample:flower.")]
 
 PICTURES = ".png, .jpg or .webp"
-PHOTO_OR_PATTERN = "A photo, sample:china, sample:flower, noise, gray or clouds."
+PHOTO_OR_PATTERN = (
+    "A photo, sample:china, sample:flower, noise, clouds, black, gray, white or a colour (#336699, navy)."
+)
 PRECISIONS = "auto (measured), float32, bfloat16 or float16"
 
 # What follows may also come from a recipe, or be a technique's own default: not given, it is None.

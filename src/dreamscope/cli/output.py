@@ -19,6 +19,7 @@ from dreamscope.progress import Callback, reported
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dreamscope.models.classifier import Classifier
     from dreamscope.optimize.ascent import StepCallback
 
 
@@ -41,8 +42,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def stem_of(source: str) -> str:
-    """Return the name of a picture without folder and suffix."""
-    return Path(source.removeprefix("sample:")).stem
+    """Return the name of a picture without folder and suffix, or of a colour without ``#``."""
+    return Path(source.removeprefix("sample:").removeprefix("#")).stem
 
 
 def free_name(stem: str, suffix: str) -> Path:
@@ -57,6 +58,25 @@ def input_picture(source: str, target: Path) -> Tensor:
 
     files.ensure_no_input(target, [source])
     return images.read(source)
+
+
+def taken_for(model: Classifier, classes: Sequence[int], before: Tensor, after: Tensor) -> dict[str, Any]:
+    """Return what a network takes two pictures (1, 3, H, W) for, as JSON, and how far for the classes that were wanted.
+
+    Confidences are probabilities, 0 to 1.
+    """
+    pair = [model.classify(image, top=sys.maxsize)[0] for image in (before, after)]
+    shares = [{each.index: each.probability for each in found} for found in pair]
+    first = [{"label": found[0].label, "confidence": found[0].probability} for found in pair]
+    wanted = [{"label": model.label(index), "before": shares[0][index], "after": shares[1][index]} for index in classes]
+    return {"before": first[0], "after": first[1], "wanted": wanted}
+
+
+def before_and_after(facts: Mapping[str, Any]) -> str:
+    """Return what `taken_for` found as a line for people."""
+    was, now = (f"{facts[when]['label']} ({facts[when]['confidence']:.1%})" for when in ("before", "after"))
+    shares = [f"{each['label']} {each['before']:.1%} -> {each['after']:.1%}" for each in facts["wanted"]]
+    return f"taken for {now}, before for {was}; {', '.join(shares)}"
 
 
 def note(text: str) -> None:

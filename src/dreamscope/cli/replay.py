@@ -22,7 +22,9 @@ RecipeOf = Annotated[
 _DEPENDENT = {
     "of": ("class_name", "directions"),
     "directions": ("of", "class_name"),
-    "tile": ("size", "memory", "at"),
+    "at": ("class_name",),
+    "class_name": ("at", "of", "directions"),
+    "tile": ("size", "memory", "at", "class_name"),
     "rate": ("parameterization", "optimizer"),
     "steps": ("method",),
     "budget": ("norm",),

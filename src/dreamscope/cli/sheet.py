@@ -176,8 +176,10 @@ def sheet(
 def _settings(recipe: str, over: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings in a dream's recipe that are the same in all cells."""
     stored = recipe_of("dream", recipe, [*given, over.removesuffix("s")])
+    if stored.parameters.get("class_name"):
+        raise DreamscopeError(f"'{recipe}' is a dream towards a class; a sheet's dreams are of layers")
     # A sheet over layers or channels varies the address, so it does not take the dream's.
-    own = {"tile", over, *(["at"] if over in ("layers", "channels") else [])}
+    own = {"tile", "class_name", over, *(["at"] if over in ("layers", "channels") else [])}
     found = {name: value for name, value in stored.parameters.items() if name not in own}
     if over == "photos":
         # Its size has the proportions of its own photo.
@@ -212,9 +214,9 @@ def _targets(target: Path, *, differences: bool) -> list[Path]:
 
 def _longest_side(sources: Sequence[str], target: Path) -> int:
     """Read every input picture, so that an unreadable one is refused at once; return the longest side."""
-    from dreamscope.optimize.initial_images import INITIAL_IMAGES
+    from dreamscope.optimize.initial_images import is_initial
 
-    sides = [max(output.input_picture(source, target).shape[-2:]) for source in sources if source not in INITIAL_IMAGES]
+    sides = [max(output.input_picture(source, target).shape[-2:]) for source in sources if not is_initial(source)]
     return max(sides, default=0)
 
 

@@ -16,7 +16,15 @@ from dreamscope.objectives import LOSSES, Gathered, Objective
 from dreamscope.optimize import regularizers, transforms, update_rules
 from dreamscope.optimize.ascent import Ascent, StepCallback
 from dreamscope.optimize.gradient_filters import FILTERS, Filter, FirstAtUnitMean, natural_colors
-from dreamscope.optimize.parameterizations import PARAMETERIZATIONS, Parameterization, Pixel, is_made, made_of, rate_of
+from dreamscope.optimize.parameterizations import (
+    PARAMETERIZATIONS,
+    Covered,
+    Parameterization,
+    Pixel,
+    is_made,
+    made_of,
+    rate_of,
+)
 from dreamscope.optimize.precision import prepared
 from dreamscope.optimize.tiles import bytes_of, side_for
 from dreamscope.optimize.transforms import Shift, Transform
@@ -27,6 +35,9 @@ SMALLEST_OCTAVE = 32
 
 FIRST_STEP = 1.5 / 255
 """Mean change of a colour in the first step where a raw gradient's rate is not given."""
+
+REDIRECT_STEPS = 5
+"""Steps of an octave in which silent units get a gradient, if nothing else has one: on a black picture, say."""
 
 
 class Dreamer:
@@ -80,7 +91,8 @@ class Dreamer:
         ensure_one_of(settings.loss, LOSSES, "loss")
         ensure_one_of(settings.filter, FILTERS, "filter")
         self._transforms: list[Transform] = [Shift(settings.jitter)] if settings.jitter else []
-        self._transforms += [transforms.ensure(each) for each in settings.transform]
+        given = [transforms.ensure(each) for each in settings.transform]
+        self._transforms += [transforms.sized(each, model.input_size) for each in given]
         self._penalties = [regularizers.ensure(each) for each in settings.penalty]
         if isinstance(settings.parameterization, str):
             ensure_one_of(settings.parameterization, PARAMETERIZATIONS, "parameterization")
@@ -174,10 +186,16 @@ class Dreamer:
                 image, base = self._grown(picture, image - base if index else None, size)
                 mask = None if coverage is None else images.resize(coverage, size).clamp(0, 1)
                 climbed = made_of(image.to(self.model.device), settings.parameterization)
+                optimizer = self._optimizer(climbed, evened, mask)
+                if mask is not None and not isinstance(climbed, Pixel):
+                    # The network is to see what will be there; a step in pixels keeps to the mask by itself.
+                    climbed = Covered(climbed, image.to(self.model.device), mask.to(self.model.device))
                 ascent = Ascent(
-                    self._optimizer(climbed, evened, mask),
+                    optimizer,
                     transforms=self._transforms,
+                    crops=settings.crops,
                     penalties=self._penalties,
+                    redirect_steps=REDIRECT_STEPS,
                     tile=self._tile_of(size),
                 )
                 dreamt = ascent(

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.optimize.ingredients import listed
+from dreamscope.visualization.presets import ON_A_PHOTO
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Settings:
         recipes have it, with the memory format (``bfloat16/channels_last``).
     transform : sequence of str, Transform or callable
         After the shift, see `dreamscope.optimize.transforms`: ``rotate:5``, or any function from images to images.
+    crops : int
+        Number of draws of the transforms at each step.
     penalty : sequence of str or callable
         Subtracted from the objective, see `dreamscope.optimize.regularizers`: ``tv:0.1``, or a function of images.
     optimizer : str, UpdateRule, callable or None
@@ -61,6 +64,7 @@ class Settings:
     natural: float = 0.0
     precision: str = "auto"
     transform: Sequence[Any] = ()
+    crops: int = 1
     penalty: Sequence[Any] = ()
     optimizer: Any = None
     parameterization: Any = "pixel"
@@ -70,6 +74,7 @@ class Settings:
             (self.steps, "steps", 0, 100_000),
             (self.octaves, "octaves", 1, 100),
             (self.jitter, "jitter", 0, 100_000),
+            (self.crops, "crops", 1, 64),
             (self.natural, "natural", 0, 1),
         ):
             if not least <= value <= most:
@@ -97,6 +102,7 @@ class Overrides(TypedDict, total=False):
     natural: float | None
     precision: str | None
     transform: str | Sequence[Any] | None
+    crops: int | None
     penalty: str | Sequence[Any] | None
     optimizer: str | Callable[..., Any] | None
     parameterization: str | Callable[..., Any] | None
@@ -115,11 +121,24 @@ PRESETS = {
     ),
     "classic": Settings(loss="mean_square", steps=10, rate=1.5 / 255, octaves=4, jitter=32, filter="mean"),
     "plain": Settings(loss="norm", steps=20, rate=None, octaves=1, jitter=0, filter="none", precision="float32"),
+    "class": Settings(
+        loss="mean_square",
+        steps=160,
+        rate=0.02,
+        octaves=1,
+        jitter=0,
+        transform=ON_A_PHOTO,
+        crops=2,
+        parameterization="detail",
+    ),
 }
 """Settings by name, the default first. ``rich`` was chosen by eye; ``classic`` is the notebook of 2015;
-``plain`` the bare loop ``x <- clip(x + rate * dL/dx, 0, 1)`` of the VGG19 write-ups."""
+``plain`` the bare loop ``x <- clip(x + rate * dL/dx, 0, 1)`` of the VGG19 write-ups; ``class`` shows the network
+parts of the picture at its input size, so that a class grows that other networks, and people, see too."""
 
 DEFAULT_PRESET = next(iter(PRESETS))
+CLASS_PRESET = "class"
+"""Of a dream towards a class, if no preset is given."""
 
 
 def settings(preset: str | Settings, **given: Any) -> Settings:

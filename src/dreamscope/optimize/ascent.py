@@ -200,6 +200,7 @@ class Ascent:
         outputs, slopes = [], []
         if self.tile and isinstance(objective, Gathered):
             slope, values = tiles.gradient(seen, shown.detach(), objective, self.tile, grid)
+            slope, values = slope / self.crops, values.unflatten(0, (self.crops, -1)).mean(0)
             tiles.release_memory()
             outputs.append(shown)
             slopes.append(slope)

@@ -12,13 +12,14 @@ from torch import Generator, Tensor
 
 from dreamscope import images
 from dreamscope.dreaming import presets
-from dreamscope.dreaming.dream import dream, initial_picture
+from dreamscope.dreaming.dream import dream
 from dreamscope.dreaming.octaves import Dreamer
 from dreamscope.dreaming.presets import Settings
 from dreamscope.errors import DivergedError
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.objectives import Each, Excite
 from dreamscope.optimize.ascent import Step
+from dreamscope.optimize.initial_images import initial_picture
 from dreamscope.progress import Callback
 from dreamscope.recipes import Recipe, ensure_recipe
 from dreamscope.sheets import cell_cache
