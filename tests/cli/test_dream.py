@@ -74,8 +74,8 @@ def test_every_option(run: Callable, photo: Path) -> None:
         "preset": "classic", "precision": "float32/contiguous", "loss": "gram",
         "steps": 2, "rate": 0.01, "octaves": 2, "octave_scale": 1.2, "jitter": 4,
         "filter": "gaussian", "natural": 0.5, "size": "88x72", "keep_color": True, "seed": 5, "tile": 0,
-        "at": ["0.5*0:1", "2"],
-        "transform": [], "penalty": [], "optimizer": None, "parameterization": "pixel",
+        "at": ["0.5*0:1", "2"], "class_name": [],
+        "transform": [], "crops": 1, "penalty": [], "optimizer": None, "parameterization": "pixel",
     }  # fmt: skip
 
 
@@ -229,3 +229,40 @@ def test_memory(run: Callable, folder: Path) -> None:
     assert ran.code == 2
     assert "does not fit into 0.001 GB, not even in tiles" in ran.err
     assert not (folder / "c.png").exists()
+
+
+def test_a_class_is_judged_before_and_after(run: Callable, folder: Path, photo: Path) -> None:
+    ran = run("dream", "photo.png", *TINY, "--class", 2, "--steps", 30, "-o", "a.png")
+    assert ran.code == 0, ran.err
+    first, last = ran.out.splitlines()
+    assert first.startswith("a.png  48x40  tiny class 2  30 steps  ")
+    assert last.startswith("taken for class ")
+    assert "; class 2 " in last
+    told = json.loads(run("dream", "photo.png", *TINY, "--class", 2, "--steps", 30, "-o", "b.png", "--json").out)
+    assert told["wanted"][0]["after"] > told["wanted"][0]["before"]
+    assert told["after"]["confidence"] <= 1
+    assert told["recipe"]["parameters"]["class_name"] == [2]
+    assert run("dream", "--recipe", "a.png", *TINY, "-o", "again.png").code == 0
+    assert torch.equal(images.read(folder / "a.png"), images.read(folder / "again.png"))
+    assert run("dream", "--recipe", "a.png", *TINY, "-o", "1.png", "--class", 1, "--steps", 1).code == 0
+    ensure_refused(run("sheet", "photo.png", *TINY, "--over", "steps", "--recipe", "a.png"), "a dream towards a class")
+
+
+@pytest.mark.parametrize("start", ["black", "white", "#336699", "navy", "noise"])
+def test_starts_without_a_photo(run: Callable, folder: Path, start: str) -> None:
+    assert run("dream", start, *TINY, "--at", 1, "--size", 32, "--steps", 2, "-o", "a.png").code == 0
+    assert run("recipe", "a.png").out.count(f'"{start}"') == 1
+    assert run("dream", "--recipe", "a.png", *TINY, "-o", "b.png").code == 0
+    assert torch.equal(images.read(folder / "a.png"), images.read(folder / "b.png"))
+
+
+def test_a_dream_that_changed_nothing_says_so(run: Callable, folder: Path) -> None:
+    (folder / "flat.py").write_text(
+        "from torch import nn\n\nclass Flat(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.conv = nn.Conv2d(3, 2, 1)\n\n    def forward(self, x):\n        return self.conv(x * 0)\n"
+    )
+    ran = run(
+        "dream", "black", "--model", "flat.py:Flat", "--input-size", 16, "--at", "conv", "--size", 16, "--steps", 1
+    )
+    assert ran.code == 0
+    assert "nothing changed: what is dreamt of has no gradient on this picture" in ran.err

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from nets import hooks_on
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamscope import images
@@ -16,6 +16,7 @@ from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 from dreamscope.images import Size
 from dreamscope.models.addresses import resolve
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.wrapping import wrap
 from dreamscope.objectives import Excite, Objective
 from dreamscope.optimize.ascent import Step
 from dreamscope.optimize.parameterizations import Fourier
@@ -323,6 +324,81 @@ def test_natural_colors_of_the_plain_preset_leave_steps_as_they_are(vgg: Classif
     changes = [float((after[n + 1] - after[n]).abs().mean()) for n in (0, 4)]
     assert changes[0] == pytest.approx(1.5 / 255, rel=1e-3)
     assert changes[1] != pytest.approx(1.5 / 255, rel=0.01)
+
+
+def test_a_class_grows_on_a_photo(vgg: Classifier) -> None:
+    photo = 0.3 + 0.4 * torch.rand((1, 3, 40, 60), generator=torch.Generator().manual_seed(1))
+    found = dream(vgg, photo, class_name="b", steps=40)
+    assert found.image.shape == photo.shape
+    assert torch.equal(found.original, photo)
+    before, after = (float(vgg.logits(vgg.prepared(each))[0, 1]) for each in (photo, found.image))
+    assert after > before + 0.01
+    # Colours and composition stay.
+    assert torch.allclose(photo.mean((2, 3)), found.image.mean((2, 3)), atol=0.03)
+    assert found.recipe is not None
+    kept = found.recipe.parameters
+    assert (kept["class_name"], kept["preset"], kept["at"]) == ([1], "class", None)
+    assert torch.equal(dream(vgg, photo, **kept).image, found.image)
+    both = dream(vgg, photo, class_name=["b", 2], steps=3)
+    assert both.recipe is not None
+    assert both.recipe.parameters["class_name"] == [1, 2]
+    assert both.values[0] == pytest.approx(
+        sum(dream(vgg, photo, class_name=each, steps=1).values[0] for each in ("b", "c")), abs=1e-4
+    )
+    assert hooks_on(vgg.module) == 0
+
+
+def test_a_class_keeps_to_the_mask(vgg: Classifier, image: Tensor) -> None:
+    mask = torch.zeros_like(image)
+    mask[..., :24] = 1
+    seen: list[Tensor] = []
+    found = dream(vgg, image, class_name="b", steps=4, mask=mask, callback=lambda step: seen.append(step.image))
+    assert torch.allclose(found.image[..., 24:], image[..., 24:], atol=1e-6)
+    assert (found.image - image)[..., :24].abs().mean() > 1e-3
+    # And the network sees no more of it than that.
+    assert torch.allclose(seen[-1][..., 24:], image[..., 24:], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"class_name": "b", "at": "features.3"}, "an address and a class exclude each other"),
+        ({"class_name": "f"}, "no class 'f' in Vgg"),
+        ({"class_name": 9}, "class 9 is out of range: Vgg has 5 classes"),
+        ({"class_name": "b", "guide": torch.zeros(1, 3, 8, 8)}, "a guide and a class exclude each other"),
+        ({"class_name": "b", "tile": 64}, "can't be run in tiles"),
+    ],
+)
+def test_bad_classes_are_refused(vgg: Classifier, image: Tensor, options: dict[str, object], message: str) -> None:
+    with pytest.raises(DreamscopeError, match=message):
+        dream(vgg, image, **options)  # type: ignore[arg-type]
+
+
+def test_units_that_are_silent_on_a_black_picture_wake_up() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU())
+    with torch.no_grad():
+        net[0].weight.fill_(1.0)
+        net[0].bias.fill_(-0.05)
+    model = wrap(net, input_size=16)
+    for preset in ("rich", "classic", "plain"):
+        found = dream(model, "black", "1", preset=preset, size=40, octaves=1)
+        assert found.image.mean() > 0.01
+        assert found.values[-1] > found.values[0] > 0
+        assert found.recipe is not None
+        assert found.recipe.inputs == {"image": "black"}
+    assert hooks_on(model.module) == 0
+
+
+@pytest.mark.embedded
+def test_a_class_of_the_embedded_network_grows(lite0: Classifier) -> None:
+    photo = images.resize(images.read("sample:flower"), Size(120, 80)).clamp(0, 1)
+    found = dream(lite0, photo, class_name="sea anemone", steps=20)
+    shares = [lite0.logits(lite0.prepared(each)).softmax(1)[0, 108].item() for each in (photo, found.image)]
+    assert lite0.label(108) == "sea anemone"
+    assert shares[0] < 0.3
+    assert shares[1] > 0.7
+    assert (found.image - photo).abs().mean() < 0.1
+    assert hooks_on(lite0.module) == 0
 
 
 @pytest.mark.embedded

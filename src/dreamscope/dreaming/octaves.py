@@ -12,10 +12,10 @@ from dreamscope.dreaming.presets import Settings
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_one_of
 from dreamscope.images import Size
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives import LOSSES, Gathered, Objective
+from dreamscope.objectives import LOSSES, Each, Excite, Gathered, Objective
 from dreamscope.optimize import regularizers, transforms, update_rules
-from dreamscope.optimize.ascent import Ascent, StepCallback
-from dreamscope.optimize.gradient_filters import FILTERS, Filter, FirstAtUnitMean, natural_colors
+from dreamscope.optimize.ascent import Ascent, Step, StepCallback
+from dreamscope.optimize.gradient_filters import FILTERS, Filter, FirstAtUnitMean, natural_colors, unit_mean
 from dreamscope.optimize.parameterizations import (
     PARAMETERIZATIONS,
     Covered,
@@ -36,8 +36,8 @@ SMALLEST_OCTAVE = 32
 FIRST_STEP = 1.5 / 255
 """Mean change of a colour in the first step where a raw gradient's rate is not given."""
 
-REDIRECT_STEPS = 5
-"""Steps of an octave in which silent units get a gradient, if nothing else has one: on a black picture, say."""
+WAKING_STEPS = 32
+"""Steps at most until what is silent on a plain picture is no longer."""
 
 
 class Dreamer:
@@ -184,6 +184,8 @@ class Dreamer:
         try:
             for index, size in enumerate(self._sizes):
                 image, base = self._grown(picture, image - base if index else None, size)
+                if index == 0:
+                    image = self._woken(image, objective, generator)
                 mask = None if coverage is None else images.resize(coverage, size).clamp(0, 1)
                 climbed = made_of(image.to(self.model.device), settings.parameterization)
                 optimizer = self._optimizer(climbed, evened, mask)
@@ -195,7 +197,6 @@ class Dreamer:
                     transforms=self._transforms,
                     crops=settings.crops,
                     penalties=self._penalties,
-                    redirect_steps=REDIRECT_STEPS,
                     tile=self._tile_of(size),
                 )
                 dreamt = ascent(
@@ -224,6 +225,26 @@ class Dreamer:
         base = picture if size == images.size_of(picture) else images.resize(picture, size).clamp(0, 1)
         return base if detail is None else (base + images.resize(detail, size)).clamp_(0, 1), base
 
+    def _woken(self, picture: Tensor, objective: Objective, generator: Generator) -> Tensor:
+        """Return a picture that excites what is dreamt of, if this one is plain and does not: squares of 0 are flat."""
+        plain = torch.equal(picture, picture[..., :1, :1].expand_as(picture))
+        means = _means(objective)
+        if not plain or means is None or self.strength(picture, objective) > 0:
+            return picture
+        values = [0.0]
+
+        def is_awake(step: Step) -> bool:
+            values.append(min(step.values))
+            return values[-1] > 0
+
+        woken = Ascent(
+            GradientStep(FIRST_STEP, unit_mean),
+            redirect_steps=WAKING_STEPS,
+            tile=self._tile_of(images.size_of(picture)),
+            until=is_awake,
+        )(self.model, Pixel.of(picture.to(self.model.device)), means, steps=WAKING_STEPS, generator=generator).cpu()
+        return woken if values[-1] > 0 else picture
+
     def strength(self, picture: Tensor, objective: Objective) -> float:
         """Return the mean size of the gradient that an objective has on a picture, to weigh it against others."""
         sizes: list[float] = []
@@ -247,6 +268,16 @@ class Dreamer:
 
     def _tile_of(self, size: Size) -> int:
         return self.tile if max(size.width, size.height) > self.tile else 0
+
+
+def _means(objective: Objective) -> Objective | None:
+    """Return the mean activation at the addresses of an objective, or of several for an image each."""
+    if isinstance(objective, Excite):
+        return Excite(objective.addresses, "mean")
+    if isinstance(objective, Each):
+        each = [_means(one) for one in objective.objectives]
+        return Each(tuple(one for one in each if one is not None)) if None not in each else None
+    return None
 
 
 def octave_sizes(full: Size, settings: Settings) -> list[Size]:

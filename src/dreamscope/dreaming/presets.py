@@ -123,9 +123,10 @@ PRESETS = {
     "plain": Settings(loss="norm", steps=20, rate=None, octaves=1, jitter=0, filter="none", precision="float32"),
     "class": Settings(
         loss="mean_square",
-        steps=160,
+        steps=90,
         rate=0.02,
-        octaves=1,
+        octaves=2,
+        octave_scale=1.7,
         jitter=0,
         transform=ON_A_PHOTO,
         crops=2,

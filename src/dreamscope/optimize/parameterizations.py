@@ -194,6 +194,7 @@ class Detail(Fourier):
     """
 
     decay: ClassVar[float] = 1.5
+    contrast: ClassVar[float] = 0.2
     held: ClassVar[float] = 3.0
     """Waves that fit fewer times into the shorter side move less, in proportion to the square of their frequency."""
 
