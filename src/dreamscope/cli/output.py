@@ -14,7 +14,7 @@ import typer
 
 from dreamscope.cli.exits import INTERRUPTED
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
-from dreamscope.progress import Callback, reported
+from dreamscope.progress import Callback, Lines, reported
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,11 +94,16 @@ def keeping(save: Callable[[Any], Path | None]) -> Iterator[None]:
 
 @contextmanager
 def progress(what: str) -> Iterator[StepCallback | None]:
-    """Draw a bar of an ascent's steps on stderr, if that is a terminal."""
+    """Draw a bar of an ascent's steps on stderr, or write lines, see `stages`."""
     with stages() as callback:
         yield callback and (lambda step: callback(what, step.number, step.total))
 
 
 def stages() -> AbstractContextManager[Callback | None]:
-    """Draw a bar on stderr that names what is being done and how much time is left, if that is a terminal."""
-    return reported(progress=sys.stderr.isatty())
+    """Show on stderr what is being done and how much time is left.
+
+    A bar if that is a terminal; else, for pipes and log files, a line every 10 s, so that a quick job writes nothing.
+    """
+    if sys.stderr.isatty():
+        return reported(progress=True)
+    return reported(Lines(lambda line: print(line, file=sys.stderr, flush=True)))

@@ -30,7 +30,19 @@ LARGEST_UNASKED = 512
 """Photos with a longer side than this are made smaller, if --size is not given: a sheet has many dreams."""
 
 _AS_IN_DREAM = (
-    *("preset", "loss", "steps", "rate", "octaves", "octave_scale", "jitter", "filter", "natural", "precision"),
+    *(
+        "preset",
+        "loss",
+        "steps",
+        "rate",
+        "balance",
+        "octaves",
+        "octave_scale",
+        "jitter",
+        "filter",
+        "natural",
+        "precision",
+    ),
     *("guide", "mask", "keep_color", "seed", "memory"),
 )
 

@@ -13,9 +13,10 @@ from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensur
 from dreamscope.images import Size
 from dreamscope.models.classifier import Classifier
 from dreamscope.objectives import LOSSES, Gathered, Objective
+from dreamscope.objectives.balance import balanced, ensure_addresses, parts_of
 from dreamscope.optimize import regularizers, transforms, update_rules
 from dreamscope.optimize.ascent import Ascent, StepCallback
-from dreamscope.optimize.gradient_filters import FILTERS, Filter, FirstAtUnitMean, natural_colors
+from dreamscope.optimize.gradient_filters import FILTERS, Filter, FirstAtUnitMean, Times, natural_colors
 from dreamscope.optimize.parameterizations import PARAMETERIZATIONS, Parameterization, Pixel, is_made, made_of, rate_of
 from dreamscope.optimize.precision import prepared
 from dreamscope.optimize.tiles import bytes_of, side_for
@@ -57,6 +58,9 @@ class Dreamer:
         In which precision and memory format it runs, and why.
     tile : int
         The side of the tiles.
+    rates : tuple of float or None
+        What the rates came to in the last call, for each picture, where none was given; ``None`` for a picture without
+        a gradient. Empty if one was given.
 
     Raises
     ------
@@ -94,6 +98,7 @@ class Dreamer:
         if tile is None:
             tile = side_for(self.model, layers, size, None if memory is None else bytes_of(memory), count)
         self.tile = tile
+        self.rates: tuple[float | None, ...] = ()
 
     @classmethod
     def climbing(
@@ -112,8 +117,10 @@ class Dreamer:
         Raises
         ------
         DreamscopeError
-            If tiles, or the memory that asks for them, are given for another objective; and see the class.
+            If tiles, the memory that asks for them, or a balance are given for another objective; and see the class.
         """
+        if settings.balance:
+            ensure_addresses(objective)
         if not isinstance(objective, Gathered):
             given = [name for name, asked in (("tile", tile), ("memory", memory is not None)) if asked]
             if given:
@@ -165,8 +172,8 @@ class Dreamer:
         settings = self._settings
         steps = settings.steps if steps is None else steps
         # Made once, not for each octave: the one for no given rate remembers its first gradient.
-        evened = FirstAtUnitMean() if settings.rate is None else FILTERS[settings.filter]
-        evened = natural_colors(evened, settings.natural)
+        first = FirstAtUnitMean(FIRST_STEP, self._unit)
+        evened = natural_colors(first if settings.rate is None else self._filter, settings.natural)
         # At all times `image - base` is what was dreamt so far, at the size of the octave.
         image = base = picture
         try:
@@ -174,6 +181,7 @@ class Dreamer:
                 image, base = self._grown(picture, image - base if index else None, size)
                 mask = None if coverage is None else images.resize(coverage, size).clamp(0, 1)
                 climbed = made_of(image.to(self.model.device), settings.parameterization)
+                weighed = self._balanced(image, objective) if settings.balance else objective
                 ascent = Ascent(
                     self._optimizer(climbed, evened, mask),
                     transforms=self._transforms,
@@ -183,7 +191,7 @@ class Dreamer:
                 dreamt = ascent(
                     self.model,
                     climbed,
-                    objective,
+                    weighed,
                     steps=steps,
                     generator=generator,
                     callback=callback,
@@ -198,6 +206,8 @@ class Dreamer:
             raise
         except KeyboardInterrupt as stop:
             raise Interrupted("stopped between two octaves", result=_with(picture, image - base)) from stop
+        finally:
+            self.rates = first.rates
 
     @staticmethod
     def _grown(picture: Tensor, detail: Tensor | None, size: Size) -> tuple[Tensor, Tensor]:
@@ -208,21 +218,42 @@ class Dreamer:
 
     def strength(self, picture: Tensor, objective: Objective) -> float:
         """Return the mean size of the gradient that an objective has on a picture, to weigh it against others."""
-        sizes: list[float] = []
+        return self._strengths(picture, objective).mean().item()
+
+    def _strengths(self, picture: Tensor, objective: Objective) -> Tensor:
+        """Return the mean size of each picture's gradient, (N,)."""
+        sizes: list[Tensor] = []
         ascent = Ascent(
             GradientStep(0.0, torch.zeros_like),
             tile=self._tile_of(images.size_of(picture)),
-            watch=lambda gradient: sizes.append(gradient.float().abs().mean().item()),
+            watch=lambda gradient: sizes.append(gradient.float().abs().mean((1, 2, 3)).cpu()),
         )
         climbed = Pixel.of(picture.to(self.model.device))
         ascent(self.model, climbed, objective, steps=1, generator=torch.Generator().manual_seed(0))
         return sizes[0]
 
+    def _balanced(self, picture: Tensor, objective: Objective) -> Objective:
+        """Return an objective whose addresses all have gradients of one size on these pictures."""
+        parts = parts_of(objective)
+        if len(parts) == 1:
+            return objective
+        sizes = torch.stack([self._strengths(picture, part) for part in parts], 1)
+        return balanced(objective, sizes)
+
+    @property
+    def _unit(self) -> float:
+        return self.model.normalization.unit if self._settings.gradient == "input" else 1.0
+
+    @property
+    def _filter(self) -> Filter:
+        raw = self._settings.filter == "none" and self._unit != 1
+        return Times(self._unit) if raw else FILTERS[self._settings.filter]
+
     def _optimizer(self, climbed: Parameterization, evened: Filter, mask: Tensor | None) -> UpdateRule:
         settings = self._settings
-        rate = FIRST_STEP if settings.rate is None else settings.rate
         if settings.optimizer is None and isinstance(climbed, Pixel):
-            return GradientStep(rate, evened, None if mask is None else mask.to(self.model.device))
+            return GradientStep(settings.rate, evened, None if mask is None else mask.to(self.model.device))
+        rate = FIRST_STEP if settings.rate is None else settings.rate
         # As far in its own numbers as that changes colours in pixels.
         own = rate * rate_of(climbed, Pixel.rate) / Pixel.rate
         return update_rules.ensure("adam" if settings.optimizer is None else settings.optimizer, own)

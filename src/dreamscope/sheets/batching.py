@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from dreamscope import images
 from dreamscope.dreaming import presets
-from dreamscope.dreaming.dream import dream, initial_picture
+from dreamscope.dreaming.dream import dream, initial_picture, with_rate
 from dreamscope.dreaming.octaves import Dreamer
 from dreamscope.dreaming.presets import Settings
 from dreamscope.errors import DivergedError
@@ -159,6 +159,10 @@ def _along(group: Sequence[Entry], share: _Share) -> Iterator[Dreamt]:
     start = dream(cell.model, cell.image, **{**cell.settings, "steps": 0})
     recipe = ensure_recipe(start.recipe)
     fixed = {name: recipe.parameters[name] for name in ("precision", "tile")}
+    if cell.settings["rate"] is None:
+        # Where the rate is found by the first step, recipes have it.
+        first = dream(cell.model, cell.image, **{**cell.settings, **fixed, "steps": 1})
+        recipe = with_rate(recipe, first.rates)
     found: dict[str, Dreamt] = {}
 
     def keep(number: int, image: Tensor) -> None:
@@ -221,9 +225,10 @@ def _beside(group: Sequence[Entry], share: _Share, missing: Collection[str]) -> 
             if entry.key in missing:
                 yield from _alone([entry], lambda _share: None)
         return
-    for entry, image in zip(group, pictures.split(1), strict=True):
+    for index, (entry, image) in enumerate(zip(group, pictures.split(1), strict=True)):
         if entry.key in missing:
-            yield _stored(entry, image, recipe.but(at=entry.cell.settings["at"]))
+            own = with_rate(recipe, dreamer.rates[index : index + 1])
+            yield _stored(entry, image, own.but(at=entry.cell.settings["at"]))
 
 
 def _stored(entry: Entry, image: Tensor, recipe: Recipe | None) -> Dreamt:
