@@ -46,6 +46,9 @@ class Recipe:
     version: str
     chosen: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "chosen", tuple(self.chosen))
+
     @classmethod
     def of_call(
         cls,
@@ -112,7 +115,7 @@ class Recipe:
         """Read what `to_json` wrote; raise a `DreamscopeError` that names `source` if it is not one."""
         try:
             recipe = cls(**json.loads(text)["dreamscope"])
-            return replace(recipe, parameters={**_once(recipe), **recipe.parameters}, chosen=tuple(recipe.chosen))
+            return replace(recipe, parameters={**_once(recipe), **recipe.parameters})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DreamscopeError(f"{source} holds no dreamscope recipe") from error
 

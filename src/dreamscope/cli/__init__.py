@@ -63,7 +63,7 @@ def _usage(error: Exception) -> str:
     given = str(getattr(error, "option_name", ""))
     meant = _MEANT.get(given)
     if context is not None and any(meant in option.opts for option in context.command.params):
-        as_address = " as LAYER:CHANNEL" if given == "--channel" else ""
+        as_address = ", as LAYER:CHANNEL" if given == "--channel" else ""
         return f"no option '{given}'; it is called {meant} here{as_address}"
     command = context.command_path if context is not None else "dreamscope"
     return f"{error.format_message().rstrip('.')}. See: {command} --help"  # type: ignore[attr-defined]

@@ -149,7 +149,8 @@ def dream(
         output.note(f"filmed: {film}")
     if verbose:
         output.note(f"ran in {result.choice}")
-        output.note(_rate(result))
+        if result.rates:
+            output.note(_in_words(*result.rates))
     if json:
         output.as_json(_facts(result, target))
     else:
@@ -158,15 +159,11 @@ def dream(
         print(f"{target}  {facts['size']}  {where}  {facts['steps']} steps  {result.seconds:.1f} s")
 
 
-def _rate(result: Dream) -> str:
-    from dreamscope.recipes import ensure_recipe
-
-    recipe = ensure_recipe(result.recipe)
-    rate = recipe.parameters["rate"]
+def _in_words(rate: float | None) -> str:
+    """Describe the rate that was found where none was given."""
     if rate is None:
         return "no rate: there was no gradient to choose it by"
-    chosen = ", chosen: the first step changes colours by 1.5/255 on average" if "rate" in recipe.chosen else ""
-    return f"rate {rate:.4g}{chosen}"
+    return f"rate {rate:.4g}, chosen: the first step changes colours by 1.5/255 on average"
 
 
 def _facts(result: Dream, target: Path) -> dict[str, Any]:

@@ -30,6 +30,10 @@ FIRST_STEP = 1.5 / 255
 """Mean change of a colour in the first step where a raw gradient's rate is not given."""
 
 
+RATE_DIGITS = 4
+"""To which a rate that is not given is rounded."""
+
+
 class Dreamer:
     """Dreams on pictures of one size.
 
@@ -172,7 +176,9 @@ class Dreamer:
         settings = self._settings
         steps = settings.steps if steps is None else steps
         # Made once, not for each octave: the one for no given rate remembers its first gradient.
-        first = FirstAtUnitMean(FIRST_STEP, self._unit)
+        # Rates of recipes from before `gradient` were not rounded.
+        digits = None if settings.gradient == "image" else RATE_DIGITS
+        first = FirstAtUnitMean(FIRST_STEP, self._unit, digits=digits)
         evened = natural_colors(first if settings.rate is None else self._filter, settings.natural)
         # At all times `image - base` is what was dreamt so far, at the size of the octave.
         image = base = picture

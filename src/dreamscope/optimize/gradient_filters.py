@@ -85,10 +85,12 @@ class FirstAtUnitMean:
         The mean change in the first step.
     unit
         What gradients are multiplied by before, as by `Times`: the rates are those of the product.
+    digits
+        To which rates are rounded: the last bits of a gradient differ from run to run, what a recipe says should not.
     """
 
-    def __init__(self, size: float = 1.0, unit: float = 1.0) -> None:
-        self.size, self.unit = size, unit
+    def __init__(self, size: float = 1.0, unit: float = 1.0, *, digits: int | None = None) -> None:
+        self.size, self.unit, self.digits = size, unit, digits
         self._rates: Tensor | None = None
 
     def __call__(self, gradient: Tensor) -> Tensor:
@@ -96,14 +98,20 @@ class FirstAtUnitMean:
         # In this order: with that rate given, it is the same to the last bit.
         gradient = gradient * self.unit
         if self._rates is None:
-            self._rates = self.size / _mean_size(gradient)
+            found = (self.size / _mean_size(gradient)).flatten().tolist()
+            rounded = found if self.digits is None else [float(f"{rate:.{self.digits}g}") for rate in found]
+            self._rates = gradient.new_tensor(rounded).view(-1, *[1] * (gradient.dim() - 1))
         return gradient.mul_(self._rates)
 
     @property
     def rates(self) -> tuple[float | None, ...]:
         """The rate of each image, ``None`` for one whose first gradient is 0; empty before there is one."""
         found: list[float] = [] if self._rates is None else self._rates.flatten().tolist()
-        return tuple(rate if rate < self.size / (2 * _TINY) else None for rate in found)
+        known = [rate if rate < self.size / (2 * _TINY) else None for rate in found]
+        if self.digits is None:
+            return tuple(known)
+        # As they were rounded, without the digits that single precision adds.
+        return tuple(None if rate is None else float(f"{rate:.{self.digits}g}") for rate in known)
 
 
 FILTERS: Mapping[str, Filter] = {
