@@ -342,10 +342,13 @@ class Trials:
                         torch.cat(of_controls[layer]),
                     )
                 )
-        count = len({photo for photo, _ in self._targets[name]})
+        counts = (
+            len({photo for photo, _ in self._targets[name]}),
+            len({photo for _, controls, _ in self._folds for photo in controls}),
+        )
         found = {}
         for number, (layer, parts) in enumerate(splits.items(), 1):
-            if (one := readout(layer, parts, count=count, seed=self._seed)) is not None:
+            if (one := readout(layer, parts, counts=counts, seed=self._seed)) is not None:
                 found[layer] = one
             if callback is not None:
                 callback(f"training probes ({name[0]})", number, len(splits))
