@@ -20,6 +20,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("files", []),
     ("images", []),
     ("photos", []),
+    ("folds", []),
     ("recipes", []),
     ("progress", []),
     (
