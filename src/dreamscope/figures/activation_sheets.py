@@ -63,7 +63,7 @@ def drawn(found: Activations, model: Classifier) -> Tensor:
         if not channels:
             cells.append(Cell(None, "silent"))
         cells += [Cell(torch.ones_like(photo), "")] * (across - max(1, len(channels)))
-    title = f"{model.name}: loudest channels, share of their layer, peak"
+    title = f"{model.name}: channels over the photo, share of their layer, peak"
     return sheet(cells, columns=1 + across, title=title, most=side)
 
 
