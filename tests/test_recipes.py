@@ -119,7 +119,7 @@ def test_a_result_without_a_recipe() -> None:
 
 
 def test_what_was_chosen_is_left_out_of_what_was_given() -> None:
-    made = Recipe("dream", {}, {}, {"steps": 3, "rate": 0.1}, "0.1.0", chosen=("rate",))
+    made = Recipe("dream", {}, {}, {"steps": 3, "rate": 0.1}, "0.1.0", chosen=["rate"])
     assert Recipe.from_json(made.to_json()) == made
     assert made.as_given() == Recipe("dream", {}, {}, {"steps": 3}, "0.1.0")
     assert RECIPE.as_given() == RECIPE

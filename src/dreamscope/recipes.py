@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_args
@@ -35,7 +35,7 @@ class Recipe:
         Every option of the technique, defaults spelt out.
     version : str
         The dreamscope that made it.
-    chosen : tuple of str
+    chosen : list of str
         Parameters whose values were not given, but found by the technique for this very picture.
     """
 
@@ -44,10 +44,7 @@ class Recipe:
     inputs: Mapping[str, Any]
     parameters: Mapping[str, Any]
     version: str
-    chosen: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "chosen", tuple(self.chosen))
+    chosen: Sequence[str] = field(default_factory=list)
 
     @classmethod
     def of_call(
@@ -100,7 +97,7 @@ class Recipe:
     def as_given(self) -> Recipe:
         """Return the recipe without the values that were chosen: made again, they are found again."""
         given = {name: value for name, value in self.parameters.items() if name not in self.chosen}
-        return replace(self, parameters=given, chosen=())
+        return replace(self, parameters=given, chosen=[])
 
     def but(self, **parameters: Any) -> Recipe:
         """Return the recipe with other values of some parameters."""

@@ -298,7 +298,7 @@ def test_weights_that_differ_by_a_factor_alone(run: Callable, photo: Path) -> No
         recipes = [Recipe.read(cell["file"]) for cell in found["cells"]]
         assert [each.parameters["balance"] for each in recipes] == [name == "balanced"] * 2
         # Where the rate is automatic, that of each cell is in its recipe.
-        assert [each.chosen for each in recipes] == [("rate",) if name == "same" else ()] * 2
+        assert [each.chosen for each in recipes] == [["rate"] if name == "same" else []] * 2
         rates = [each.parameters["rate"] for each in recipes]
         assert rates == ([pytest.approx(4 * rates[1], rel=1e-3), rates[1]] if name == "same" else [0.05, 0.05])
 
@@ -307,4 +307,4 @@ def test_the_automatic_rate_of_steps_along_one_ascent(run: Callable, photo: Path
     words = ("photo.png", "--over", "steps", *TINY, "--preset", "plain", "--at", 2, "--values", "1,3", "-o", "a.png")
     found = [Recipe.read(cell["file"]) for cell in facts(*words, run=run)["cells"]]
     assert found[0].parameters["rate"] == found[1].parameters["rate"] > 0
-    assert [each.chosen for each in found] == [("rate",)] * 2
+    assert [each.chosen for each in found] == [["rate"]] * 2

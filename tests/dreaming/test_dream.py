@@ -388,18 +388,18 @@ def test_the_automatic_rate_is_in_the_recipe(image: Tensor) -> None:
     assert found.recipe is not None
     (rate,) = found.rates
     assert rate == found.recipe.parameters["rate"] > 0
-    assert found.recipe.chosen == ("rate",)
+    assert found.recipe.chosen == ["rate"]
     again = dream(model, image, "features.3", preset="plain", steps=3, octaves=2, rate=rate)
     assert torch.equal(again.image, found.image)
     assert again.recipe is not None
-    assert (again.rates, again.recipe.chosen) == ((), ())
+    assert (again.rates, again.recipe.chosen) == ((), [])
     # Of several pictures each has its own; without a step, or a gradient, there is none.
     both = dream(model, [image, image / 2], "features.3", preset="plain", steps=1)
     assert [each.recipe.parameters["rate"] for each in both if each.recipe] == list(both.rates)
     assert both.rates[0] != both.rates[1]
     still = dream(model, image, "features.3", preset="plain", steps=0).recipe
     assert still is not None
-    assert (still.parameters["rate"], still.chosen) == (None, ())
+    assert (still.parameters["rate"], still.chosen) == (None, [])
     flat = Objective.of(lambda seen: 0 * seen["features.3"].sum((1, 2, 3)), layers=["features.3"])
     assert dream(model, image, flat, preset="plain", steps=1, recipe=False).rates == (None,)
 

@@ -238,7 +238,7 @@ def with_rate(recipe: Recipe, rates: Sequence[float | None]) -> Recipe:
     """
     if len(rates) != 1 or rates[0] is None:
         return recipe
-    return replace(recipe.but(rate=rates[0]), chosen=("rate",))
+    return replace(recipe.but(rate=rates[0]), chosen=["rate"])
 
 
 def referenced(inputs: dict[str, Any]) -> dict[str, Any]:
