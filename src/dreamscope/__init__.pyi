@@ -7,6 +7,8 @@ from .attribution.explain import explain as explain
 from .attribution.result import Explanation as Explanation
 from .dissection.blind import blind as blind
 from .dissection.blinding import Blinding as Blinding
+from .dissection.classification import Classification as Classification
+from .dissection.classify import classify as classify
 from .dissection.dissect import dissect as dissect
 from .dissection.evaluation import Evaluation as Evaluation
 from .dissection.evaluation import evaluate as evaluate

@@ -15,7 +15,21 @@ from dreamscope.cli.app import app
 
 # What only a command line needs: which model, where results go, how they are shown.
 MODEL = {"model", "weights", "labels", "mean", "std", "input_size", "device"}
-RESULTS = {"out", "json", "verbose", "recipe", "film", "every", "fps", "hold", "ping_pong", "plot", "export", "index"}
+RESULTS = {
+    "out",
+    "json",
+    "verbose",
+    "recipe",
+    "film",
+    "every",
+    "fps",
+    "hold",
+    "ping_pong",
+    "plot",
+    "export",
+    "index",
+    "csv",
+}
 COMMANDS: dict[str, set[str]] = {
     "dream": set(),
     "visualize": {"alpha"},
@@ -23,6 +37,7 @@ COMMANDS: dict[str, set[str]] = {
     "fool": set(),
     "explain": {"save_array"},
     "exemplars": set(),
+    "classify": set(),
     "filters": {"scaling"},
     "map": set(),
     "dissect": {"top"},
