@@ -85,6 +85,7 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "contact_sheets",
                 "style",
                 "plots",
+                "gradient_panels",
                 "attribution_plots",
                 "difference_maps",
                 "embedding_map",

@@ -108,3 +108,19 @@ def test_the_help_names_every_method_and_loads_no_torch() -> None:
     assert f"{DEFAULT_METHOD} (the default)" in _METHODS_HELP
     check = "import dreamscope.cli.explain, sys; assert not {'torch', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_a_channel_is_explained_at_its_strongest_neuron(run: Callable, folder: Path, photo: Path) -> None:
+    words = ("--at", "1:2", "--method", "guided", "--method", "saliency", "--save-array", "maps.npz")
+    ran = run("explain", "photo.png", *TINY, *words)
+    assert ran.code == 0, ran.err
+    first, second, *_ = ran.out.splitlines()
+    assert first.startswith("explains 1:2@")
+    assert first.endswith("(guided)")
+    assert second.startswith("explains 1:2, ")
+    assert second.endswith("(saliency)")
+    assert np.load(folder / "maps.npz")["guided_picture"].shape == (32, 32, 3)
+    printed = json.loads(run("explain", "photo.png", *TINY, *words[:6], "--json").out)
+    assert printed["explains"]["name"].startswith("1:2@")
+    assert "explains" not in printed["methods"][0]
+    assert printed["methods"][1]["explains"]["name"] == "1:2"

@@ -21,7 +21,8 @@ _METHODS_HELP = (
     "gradcam (the default), layercam, guided, smoothgrad, occlusion, rise, lime; and saliency*, integrated*, deconv*: "
     "*their highest pixels carry no more than an edge detector's (100 photos, insertion and deletion). Options follow "
     "a colon: gradcam:LAYER, occlusion:WINDOW,STRIDE,FILL (fill: mean, blur, zero), rise:MASKS, lime:SAMPLES,SEGMENTS. "
-    "May be repeated: several give a sheet."
+    "guided and deconv also draw the gradient as a picture; of a channel they take its strongest neuron (guided:all: "
+    "the mean). May be repeated: several give a sheet."
 )
 
 
@@ -100,10 +101,16 @@ def explain(
         written.append(str(result.save_arrays(found, save_array)))
     if json:
         output.as_json(
-            {"files": written, "explains": asdict(found[0].targets[0]), "methods": [_facts(each) for each in found]}
+            {
+                "files": written,
+                "explains": asdict(found[0].targets[0]),
+                "methods": [_facts(each, found[0]) for each in found],
+            }
         )
         return
-    print(f"explains {found[0].targets[0]}")
+    for explained in dict.fromkeys(each.targets[0] for each in found):
+        methods = [each.method.name for each in found if each.targets[0] == explained]
+        print(f"explains {explained}" + (f" ({', '.join(methods)})" if len(methods) < len(found) else ""))
     _tables(found)
     print("  ".join(written))
 
@@ -141,8 +148,10 @@ def _areas(each: Explanation) -> dict[str, float]:
     return {"insertion": curves.insertion_area, "deletion": curves.deletion_area}
 
 
-def _facts(each: Explanation) -> dict[str, Any]:
+def _facts(each: Explanation, first: Explanation) -> dict[str, Any]:
     facts: dict[str, Any] = {"method": str(each.method), "seconds": round(each.seconds, 3)}
+    if each.targets != first.targets:
+        facts["explains"] = asdict(each.targets[0])
     if each.faithfulness:
         facts |= _areas(each)
     for windows in each.windows:
