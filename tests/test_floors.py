@@ -73,7 +73,13 @@ FLOORS: list[tuple[str, list[str]]] = [
             *("dose_response", "blinding", "finder", "blind"),
         ],
     ),
-    ("attribution", ["base", "gradients", "cam", "perturbations", "metrics", "result", "explain"]),
+    (
+        "attribution",
+        [
+            *("base", "gradients", "cam", "perturbations", "metrics", "result", "explain"),
+            *("object_masks", "photo_explanations", "explain_photos"),
+        ],
+    ),
     ("adversarial", ["quantized_steps", "fool"]),
     ("visualization", ["presets", "result", "batches", "visualize", "invert"]),
     ("dreaming", ["frames", "presets", "schedule", "optical_flow", "octaves", "dream", "zoom", "video"]),

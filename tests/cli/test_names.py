@@ -35,7 +35,8 @@ COMMANDS: dict[str, set[str]] = {
     "visualize": {"alpha"},
     "invert": set(),
     "fool": set(),
-    "explain": {"save_array"},
+    # The last two are of `explain_photos`, which takes several photos.
+    "explain": {"save_array", "masks", "sort"},
     "exemplars": set(),
     "classify": set(),
     "filters": {"scaling"},

@@ -251,6 +251,10 @@ class Method(ABC):
         """Return the case with what this method explains of each image: the same targets, or parts of them."""
         return case
 
+    def evidence(self, heat: Tensor) -> Tensor:
+        """Return how much of heat maps (N, 1, H, W) speaks for the target: what is above 0."""
+        return heat.clamp_min(0)
+
     def __str__(self) -> str:
         options = ",".join(f"{part.name}={_text(getattr(self, part.name))}" for part in fields(self))  # type: ignore[arg-type]
         return f"{self.name}:{options}" if options else self.name

@@ -39,7 +39,7 @@ METHODS: Mapping[str, type[Method]] = {
 }
 """The methods by name; each is a dataclass of its options."""
 
-DEFAULT_METHOD = GradCam.name
+DEFAULT_METHOD: str = GradCam.name
 
 Picture = str | Path | Image | np.ndarray[Any, Any] | Tensor
 """Whatever `dreamscope.images.read` takes."""

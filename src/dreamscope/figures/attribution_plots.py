@@ -133,9 +133,13 @@ def overlay(explanation: Explanation, *, title: bool = True) -> Tensor:
 
 def limits(explanation: Explanation) -> tuple[float, float, str]:
     """Return where the colours of a map begin and end, and on which sides values lie beyond (as colour bars say)."""
-    heat = explanation.map[0, 0]
     clip = _CLIP_COLOURS if explanation.values.shape[1] > 1 else _CLIP
-    if explanation.method.signed:
+    return limits_of(explanation.map[0, 0], signed=explanation.method.signed, clip=clip)
+
+
+def limits_of(heat: Tensor, *, signed: bool, clip: float = _CLIP) -> tuple[float, float, str]:
+    """Return the same of a map (H, W), so that the share `clip` of its pixels lies within."""
+    if signed:
         far = float(heat.abs().quantile(clip)) or float(heat.abs().max()) or 1.0
         low, high = -far, far
     else:
@@ -147,23 +151,35 @@ def limits(explanation: Explanation) -> tuple[float, float, str]:
     return low, high, "both" if below and above else "min" if below else "max" if above else "neither"
 
 
-def _map(axes: Any, bar: Any, explanation: Explanation) -> None:
+def blended(photo: Tensor, heat: Tensor, low: float, high: float, *, signed: bool) -> np.ndarray[Any, Any]:
+    """Return a map (H, W) in colours from `low` to `high` over a photo (1, 3, H, W) in gray: (H, W, 3) in [0, 1]."""
+    colours = _colours(low, high, signed=signed)
+    values = heat.numpy()
+    # The stronger, the less of the photo: where nothing counts it is to be seen as it is, but gray.
+    strength = np.clip(np.abs(values) / high if signed else (values - low) / (high - low), 0, 1)[..., None]
+    cover = 0.25 + 0.65 * strength if not signed else 0.85 * strength**0.7
+    gray = images.gray(photo)[0, 0].numpy()[..., None]
+    gray = 0.35 + 0.6 * gray if signed else gray
+    mixed: np.ndarray[Any, Any] = np.clip(gray * (1 - cover) + colours.to_rgba(values)[..., :3] * cover, 0, 1)
+    return mixed
+
+
+def _colours(low: float, high: float, *, signed: bool) -> Any:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
+    return ScalarMappable(Normalize(low, high), SIGNED if signed else SCALE)
+
+
+def _map(axes: Any, bar: Any, explanation: Explanation) -> None:
     low, high, beyond = limits(explanation)
     signed = explanation.method.signed
-    colours = ScalarMappable(Normalize(low, high), SIGNED if signed else SCALE)
-    heat = explanation.map[0, 0].numpy()
-    # The stronger, the less of the photo: where nothing counts it is to be seen as it is, but gray.
-    strength = np.clip(np.abs(heat) / high if signed else (heat - low) / (high - low), 0, 1)[..., None]
-    cover = 0.25 + 0.65 * strength if not signed else 0.85 * strength**0.7
-    photo = images.gray(explanation.images)[0, 0].numpy()[..., None]
-    photo = 0.35 + 0.6 * photo if signed else photo
-    axes.imshow(np.clip(photo * (1 - cover) + colours.to_rgba(heat)[..., :3] * cover, 0, 1), interpolation="bilinear")
+    mixed = blended(explanation.images, explanation.map[0, 0], low, high, signed=signed)
+    axes.imshow(mixed, interpolation="bilinear")
     axes.set_axis_off()
     unit = explanation.method.unit.format(value=_value(explanation)) + (f"\n{SIGNS}" if signed else "")
-    axes.figure.colorbar(colours, cax=bar, extend=beyond, extendfrac=0.03, label=unit)
+    bar_of = _colours(low, high, signed=signed)
+    axes.figure.colorbar(bar_of, cax=bar, extend=beyond, extendfrac=0.03, label=unit)
     gradient_panels.outline(axes, explanation)
     if explanation.windows:
         _outline(axes, explanation)
