@@ -80,8 +80,8 @@ def drawn(explanations: Sequence[Explanation]) -> Tensor:
         ]
     name = "a network" if first.recipe is None else first.recipe.model.get("name", "a network")
     title = f"{name}: what counts" + (f" for {first.targets[0]}" if same else "")
-    columns = min(len(cells), 3 if first.faithfulness else 4)
-    return sheet(cells, columns=columns, title=title, most=1000)
+    rows = math.ceil(len(cells) / (3 if first.faithfulness else 4))
+    return sheet(cells, columns=math.ceil(len(cells) / rows), title=title, most=1000)
 
 
 def overlay(explanation: Explanation, *, title: bool = True) -> Tensor:
