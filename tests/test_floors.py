@@ -52,7 +52,17 @@ FLOORS: list[tuple[str, list[str]]] = [
     ),
     (
         "exploration",
-        ["projections", "knn", "unit_layers", "patches", "filters", "embedding", "exemplar_index", "exemplars"],
+        [
+            "projections",
+            "knn",
+            "unit_layers",
+            "clipping",
+            "patches",
+            "filters",
+            "embedding",
+            "exemplar_index",
+            "exemplars",
+        ],
     ),
     (
         "dissection",

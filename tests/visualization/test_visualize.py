@@ -183,7 +183,7 @@ def test_pictures_that_stay_gray_say_why(vgg: Classifier) -> None:
     assert float(clouds.image.std()) > 0.1
     assert clouds.gray.startswith("it is 2")
     (faint,) = show(vgg, "features.3:3", preset="pixel", steps=1, rate=1e-6)
-    assert faint.gray.endswith("in 1 steps, which is not to be seen yet; try more steps")
+    assert faint.gray.endswith("in 1 step, which is not to be seen yet; try more steps")
 
 
 def test_silent_units_are_redirected(vgg: Classifier) -> None:

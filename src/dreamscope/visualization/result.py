@@ -66,7 +66,8 @@ class Visualization:
                 f"it is {last:.3g} whatever was tried: the channel is dead, or its gradient vanishes; try the layer "
                 "before its activation, another preset, or exemplars, to see whether any photo excites it"
             )
-        return f"it went from {first:.3g} to {last:.3g} in {steps} steps, which is not to be seen yet; try more steps"
+        taken = "1 step" if steps == 1 else f"{steps} steps"
+        return f"it went from {first:.3g} to {last:.3g} in {taken}, which is not to be seen yet; try more steps"
 
     def save(self, path: str | Path, *, alpha: bool = False) -> Path:
         """Write the picture (PNG, JPEG or WebP) with the recipe inside.
