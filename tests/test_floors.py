@@ -26,7 +26,8 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "models",
         [
-            *("hooks", "twins", "recent", "receptive_field", "layers", "addresses", "edit_base", "erase", "edits"),
+            *("hooks", "twins", "recent", "receptive_field", "layers"),
+            *("known_names", "addresses", "edit_base", "erase", "edits"),
             *("relu_rules", "devices", "downloads", "weights"),
             *("labels", "classifier", "blocks", "tails", "directions", "embedded", "wrapping", "registry"),
             *("weight_parts", "projection", "weight_changes", "weight_bench", "weight_export"),
@@ -52,8 +53,8 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "exploration",
         [
-            *("projections", "knn", "unit_layers", "patches", "filters", "embedding", "exemplar_index", "exemplars"),
-            *("blocks", "activations"),
+            *("projections", "knn", "unit_layers", "clipping", "patches", "filters", "embedding"),
+            *("exemplar_index", "exemplars", "blocks", "activations"),
         ],
     ),
     (
