@@ -75,12 +75,29 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("adversarial", ["quantized_steps", "fool"]),
     ("visualization", ["presets", "result", "batches", "visualize", "invert"]),
     ("dreaming", ["frames", "presets", "schedule", "optical_flow", "octaves", "dream", "zoom", "video"]),
-    ("sheets", ["blocks", "plan", "snapshots", "cell_cache", "batching", "gallery", "differences"]),
+    (
+        "sheets",
+        [
+            "blocks",
+            "weight_sets",
+            "axes",
+            "plan",
+            "snapshots",
+            "cell_cache",
+            "work",
+            "batching",
+            "gallery",
+            "layout",
+            "differences",
+        ],
+    ),
     (
         "figures",
         [
             *(
+                "lettering",
                 "contact_sheets",
+                "grids",
                 "style",
                 "plots",
                 "attribution_plots",
@@ -99,7 +116,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         [
             *("exits", "allocator", "output", "options", "photo_options", "film", "film_job", "replay"),
             *("dream", "visualize", "invert", "fool", "dissect", "blind", "explain", "exemplars", "filters", "map"),
-            *("sheet", "zoom", "video", "models", "layers", "classify", "recipe", "doctor", "app"),
+            *("sheet_inputs", "sheet", "zoom", "video", "models", "layers", "classify", "recipe", "doctor", "app"),
         ],
     ),
 ]

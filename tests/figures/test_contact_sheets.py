@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dreamscope.errors import DreamscopeError
-from dreamscope.figures.contact_sheets import Cell, sheet, shortened
+from dreamscope.figures.contact_sheets import Cell, sheet
 
 
 def red(width: int, height: int) -> torch.Tensor:
@@ -39,15 +39,6 @@ def test_columns_rows_and_title() -> None:
     assert titled.shape[2] > wide.shape[2]
     noted = sheet([Cell(red(40, 30), "x", "error 0.1")], columns=6)
     assert noted.shape[2] > sheet(cells[:1], columns=6).shape[2]
-
-
-def test_labels_are_cut_in_the_middle_to_fit() -> None:
-    assert shortened("short", 200) == "short"
-    cut = shortened("blocks.4.2.conv_pwl:17 and a long tail @7,7", 120)
-    assert "…" in cut
-    assert cut.startswith("block")
-    assert cut.endswith("7,7")
-    assert shortened("wide", 1) == "…"
 
 
 def test_nothing_to_show() -> None:

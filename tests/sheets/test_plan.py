@@ -12,7 +12,10 @@ from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
 from dreamscope.optimize.ingredients import values_of
-from dreamscope.sheets.plan import MOST, OVER, STEPS, Plan, layers, plan, weights
+from dreamscope.sheets.axes import OVER, STEPS
+from dreamscope.sheets.blocks import layers
+from dreamscope.sheets.plan import MOST, Plan, plan
+from dreamscope.sheets.weight_sets import weights
 
 
 def labels(made: Plan) -> list[str]:
