@@ -65,45 +65,41 @@ def grid(
     if not cells or {len(line) for line in cells} != {len(columns)} or len(cells) != len(rows) or not columns:
         raise DreamscopeError(f"a grid of {len(rows)} rows and {len(columns)} columns needs a picture for each")
     pictures = [[None if cell.image is None else fitted(cell.image, most) for cell in line] for line in cells]
-    there = [picture for line in pictures for picture in line if picture is not None]
-    width = max([NARROW, *(picture.width for picture in there)])
-    # What is said of a picture that is missing must have room in its place.
-    heights = [
-        max(each.height if each else len(_missing(cell, width)) * LINE + 8 for cell, each in zip(*row, strict=True))
-        for row in zip(cells, pictures, strict=True)
-    ]
-    shown = None if corner is None or corner.image is None else fitted(corner.image, SIDE)
+    width = max([NARROW, *(picture.width for line in pictures for picture in line if picture is not None)])
+    photo = None if corner is None or corner.image is None else fitted(corner.image, SIDE)
     side = min(SIDE, max(width_of(text) for each in rows for text in (each.label, each.note)))
-    side = max([side, *([] if shown is None else [shown.width])])
-    heights = [max(height, len(_lines(each, side)) * LINE) for height, each in zip(heights, rows, strict=True)]
-    said = [] if corner is None else [(line, ink) for line, ink in _lines(Heading(corner.label, corner.note), side)]
-    over = [_lines(each, width) for each in columns]
+    side = max(side, photo.width if photo else 0)
+    beside, over = [_lines(each, side) for each in rows], [_lines(each, width) for each in columns]
+    said = [] if corner is None else _lines(Heading(corner.label, corner.note), side)
+    heights = [
+        max(len(lines) * LINE, *(_height(*each, width) for each in zip(line, found, strict=True)))
+        for lines, line, found in zip(beside, cells, pictures, strict=True)
+    ]
     names = max(map(len, over)) * LINE + 4
-    band = max(names, 0 if shown is None else shown.height + len(said) * LINE + 4)
-    begin = GAP + side + GAP
-    across = begin + len(columns) * (width + GAP_BETWEEN) - GAP_BETWEEN + GAP
+    band = max(names, photo.height + len(said) * LINE + 4 if photo else 0)
+    lefts = [GAP + side + GAP + place * (width + GAP_BETWEEN) for place in range(len(columns))]
+    across = lefts[-1] + width + GAP
     above, foot = heading(title, across - 2 * GAP), [lines_in(each, across - 2 * GAP) for each in remarks]
-    head = GAP + (len(above) * LINE + 8 if above else 0)
+    top = GAP + (len(above) * LINE + 8 if above else 0)
     again = len(rows) > MANY
-    tall = head + band + sum(height + GAP_BETWEEN for height in heights) + names * again + GAP
+    tall = top + band + sum(height + GAP_BETWEEN for height in heights) + names * again + GAP
     page = Image.new("RGB", (across, tall + sum(len(each) * LINE + GAP for each in foot)), PAPER)
     draw = ImageDraw.Draw(page)
     write(draw, (GAP, GAP), above, INK, bold=True)
-    if shown is not None:
-        page.paste(shown, (GAP, head))
-        _write(draw, (GAP, head + shown.height + 2), said)
-    lefts = [begin + place * (width + GAP_BETWEEN) for place in range(len(columns))]
+    if photo is not None:
+        page.paste(photo, (GAP, top))
+        _write(draw, (GAP, top + photo.height + 2), said)
+    top += band
     for left, lines in zip(lefts, over, strict=True):
         # Right above the pictures.
-        _write(draw, (left, head + band - 4 - len(lines) * LINE), lines)
-    top = head + band
-    for line, named, found, height in zip(cells, rows, pictures, heights, strict=True):
-        lines = _lines(named, side)
-        _write(draw, (GAP, top + (height - len(lines) * LINE) // 2), lines)
+        _write(draw, (left, top - 4 - len(lines) * LINE), lines)
+    for lines, line, found, height in zip(beside, cells, pictures, heights, strict=True):
+        # Next to what they name.
+        _write(draw, (GAP, top + (height - len(lines) * LINE) // 2), lines, right=GAP + side)
         for left, cell, picture in zip(lefts, line, found, strict=True):
             if picture is None:
                 draw.rectangle((left, top, left + width - 1, top + height - 1), outline=FAINT)
-                write(draw, (left + 4, top + 3), _missing(cell, width), FAINT)
+                write(draw, (left + 4, top + 3), lines_in(cell.note, width - 8), FAINT)
             else:
                 page.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
         top += height + GAP_BETWEEN
@@ -111,9 +107,8 @@ def grid(
         for left, lines in zip(lefts, over, strict=True):
             _write(draw, (left, top), lines)
         top += names
-    top += GAP - GAP_BETWEEN
     for each in foot:
-        top = write(draw, (GAP, top), each, INK) + GAP
+        top = write(draw, (GAP, top + GAP - GAP_BETWEEN), each, INK) + GAP_BETWEEN
     return images.read(page)
 
 
@@ -126,11 +121,12 @@ def _lines(each: Heading, width: int) -> _Lines:
     ]
 
 
-def _missing(cell: Cell, width: int) -> list[str]:
-    return lines_in(cell.note, width - 8)
+def _height(cell: Cell, picture: Image.Image | None, width: int) -> int:
+    # What is said of a picture that is missing must have room in its place.
+    return picture.height if picture else len(lines_in(cell.note, width - 8)) * LINE + 8
 
 
-def _write(draw: ImageDraw.ImageDraw, place: tuple[int, int], lines: _Lines) -> None:
+def _write(draw: ImageDraw.ImageDraw, place: tuple[int, int], lines: _Lines, *, right: int | None = None) -> None:
     left, top = place
     for line, ink in lines:
-        top = write(draw, (left, top), [line], ink)
+        top = write(draw, (left if right is None else right - width_of(line), top), [line], ink)

@@ -11,7 +11,7 @@ from dreamscope.sheets.plan import Cell
 
 ELEMENT = 32
 """Multiply-adds that take about as long as reading and writing one number does."""
-PIXEL = 2000
+PIXEL = 10000
 """Multiply-adds that take about as long as evening out the gradient of one pixel does."""
 
 
