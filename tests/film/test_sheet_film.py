@@ -75,6 +75,25 @@ def test_the_last_frame_is_the_sheet(made: Gallery, tmp_path: Path) -> None:
     assert (last.image[..., : sheet.shape[2], : sheet.shape[3]] - sheet).abs().mean() < 0.01
 
 
+def test_rows_and_columns_grow_too(vgg: Classifier, image: Tensor, tmp_path: Path) -> None:
+    settings = {"preset": "plain", "steps": 2, "values": ["mean", "gram"]}
+    made = gallery(
+        plan(("layers", "losses"), [vgg], [image], at=["0", "3"], **settings), folder=tmp_path / "cells", every=1
+    )
+    done = growing(made, tmp_path / "a.mp4", fps=10)
+    assert done.count == 4 + HELD
+    *_, last = Clip.open(done.path).frames()
+    sheet = sheet_picture.picture(made)
+    assert (last.image[..., : sheet.shape[2], : sheet.shape[3]] - sheet).abs().mean() < 0.02
+
+
+def test_a_long_label_does_not_change_the_size_of_a_frame(made: Gallery, tmp_path: Path) -> None:
+    long = replace(made.cells[1], label="a label that takes several lines under a picture as narrow as this one")
+    done = fading(replace(made, cells=(made.cells[0], long)), tmp_path / "a.mp4", seconds=0, fps=10)
+    assert len({frame.image.shape for frame in Clip.open(done.path).frames()}) == 1
+    assert done.size.height > HIGH + 6 * 17
+
+
 def test_snapshots_are_needed_and_taken_where_they_are_missing(vgg: Classifier, image: Tensor, tmp_path: Path) -> None:
     photo = images.write(image, tmp_path / "photo.png")
     settings = {"values": ["plain", "classic"], "steps": 3, "octaves": 1}

@@ -84,7 +84,7 @@ def columns_of(gallery: Gallery) -> int:
         return len(layout.grid(gallery).columns)
     groups = layout.series(gallery)
     across = len(groups[0])
-    series = gallery.plan.kinds[0] in ("steps", "octaves", "weights", "losses") and len(gallery.cells) <= 8
+    series = gallery.plan.kinds[0] not in ("layers", "channels", "photos") and len(gallery.cells) <= 8
     # A photo and its dream are not torn apart.
     return len(groups) if series else -(-columns_for(len(groups) * across) // across) * across
 
