@@ -20,6 +20,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("files", []),
     ("images", []),
     ("photos", []),
+    ("folds", []),
     ("recipes", []),
     ("progress", []),
     (
@@ -50,7 +51,10 @@ FLOORS: list[tuple[str, list[str]]] = [
     ),
     (
         "exploration",
-        ["projections", "knn", "unit_layers", "patches", "filters", "embedding", "exemplar_index", "exemplars"],
+        [
+            *("projections", "knn", "unit_layers", "patches", "filters", "embedding", "exemplar_index", "exemplars"),
+            *("blocks", "activations"),
+        ],
     ),
     (
         "dissection",
@@ -69,6 +73,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             ),
             *("evaluation", "readout", "sites", "passes", "erasure", "photo_set", "dissect", "trials"),
             *("dose_response", "blinding", "finder", "blind"),
+            "found_channels",
         ],
     ),
     ("attribution", ["base", "gradients", "cam", "perturbations", "metrics", "result", "explain"]),
@@ -78,7 +83,6 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "sheets",
         [
-            "blocks",
             "weight_sets",
             "axes",
             "plan",
@@ -104,6 +108,7 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "difference_maps",
                 "embedding_map",
                 "exemplar_sheets",
+                "activation_sheets",
             ),
             "sheet_picture",
         ],
@@ -114,9 +119,22 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "cli",
         [
-            *("exits", "allocator", "output", "options", "photo_options", "film", "film_job", "replay"),
+            *("exits", "allocator", "output", "options", "photo_options", "channel_options"),
+            *("film", "film_job", "replay"),
             *("dream", "visualize", "invert", "fool", "dissect", "blind", "explain", "exemplars", "filters", "map"),
-            *("sheet_inputs", "sheet", "zoom", "video", "models", "layers", "classify", "recipe", "doctor", "app"),
+            *(
+                "activations",
+                "sheet_inputs",
+                "sheet",
+                "zoom",
+                "video",
+                "models",
+                "layers",
+                "classify",
+                "recipe",
+                "doctor",
+                "app",
+            ),
         ],
     ),
 ]

@@ -16,10 +16,11 @@ from dreamscope.dissection.evaluation import evaluate
 from dreamscope.dissection.trials import CHOSEN, FREQUENCY, INTACT, RANDOM_CHANNELS, Name, Trial, Trials
 from dreamscope.dissection.views import VIEWS
 from dreamscope.errors import DreamscopeError
+from dreamscope.folds import Fold
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 from dreamscope.models.wrapping import wrap
-from dreamscope.photos import Fold, Photo
+from dreamscope.photos import Photo
 from dreamscope.probes import means, probe
 
 RED = 2

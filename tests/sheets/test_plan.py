@@ -11,12 +11,12 @@ from torch import nn
 
 from dreamscope.dreaming.presets import PRESETS
 from dreamscope.errors import DreamscopeError
+from dreamscope.exploration.blocks import layers
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
 from dreamscope.objectives import LOSSES
 from dreamscope.optimize.ingredients import values_of
 from dreamscope.sheets.axes import OVER, STEPS
-from dreamscope.sheets.blocks import layers
 from dreamscope.sheets.plan import MOST, MOST_COLUMNS, Plan, plan
 
 

@@ -14,6 +14,7 @@ import typer
 
 from dreamscope.cli import dream, output
 from dreamscope.cli import sheet_inputs as inputs
+from dreamscope.cli.channel_options import LOSS, SOME, ChannelsFile, read_channels, strongest_option
 from dreamscope.cli.exits import INTERRUPTED
 from dreamscope.cli.film import FORMATS, Every, Fps, ensure_sheet_film, film_of_sheet
 from dreamscope.cli.options import PHOTO_OR_PATTERN, Json, Loader, out_option, size_option, with_model
@@ -21,6 +22,7 @@ from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.sheets.axes import OVER, STEPS
 
 if TYPE_CHECKING:
+    from dreamscope.models.classifier import Classifier
     from dreamscope.sheets.differences import Change
     from dreamscope.sheets.gallery import Gallery
     from dreamscope.sheets.plan import Plan
@@ -80,6 +82,8 @@ def sheet(
             "each is a cell; over layers, the network's blocks if none is given.",
         ),
     ] = None,
+    channels: ChannelsFile = None,
+    strongest: Annotated[int | None, strongest_option(SOME, note=" Over channels each is a cell.")] = None,
     weights_set: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=W,W,...", help="Over weights: a number for each --at; may be repeated."),
@@ -140,20 +144,19 @@ def sheet(
     if len(over) > 1 and columns is not None:
         raise DreamscopeError("a sheet of two ways has its columns already; leave --columns out")
     given = {**({} if recipe is None else inputs.settings(recipe, over, given)), **given}
+    listed = read_channels(channels, strongest, SOME, at=at)
     default_at = given.pop("at", None)
+    if listed is not None:
+        default_at = listed.texts()
+        given = given if "losses" in over else {"loss": LOSS, **given}
     sources = inputs.sources(pictures)
     target = Path(out) if out is not None else output.free_name("-".join([output.stem_of(sources[0]), *over]), ".png")
     written = inputs.targets(target, differences=bool(differences or pairs))
     ensure_sheet_film(film, fps, crossfade, every)
     longer = inputs.longest_side([*sources, *(given[role] for role in ("guide", "mask") if role in given)], target)
-    largest = LARGEST_UNASKED if len(over) == 1 else LARGEST_IN_GRID
-    if size is not None:
-        given["size"] = size
-    elif "size" not in given and longer > largest:
-        given["size"] = largest
-        output.note(f"The longest side is {longer} pixels; dreaming at {largest} (--size changes that).")
+    given |= _size(size, longer, LARGEST_UNASKED if len(over) == 1 else LARGEST_IN_GRID, given)
     folder = target.with_suffix(".cells")
-    networks = inputs.models(loader, models, over, recipe)
+    networks = inputs.models(loader, models, over, recipe, listed)
     plan = plans.plan(
         over,
         networks,
@@ -163,12 +166,7 @@ def sheet(
         values=inputs.values(values or []),
         **given,
     )
-    if "layers" in over and not (at or default_at):
-        count = sum(bool(layer.grid) for layer in networks[0].layers.values())
-        blocks = next(len(axis.places) for axis in plan.axes if axis.over == "layers")
-        output.note(f"Over the {blocks} blocks of {networks[0].name}; --at '*' takes all {count} layers.")
-    for each in plan.remarks:
-        output.note(each)
+    _note(plan, networks[0], blocks=not (at or default_at))
     inputs.ensure_labels(pairs, [cell.label for cell in plan.cells])
     found = _made(plan, folder, every if film is not None and crossfade is None else None)
     note, changes, drawn = ensure_recipe(found.recipe).to_json(), {}, None
@@ -187,6 +185,26 @@ def sheet(
         output.as_json(_facts(found, written, changes, seconds))
         return
     _print(found, written, changes, seconds)
+
+
+def _size(size: str | None, longer: int, largest: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the size that is given, or the largest one unasked for where photos are larger."""
+    if size is not None:
+        return {"size": size}
+    if "size" in given or longer <= largest:
+        return {}
+    output.note(f"The longest side is {longer} pixels; dreaming at {largest} (--size changes that).")
+    return {"size": largest}
+
+
+def _note(plan: Plan, model: Classifier, *, blocks: bool) -> None:
+    """Report what a person should know before the work begins."""
+    for axis in plan.axes if blocks else ():
+        if axis.over == "layers":
+            count = sum(bool(layer.grid) for layer in model.layers.values())
+            output.note(f"Over the {len(axis.places)} blocks of {model.name}; --at '*' takes all {count} layers.")
+    for each in plan.remarks:
+        output.note(each)
 
 
 def _made(plan: Plan, folder: Path, every: int | None) -> Gallery:

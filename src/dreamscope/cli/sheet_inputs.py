@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamscope.cli import output
+from dreamscope.cli.channel_options import model_of
 from dreamscope.cli.options import Loader
 from dreamscope.cli.replay import located, recipe_of
 from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.sheets.axes import OVER, setting_of
 
 if TYPE_CHECKING:
+    from dreamscope.dissection.found_channels import FoundChannels
     from dreamscope.models.classifier import Classifier
 
 
@@ -64,17 +66,23 @@ def longest_side(sources: Sequence[str], target: Path) -> int:
     return max(sides, default=0)
 
 
-def models(loader: Loader, names: str | None, over: Sequence[str], recipe: str | None) -> list[Classifier]:
+def models(
+    loader: Loader, names: str | None, over: Sequence[str], recipe: str | None, listed: FoundChannels | None
+) -> list[Classifier]:
     """Return the networks: the one that is meant, or over models those named."""
     from dreamscope.recipes import Recipe
 
     if (names is None) == ("models" in over):
         raise DreamscopeError("--over models and --models M,M,... go together")
     if names is None:
-        return [loader() if recipe is None else loader.again(Recipe.read(recipe).model, near=recipe)]
+        again = None if recipe is None else lambda: loader.again(Recipe.read(recipe).model, near=recipe)
+        return [model_of(listed, loader, again)]
     found = [loader.named(name.strip()) for name in names.split(",")]
     if len({json.dumps(model.source, sort_keys=True) for model in found}) < len(found):
         raise DreamscopeError("two of the models are the same: name each once in --models, and leave out --model")
+    if listed is not None:
+        for model in found:
+            listed.check(model)
     return found
 
 

@@ -20,10 +20,11 @@ from dreamscope.dissection.intervals import Estimate
 from dreamscope.dissection.readout import Readout, Split, readout
 from dreamscope.dissection.views import views
 from dreamscope.errors import DreamscopeError
+from dreamscope.folds import Fold
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edit_base import Edit
 from dreamscope.models.tails import Tail, Whole, cut_before, part_behind
-from dreamscope.photos import Fold, Photo, Stream
+from dreamscope.photos import Photo, Stream
 from dreamscope.probes import LOGITS, means, probe, tapped
 from dreamscope.progress import Callback
 

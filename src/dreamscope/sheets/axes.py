@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from dreamscope.dreaming import presets
 from dreamscope.dreaming.presets import DEFAULT_PRESET, PRESETS, Settings
 from dreamscope.errors import DreamscopeError, ensure_one_of
+from dreamscope.exploration.blocks import layers
 from dreamscope.models.addresses import Address, resolve
-from dreamscope.sheets.blocks import layers
 from dreamscope.sheets.weight_sets import Weights, weighted
 
 if TYPE_CHECKING:

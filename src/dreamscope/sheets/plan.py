@@ -98,8 +98,8 @@ def plan(
         One; several over ``photos``.
     at
         Addresses. Over ``layers`` each is one cell (the network's blocks if none are given, see
-        `dreamscope.sheets.blocks`; of layers that a glob names and that put out the same, one); over ``channels`` each
-        of their channels is. Over what names no layers also an objective of your own, as in `dream`.
+        `dreamscope.exploration.blocks`; of layers that a glob names and that put out the same, one); over ``channels``
+        each of their channels is. Over what names no layers also an objective of your own, as in `dream`.
     sets
         Over ``weights``: what the addresses are weighted with, see `dreamscope.sheets.weight_sets.weights`.
     values
