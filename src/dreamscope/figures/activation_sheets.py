@@ -11,7 +11,8 @@ from dreamscope import images
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.activations import Activations, ChannelActivation
 from dreamscope.figures.attribution_plots import SCALE, SIGNED
-from dreamscope.figures.contact_sheets import Cell, sheet, shortened
+from dreamscope.figures.contact_sheets import Cell, sheet
+from dreamscope.figures.lettering import width_of
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.layers import Layer
 
@@ -75,7 +76,7 @@ def number(value: float) -> str:
 def _side(found: Activations) -> int:
     shown = [each for channels in found.layers.values() for each in channels]
     labels = [*found.layers, *(text for each in shown for text in (str(each.address), _note(each)))]
-    return next((side for side in _SIDES if all(shortened(each, side) == each for each in labels)), _SIDES[-1])
+    return next((side for side in _SIDES if all(width_of(each) <= side for each in labels)), _SIDES[-1])
 
 
 def _size(layer: Layer) -> str:
