@@ -11,6 +11,7 @@ from dreamscope.dissection.readout import Split, readout
 from dreamscope.dissection.sites import Site
 from dreamscope.dissection.statistics import shrunk_covariance
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.edits import Ablation
 from dreamscope.models.erase import Erase
 from dreamscope.models.wrapping import wrap
 from dreamscope.probes import means, probe
@@ -219,6 +220,17 @@ def test_the_same_seed_gives_the_same_and_random_directions_are_as_many() -> Non
         assert [(str(each.address), each.count) for each in drawn] == [(str(e.address), e.count) for e in found]
         for each in drawn:
             assert torch.allclose(each.read @ each.remove, torch.eye(each.count), atol=1e-4)
+
+
+def test_random_directions_are_of_the_network_without_edits() -> None:
+    model = net()
+    targets, controls = noise(40, 3.0, 1), noise(80, 0.0, 2)
+    rows = torch.arange(40), torch.arange(80)
+    # Without this channel its variance is 0, and what divides by it would turn the intact network upside down.
+    found, (random,) = Eraser(model, 0, SITES, targets, controls).run(*rows, before=[Ablation("conv:0")], draws=1)
+    assert len(random) == len(found)
+    moved = features(model.edited(random), controls) - features(model, controls)
+    assert 0.1 < float(moved.std()) < float(features(model, controls).std())
 
 
 def test_of_two_classes() -> None:

@@ -160,6 +160,10 @@ class Eraser:
                 edit = self._partial(site, mine, others, spread=spread, rows=controls, left=left)
             if edit is not None:
                 found.append(edit)
+                if draws and before:
+                    # What hardly varies without those edits would be read with any strength in their absence.
+                    others = self._seen(self._controls, self._model, site, controls)
+                    spread = shrunk_covariance(others.block - others.block.mean(0))
                 for drawn in random:
                     drawn.append(self._random(site, others, spread, edit.count))
             if callback is not None:

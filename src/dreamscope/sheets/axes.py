@@ -220,8 +220,8 @@ def numbers_of(settings: Mapping[str, Any]) -> Settings:
 
 def _place(label: object, note: str = "", **changed: Any) -> Place:
     # The name of a file may hold line breaks, and bytes that are no text: neither can be drawn.
-    clean = [" ".join(str(text).encode("utf-8", "replace").decode().split()) for text in (label, note)]
-    return Place(*clean, changed)
+    label, note = (" ".join(str(text).encode("utf-8", "replace").decode().split()) for text in (label, note))
+    return Place(label, note, changed)
 
 
 def _numbered(places: Sequence[Place]) -> list[Place]:
