@@ -373,7 +373,9 @@ def test_weights_that_differ_by_a_factor_alone(run: Callable, photo: Path) -> No
     words = ("photo.png", "--over", "weights", *TINY, "--at", 0, "--at", 2, "--steps", 2, "--preset", "plain")
     sets = ("--weights-set", "once=1,1", "--weights-set", "four=4,4")
     for name, given in (("same", ()), ("absolute", ("--rate", 0.05)), ("balanced", ("--rate", 0.05, "--balance"))):
-        found = facts(*words, *sets, *given, "-o", f"{name}.png", run=run)
+        ran = run("sheet", *words, *sets, *given, "-o", f"{name}.png", "--json")
+        assert (ran.code, "come out the same" in ran.err) == (0, name == "same")
+        found = json.loads(ran.out)
         once, four = (images.read(cell["file"]) - images.read(photo) for cell in found["cells"])
         if name == "same":
             assert (once - four).abs().max() < 2 / 255

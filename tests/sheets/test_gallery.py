@@ -110,8 +110,7 @@ def test_a_strip_is_one_run(vgg: Classifier, image: Tensor, tmp_path: Path, runs
     settings = {"at": ["features.3"], "preset": preset, "octaves": 1, "jitter": 5, "seed": 3}
     made = plan("steps", [vgg], [image], values=[7, 0, 2, 4], **settings)
     found = gallery(made, folder=tmp_path / "cells")
-    # Before, `plain` takes one step to find its rate.
-    assert runs == [["features.3"]] * (2 if preset == "plain" else 1)
+    assert runs == [["features.3"]]
     assert labels(found) == ["0 steps", "2 steps", "4 steps", "7 steps"]
     for shown, steps in zip(found.cells, (0, 2, 4, 7), strict=True):
         alone = dream(vgg, image, steps=steps, **settings)

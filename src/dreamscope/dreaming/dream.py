@@ -202,7 +202,7 @@ def dream(
 
             def noted(step: Step) -> None:
                 values.append(step.value)
-                note(step)
+                note(replace(step, rates=dreamer.rates))
 
             return finished(dreamer(photo, objective, generator=generator, coverage=coverage, callback=noted))
     except (DivergedError, Interrupted) as stop:

@@ -63,8 +63,8 @@ class Dreamer:
     tile : int
         The side of the tiles.
     rates : tuple of float or None
-        What the rates came to in the last call, for each picture, where none was given; ``None`` for a picture without
-        a gradient. Empty if one was given.
+        What the rates have come to since the last call began, for each picture, where none was given; ``None`` for a
+        picture without a gradient. Empty if one was given.
 
     Raises
     ------
@@ -102,7 +102,12 @@ class Dreamer:
         if tile is None:
             tile = side_for(self.model, layers, size, None if memory is None else bytes_of(memory), count)
         self.tile = tile
-        self.rates: tuple[float | None, ...] = ()
+        self._first = FirstAtUnitMean()
+
+    @property
+    def rates(self) -> tuple[float | None, ...]:
+        """See the class."""
+        return self._first.rates
 
     @classmethod
     def climbing(
@@ -178,7 +183,7 @@ class Dreamer:
         # Made once, not for each octave: the one for no given rate remembers its first gradient.
         # Rates of recipes from before `gradient` were not rounded.
         digits = None if settings.gradient == "image" else RATE_DIGITS
-        first = FirstAtUnitMean(FIRST_STEP, self._unit, digits=digits)
+        self._first = first = FirstAtUnitMean(FIRST_STEP, self._unit, digits=digits)
         evened = natural_colors(first if settings.rate is None else self._filter, settings.natural)
         # At all times `image - base` is what was dreamt so far, at the size of the octave.
         image = base = picture
@@ -212,8 +217,6 @@ class Dreamer:
             raise
         except KeyboardInterrupt as stop:
             raise Interrupted("stopped between two octaves", result=_with(picture, image - base)) from stop
-        finally:
-            self.rates = first.rates
 
     @staticmethod
     def _grown(picture: Tensor, detail: Tensor | None, size: Size) -> tuple[Tensor, Tensor]:

@@ -163,23 +163,19 @@ def _along(group: Sequence[Entry], share: _Share) -> Iterator[Dreamt]:
     """Store pictures along one ascent, each as soon as it is there."""
     cell = group[-1].cell
     start = dream(cell.model, cell.image, **{**cell.settings, "steps": 0})
-    still = recipe = ensure_recipe(start.recipe)
+    recipe = ensure_recipe(start.recipe)
     fixed = {name: recipe.parameters[name] for name in ("precision", "tile")}
-    if cell.settings["rate"] is None:
-        # Found by the first step, and to be in the recipe of each.
-        first = dream(cell.model, cell.image, **{**cell.settings, **fixed, "steps": 1})
-        recipe = with_rate(recipe, first.rates)
     found: dict[str, Dreamt] = {}
 
-    def keep(number: int, image: Tensor) -> None:
+    def keep(number: int, image: Tensor, rates: Sequence[float | None] = ()) -> None:
         for entry in group:
             if entry.steps == number:
                 # The sum as `dream` takes it, so that not even rounding differs.
                 picture = (start.image + (image.cpu() - start.image)).clamp(0, 1)
-                found[entry.key] = _stored(entry, picture, (recipe if number else still).but(steps=number))
+                found[entry.key] = _stored(entry, picture, with_rate(recipe, rates).but(steps=number))
 
     def note(step: Step) -> None:
-        keep(step.number, step.image)
+        keep(step.number, step.image, step.rates)
         share(step.number / step.total)
 
     fault = ""
