@@ -16,13 +16,15 @@ from torch import Tensor
 import dreamscope as ds
 from dreamscope import images, photos
 from dreamscope.dissection import readout
-from dreamscope.dissection.blind import _agreement, blind
+from dreamscope.dissection.blind import blind
 from dreamscope.dissection.blinding import Blinding
-from dreamscope.dissection.dissect import Search, dissect
+from dreamscope.dissection.dissect import dissect
 from dreamscope.dissection.evaluation import recall
 from dreamscope.dissection.intervals import Estimate
+from dreamscope.dissection.overlap import agreement
 from dreamscope.dissection.readout import Readout
 from dreamscope.dissection.scores import ChannelScores
+from dreamscope.dissection.search import Search
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
@@ -509,14 +511,14 @@ def test_the_best_patch_of_a_channel(mute: Blinding) -> None:
 
 def test_how_much_folds_agree() -> None:
     one, two = Ablation("act:0-3"), Ablation("act:2-5")
-    assert _agreement([[one]]) is None
-    assert _agreement([[one], [one]]) == 1
+    assert agreement([[one]]) is None
+    assert agreement([[one], [one]]) == 1
     # Two of six channels.
-    assert _agreement([[one], [two]]) == pytest.approx(1 / 3)
-    assert _agreement([[one], [Ablation("conv:0-3")]]) == 0
+    assert agreement([[one], [two]]) == pytest.approx(1 / 3)
+    assert agreement([[one], [Ablation("conv:0-3")]]) == 0
     along = torch.eye(4)
     half = (along[0] + along[1]) / 2**0.5
     first, second = Erase("act", along[0], along[0]), Erase("act", half, half)
-    assert _agreement([[first], [Erase("act", 3 * along[0], along[1])]]) == pytest.approx(1)
-    assert _agreement([[first], [second]]) == pytest.approx(0.5)
-    assert _agreement([[first], [Erase("act", along[2], along[2])]]) == pytest.approx(0)
+    assert agreement([[first], [Erase("act", 3 * along[0], along[1])]]) == pytest.approx(1)
+    assert agreement([[first], [second]]) == pytest.approx(0.5)
+    assert agreement([[first], [Erase("act", along[2], along[2])]]) == pytest.approx(0)

@@ -89,9 +89,12 @@ def test_a_position_outside(text: str) -> None:
         Ablation(text)(torch.zeros(1, 3))
 
 
-@pytest.mark.parametrize("how", ["", "zeros", "scale", "scale:x", "zero:1", "mean:2", "noise:1"])
+@pytest.mark.parametrize(
+    "how",
+    ["", "zeros", "scale", "scale:x", "zero:1", "mean:2", "noise:1", "gaussian:1", "randomize:x", "randomize:-1"],
+)
 def test_unknown_ways(how: str) -> None:
-    with pytest.raises(DreamscopeError, match="no way to ablate; there are zero, mean, noise and scale:X"):
+    with pytest.raises(DreamscopeError, match="there are zero, mean, noise, gaussian, randomize and scale:X"):
         Ablation("a", how=how)
 
 

@@ -243,7 +243,7 @@ def test_a_direction_goes_into_a_bias(net: str, address: str, where: str) -> Non
         ("vgg", Add("features.1:2", [1.0]), "'features.3' pads with zeros"),
         ("residual", Add("relu:3", [1.0]), "'layer1.0.conv1' pads with zeros"),
         ("vgg", Add("features.0:2@1,1", [1.0]), r"leave out @ROW,COL"),
-        ("vgg", Replace("features.0:2", 1.0), "only the edits zero, scale:X, Add and Erase"),
+        ("vgg", Replace("features.0:2", 1.0), "only the edits zero, scale:X, randomize, Add and Erase"),
         ("vgg", Patch("features.0:2", torch.ones(1, 1, 32, 32)), "depends on the picture or the position"),
         ("vgg", Custom("features.0:2", torch.relu), "only the edits"),
     ],
