@@ -93,8 +93,8 @@ def blind(
         typer.Option(
             metavar="K",
             min=1,
-            help="Number of channels to remove; if not given, all of the rule of frequency, or as many as the aim takes, "
-            "at most 50.",
+            help="Number of channels to remove; if not given, all of frequency's rule, or as many as the aim takes, at "
+            "most 50.",
         ),
     ] = None,
     how: Annotated[

@@ -149,7 +149,7 @@ def blind(
     methods = chosen_methods(method or next(iter(METHODS)))
     units = "channels" if scores is not None else units or (UNITS[0] if method is None else "channels")
     aim = aim or AIMS[units != "channels"]
-    _ensure_sensible(budget, scores, rule)
+    _ensure_sensible(model, budget, scores, rule)
     approach = Approach(units, aim, depth, tuple(methods), top, how, curve, draws)
     found_targets = photos.find(targets)
     given = scores.class_index if scores is not None and class_name is None else class_name
@@ -162,8 +162,6 @@ def blind(
     parts = _parts(found_targets, found_controls, measured, folds, seed, searched=scores is None)
     # A photo that was used for the search proves nothing any more.
     apart = None if rest is None else others(model, photos.find(rest), [*found_targets, *found_controls], class_index)
-    if scores is not None:
-        scores.check(model, "the scores file")
     names = list(scores.layers) if scores is not None else chosen_layers(model, layers, from_layer)
     readable = readable_layers(model)
     where = sites(model, depth, readable)
@@ -219,9 +217,14 @@ def blind(
         if len(parts) > 1 and scores is None:
             kept = None
             if recipe and approach.of_channels:
-                found_on = (found_targets, every_control)
                 kept = recipe_of(
-                    arguments, *found_on, class_index=class_index, layers=names, methods=methods, rule=frequency
+                    arguments,
+                    found_targets,
+                    every_control,
+                    class_index=class_index,
+                    layers=names,
+                    methods=methods,
+                    rule=frequency,
                 )
             # What is taken away in the end is found on all of them; its effect was measured fold by fold.
             found = finder.run(found_targets, every_control, recipe=kept, callback=_in_fold(callback_, 0, len(parts)))
@@ -258,11 +261,15 @@ def blind(
     )
 
 
-def _ensure_sensible(budget: float | None, scores: ChannelScores | None, rule: FrequencySettings) -> None:
+def _ensure_sensible(
+    model: Classifier, budget: float | None, scores: ChannelScores | None, rule: FrequencySettings
+) -> None:
     if budget is not None and budget <= 0:
         raise DreamscopeError(f"the budget is a time in seconds, more than 0, not {budget}")
     if scores is not None and rule:
         raise DreamscopeError(f"{', '.join(rule)}: this is for a search, and the scores say which channels")
+    if scores is not None:
+        scores.check(model, "the scores file")
 
 
 def _early(model: Classifier, readable: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Unpack
 
 import torch
@@ -11,7 +12,7 @@ from dreamscope import photos
 from dreamscope.dissection.frequency import Frequency, FrequencySettings
 from dreamscope.dissection.photo_set import drawn
 from dreamscope.dissection.scores import ChannelScores
-from dreamscope.dissection.search import METHODS, NO_CONTROLS, SINGLE_TARGETS, Search
+from dreamscope.dissection.search import METHODS, NO_CLASS, NO_CONTROLS, SINGLE_TARGETS, Search
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.exploration.unit_layers import unit_layers
 from dreamscope.models import labels as class_names
@@ -51,7 +52,8 @@ def dissect(
         Controls that are labelled as the class are skipped, and so are targets that are labelled otherwise. Controls
         may be left out where ``frequency`` is the only method.
     class_name
-        The class's name or index; the targets' label, or else what most targets are taken for, if not given.
+        The class's name or index; the targets' label, or else what most targets are taken for, if not given. Of a
+        network without classes, where ``frequency`` is the only method, any name.
     layers
         Layer names or globs; the layers of `unit_layers` if not given.
     from_layer
@@ -87,7 +89,8 @@ def dissect(
     if controls is None and methods != ["frequency"]:
         raise DreamscopeError(NO_CONTROLS)
     found_targets = photos.find(targets)
-    class_index = class_of(model, found_targets, class_name)
+    without = methods == ["frequency"] and not _has_classes(model)
+    class_index = NO_CLASS if without else class_of(model, found_targets, class_name)
     found_targets = of_class(model, found_targets, class_index)
     found_controls = [] if controls is None else others(model, photos.find(controls), found_targets, class_index)
     wanted = Frequency(**rule, of=len(found_targets))
@@ -105,7 +108,8 @@ def dissect(
         )
     with reported(callback, progress=progress) as callback_:
         search = Search(model, class_index, names, found_controls, methods, rule=wanted, seed=seed, callback=callback_)
-        return search.run(found_targets, recipe=made, callback=callback_)
+        scores = search.run(found_targets, recipe=made, callback=callback_)
+    return replace(scores, label=str(class_name or "these photos")) if without else scores
 
 
 def recipe_of(
@@ -134,6 +138,17 @@ def recipe_of(
             **(rule.settings() if "frequency" in methods else {}),
         },
     )
+
+
+def _has_classes(model: Classifier) -> bool:
+    if model.labels:
+        return True
+    try:
+        with torch.no_grad():
+            model.logits(torch.rand((1, 3, *model.input_size), generator=torch.Generator().manual_seed(0)))
+    except DreamscopeError:
+        return False
+    return True
 
 
 def chosen_methods(method: str | Sequence[str]) -> list[str]:

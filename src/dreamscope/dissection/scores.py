@@ -35,7 +35,7 @@ class ChannelScores:
     layers : Mapping of str to int
         Layer -> number of channels; all tensors below run over these, one layer after the other.
     class_index : int
-        The class.
+        The class; -1 where the network has none.
     label : str
         Its name.
     scores : Mapping of str to Tensor

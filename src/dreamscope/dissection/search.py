@@ -29,6 +29,9 @@ MOST_CONTROLS = 512
 """Photos that a set is chosen on; of more, so many are drawn, so that memory and time have a bound."""
 SINGLE_TARGETS = 16
 
+NO_CLASS = -1
+"""The index where the network has no classes; ``frequency`` asks for none."""
+
 NO_CONTROLS = (
     "give photos of other things to compare with: --controls FOLDER; only --method frequency, alone, needs none"
 )
@@ -158,7 +161,7 @@ class Search:
         return ChannelScores(
             layers=dict(zip(self.channels.layers, self.channels.widths, strict=True)),
             class_index=self.class_index,
-            label=self.model.label(self.class_index),
+            label="" if self.class_index == NO_CLASS else self.model.label(self.class_index),
             scores={name: each.scores if isinstance(each, Chosen) else each for name, each in found.items()},
             numbers=numbers,
             enough=first.enough if isinstance(first, Chosen) else None,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from textwrap import fill, shorten
+from textwrap import shorten
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from dreamscope.dissection.frequency import Frequency
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.errors import DreamscopeError
 from dreamscope.figures import style
@@ -17,6 +18,7 @@ from dreamscope.figures import style
 _MOST_COLUMNS = 12
 _MOST_NAMED = 10
 """Picked channels of a layer that are named, with as many more as there are."""
+_HEADING = "picked"
 
 
 def counts(scores: ChannelScores, path: str | Path) -> Path:
@@ -41,40 +43,47 @@ def counts(scores: ChannelScores, path: str | Path) -> Path:
         for times in scores.numbers["times_loud"].split(list(scores.layers.values()))
     ]
     picked = _picked(scores)
-    widest = max(len(text) for text in ("", *picked))
-    margin = max(map(len, names))
-    # Inches: names, columns and text each get what they need.
-    left, middle, right = 0.3 + 0.075 * margin, max(2.6, 0.5 * len(columns)), 0.5 + 0.076 * widest
-    with style.canvas(left + middle + right, 1.75 + 0.26 * len(names)) as figure:
-        axes = figure.subplots()
+    # Inches: names, columns and what is picked each get what their letters need.
+    name = "a network" if scores.recipe is None else scores.recipe.model.get("name", "a network")
+    title = f"{shorten(scores.label, 40, placeholder=' ...')} in {name}"
+    asked = _asked(rule, photos)
+    left, middle, right = (
+        0.4 + 0.08 * max(map(len, names)),
+        0.42 * len(columns),
+        0.5 + 0.08 * max(len(_HEADING), *map(len, picked)),
+    )
+    width, height = max(left + middle + right, 0.3 + 0.11 * len(title), 0.3 + 0.078 * len(asked)), 0.26 * len(names)
+    with style.canvas(width, 1.7 + height) as figure:
+        figure.set_layout_engine("none")
+        tall = 1.7 + height
+        axes = figure.add_axes((left / width, 0.75 / tall, middle / width, height / tall))
         _table(axes, reached, columns)
         axes.set_yticks(range(len(names)), names, fontsize=8.5)
-        axes.set_xticks(range(len(columns)), [str(least) for least in columns])
-        axes.set_xlabel(f"photos, of {photos}: so many or more")
+        axes.set_xticks(range(len(columns)), [f"{least}+" if least < photos else str(least) for least in columns])
+        axes.set_xlabel(f"on so many of {photos} photos")
         if rule.chooses:
             _frame(axes, columns.index(rule.needed(photos)), len(names))
         for row, text in enumerate(picked):
             axes.text(len(columns) - 0.3, row, text, va="center", ha="left", fontsize=8.5, color=style.FOUND)
-        limit = "" if rule.per_layer is None else f", at most {rule.per_layer} a layer"
-        heading = f"picked{limit}" if rule.chooses else "the most frequent"
+        heading = _HEADING if rule.chooses else "the most frequent"
         axes.text(len(columns) - 0.3, -0.85, heading, va="center", ha="left", fontweight="bold", color=style.FOUND)
-        # Text beside an axes is not counted by a layout: it is left its share of the width.
-        axes.set_anchor("W")
-        figure.get_layout_engine().set(rect=(0, 0, (left + middle) / (left + middle + right), 1))
-        name = "a network" if scores.recipe is None else scores.recipe.model.get("name", "a network")
-        title = (
-            f"{shorten(scores.label, 40, placeholder=' ...')} in {name}: channels among the {rule.loudest} loudest of "
-            "their layer"
-        )
-        letters = int((left + middle + right) * 11)
-        figure.suptitle(fill(title, letters), x=0.01, ha="left", fontsize=11, fontweight="bold", parse_math=False)
+        at = {"x": 0.02, "ha": "left", "va": "top", "parse_math": False}
+        figure.text(y=1 - 0.12 / tall, s=title, fontsize=12, fontweight="bold", **at)
+        figure.text(y=1 - 0.42 / tall, s=asked, **at)
         return style.save(figure, path, dpi=150)
+
+
+def _asked(rule: Frequency, photos: int) -> str:
+    said = f"Channels among the {rule.loudest} loudest of their layer"
+    if rule.chooses:
+        said += f"; picked: on {rule.needed(photos)} or more of {photos} photos"
+    return said + ("" if rule.per_layer is None else f", at most {rule.per_layer} a layer")
 
 
 def _columns(photos: int, needed: int) -> list[int]:
     """Return the numbers of photos that are drawn, what the rule needs among them."""
     step = max(1, math.ceil(photos / _MOST_COLUMNS))
-    return sorted({1, *range(step, photos + 1, step), min(needed, photos)})
+    return sorted({1, *range(step, photos + 1, step), min(needed, photos), photos})
 
 
 def _picked(scores: ChannelScores) -> list[str]:
