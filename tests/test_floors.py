@@ -20,6 +20,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("files", []),
     ("images", []),
     ("photos", []),
+    ("folds", []),
     ("recipes", []),
     ("progress", []),
     (
@@ -51,7 +52,10 @@ FLOORS: list[tuple[str, list[str]]] = [
     ),
     (
         "exploration",
-        ["projections", "knn", "unit_layers", "patches", "filters", "embedding", "exemplar_index", "exemplars"],
+        [
+            *("projections", "knn", "unit_layers", "patches", "filters", "embedding", "exemplar_index", "exemplars"),
+            *("blocks", "activations"),
+        ],
     ),
     (
         "dissection",
@@ -72,13 +76,14 @@ FLOORS: list[tuple[str, list[str]]] = [
             ),
             *("evaluation", "readout", "sites", "passes", "erasure", "photo_set", "search", "dissect", "trials"),
             *("dose_response", "blinding", "overlap", "finder", "blind"),
+            "found_channels",
         ],
     ),
     ("attribution", ["base", "gradients", "cam", "perturbations", "metrics", "result", "explain"]),
     ("adversarial", ["quantized_steps", "fool"]),
     ("visualization", ["presets", "result", "batches", "visualize", "invert"]),
     ("dreaming", ["frames", "presets", "schedule", "optical_flow", "octaves", "dream", "zoom", "video"]),
-    ("sheets", ["blocks", "plan", "snapshots", "cell_cache", "batching", "gallery", "differences"]),
+    ("sheets", ["plan", "snapshots", "cell_cache", "batching", "gallery", "differences"]),
     (
         "figures",
         [
@@ -91,6 +96,7 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "difference_maps",
                 "embedding_map",
                 "exemplar_sheets",
+                "activation_sheets",
             ),
             "sheet_picture",
         ],
@@ -101,9 +107,10 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "cli",
         [
-            *("exits", "allocator", "output", "options", "photo_options", "film", "film_job", "replay"),
+            *("exits", "allocator", "output", "options", "photo_options", "channel_options"),
+            *("film", "film_job", "replay"),
             *("dream", "visualize", "invert", "fool", "dissect", "blind", "explain", "exemplars", "filters", "map"),
-            *("sheet", "zoom", "video", "models", "layers", "classify", "recipe", "doctor", "app"),
+            *("activations", "sheet", "zoom", "video", "models", "layers", "classify", "recipe", "doctor", "app"),
         ],
     ),
 ]

@@ -22,6 +22,8 @@ from .dreaming.zoom import zoom as zoom
 from .errors import DivergedError as DivergedError
 from .errors import DreamscopeError as DreamscopeError
 from .errors import Interrupted as Interrupted
+from .exploration.activations import Activations as Activations
+from .exploration.activations import activations as activations
 from .exploration.embedding import Embedding as Embedding
 from .exploration.embedding import map as map
 from .exploration.exemplar_index import Exemplars as Exemplars

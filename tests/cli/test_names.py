@@ -15,14 +15,16 @@ from dreamscope.cli.app import app
 
 # What only a command line needs: which model, where results go, how they are shown.
 MODEL = {"model", "weights", "labels", "mean", "std", "input_size", "device"}
+FOUND = {"channels", "strongest"}
 RESULTS = {"out", "json", "verbose", "recipe", "film", "every", "fps", "hold", "ping_pong", "plot", "export", "index"}
 COMMANDS: dict[str, set[str]] = {
-    "dream": set(),
-    "visualize": {"alpha"},
+    "dream": FOUND,
+    "visualize": {"alpha", *FOUND},
     "invert": set(),
     "fool": set(),
-    "explain": {"save_array"},
-    "exemplars": set(),
+    "explain": {"save_array", *FOUND},
+    "activations": {"save_array", *FOUND},
+    "exemplars": FOUND,
     "filters": {"scaling"},
     "map": set(),
     "dissect": {"top"},

@@ -6,9 +6,10 @@ from nets import Tokens, hooks_on, seeded
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dreamscope.dissection.erasure import Eraser, _shrunk
+from dreamscope.dissection.erasure import Eraser
 from dreamscope.dissection.readout import Split, readout
 from dreamscope.dissection.sites import Site
+from dreamscope.dissection.statistics import shrunk_covariance
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.erase import Erase
 from dreamscope.models.wrapping import wrap
@@ -139,7 +140,7 @@ def test_so_many_deviations_are_left_on_the_photos_it_was_fitted_on(left: float)
         return mine, others
 
     before = read(model)
-    inverse = torch.linalg.inv(_shrunk(torch.cat([each - each.mean(0) for each in before])))
+    inverse = torch.linalg.inv(shrunk_covariance(torch.cat([each - each.mean(0) for each in before])))
 
     def deviations(mine: Tensor, others: Tensor) -> float:
         difference = mine.mean(0) - others.mean(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,6 @@ from torch import Tensor
 from dreamscope import files, images
 from dreamscope.attribution.base import Case, Method, Windows
 from dreamscope.attribution.metrics import Checkpoint, Faithfulness
-from dreamscope.errors import DreamscopeError
 from dreamscope.recipes import Recipe
 
 
@@ -137,7 +135,7 @@ def save_arrays(explanations: Sequence[Explanation], path: str | Path) -> Path:
     DreamscopeError
         If `path` does not end in ``.npz`` or can't be written.
     """
-    ensure_arrays(path)
+    files.ensure_arrays(path)
     first = explanations[0]
     arrays = {"image": first.images.permute(0, 2, 3, 1)}
     times: Counter[str] = Counter()
@@ -155,16 +153,4 @@ def save_arrays(explanations: Sequence[Explanation], path: str | Path) -> Path:
     plain = {name: (values[0] if len(first) == 1 else values).numpy() for name, values in arrays.items()}
     if first.recipe is not None:
         plain["recipe"] = np.array(first.recipe.to_json())
-    # NumPy appends .npz to names that lack it, as a temporary one does; to a file it does not.
-    held = io.BytesIO()
-    np.savez_compressed(held, **plain)  # type: ignore[arg-type]
-    with files.written_whole(path) as temporary:
-        temporary.write_bytes(held.getvalue())
-    return Path(path)
-
-
-def ensure_arrays(path: str | Path) -> Path:
-    """Return `path` if arrays can be written there, or raise."""
-    if Path(path).suffix.lower() != ".npz":
-        raise DreamscopeError(f"can't write '{path}': arrays go into a .npz")
-    return files.ensure_writable(path)
+    return files.write_arrays(path, plain)

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import output
+from dreamscope.cli.channel_options import FEW, ChannelsFile, model_of, read_channels, strongest_option
 from dreamscope.cli.options import PICTURES, Json, Loader, Seed, out_option, with_model
 from dreamscope.errors import DreamscopeError
 
 if TYPE_CHECKING:
     from dreamscope.attribution.result import Explanation
+
+# Grad-CAM averages gradients over positions, which says little at the layers that come before channels.
+_OF_CHANNELS = "layercam"
 
 _METHODS_HELP = (
     "gradcam (the default), layercam, guided, smoothgrad, occlusion, rise, lime; and saliency*, integrated*, deconv*: "
@@ -42,6 +46,11 @@ def explain(
     at: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Explain a channel or neuron instead: LAYER:CHANNEL[@ROW,COL]; or a sum."),
+    ] = None,
+    channels: ChannelsFile = None,
+    strongest: Annotated[
+        int | None,
+        strongest_option(FEW, note=" It explains the sum of their means, by layercam if nothing else is said."),
     ] = None,
     method: Annotated[list[str] | None, typer.Option(metavar="M", help=_METHODS_HELP)] = None,
     out: Annotated[str | None, out_option(f"{PICTURES}; NAME-explained.png if not given.")] = None,
@@ -70,6 +79,7 @@ def explain(
 
     if class_name is not None and at is not None:
         raise DreamscopeError("give either --class-name or --at: one target is explained at a time")
+    listed = read_channels(channels, strongest, FEW, class_name=class_name, at=at)
     target = Path(out) if out is not None else output.free_name(f"{output.stem_of(image)}-explained", ".png")
     images.ensure_format(target)
     files.ensure_writable(target)
@@ -78,15 +88,15 @@ def explain(
     from dreamscope.attribution import result
 
     if save_array is not None:
-        result.ensure_arrays(save_array)
-    model = loader()
+        files.ensure_arrays(save_array)
+    model = model_of(listed, loader)
     with output.stages() as callback:
         found = technique.explain(
             model,
             image,
             class_name=class_name,
-            at=at,
-            method=method or technique.DEFAULT_METHOD,
+            at=at if listed is None else listed.total(),
+            method=method or (technique.DEFAULT_METHOD if listed is None else _OF_CHANNELS),
             faithfulness=faithfulness,
             sanity=sanity,
             seed=seed,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import dream, output
+from dreamscope.cli.channel_options import LOSS, SOME, ChannelsFile, model_of, read_channels, strongest_option
 from dreamscope.cli.exits import INTERRUPTED
 from dreamscope.cli.film import FORMATS, Every, Fps, ensure_sheet_film, film_of_sheet
 from dreamscope.cli.options import PHOTO_OR_PATTERN, Json, Loader, out_option, size_option, with_model
@@ -21,6 +22,7 @@ from dreamscope.errors import DreamscopeError, did_you_mean, ensure_one_of
 from dreamscope.sheets.plan import OVER, STEPS
 
 if TYPE_CHECKING:
+    from dreamscope.dissection.found_channels import FoundChannels
     from dreamscope.models.classifier import Classifier
     from dreamscope.sheets.differences import Change
     from dreamscope.sheets.gallery import Gallery
@@ -77,6 +79,8 @@ def sheet(
             "each is a cell; over layers, the network's blocks if none is given.",
         ),
     ] = None,
+    channels: ChannelsFile = None,
+    strongest: Annotated[int | None, strongest_option(SOME, note=" Over channels each is a cell.")] = None,
     weights_set: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=W,W,...", help="Over weights: a number for each --at; may be repeated."),
@@ -129,7 +133,10 @@ def sheet(
     started, pairs = time.perf_counter(), [_pair(text) for text in between or []]
     ensure_one_of(over, OVER, "kind of sheet")
     given = {**({} if recipe is None else _settings(recipe, over, given)), **given}
+    listed = read_channels(channels, strongest, SOME, at=at)
     default_at = given.pop("at", None)
+    if listed is not None:
+        default_at, given = listed.texts(), {"loss": LOSS, **given}
     sources = _sources(pictures)
     target = Path(out) if out is not None else output.free_name(f"{output.stem_of(sources[0])}-{over}", ".png")
     written = _targets(target, differences=bool(differences or pairs))
@@ -141,7 +148,7 @@ def sheet(
         given["size"] = LARGEST_UNASKED
         output.note(f"The longest side is {longer} pixels; dreaming at {LARGEST_UNASKED} (--size changes that).")
     folder = target.with_suffix(".cells")
-    networks = _models(loader, models, over, recipe)
+    networks = _models(loader, models, over, recipe, listed)
     plan = plans.plan(
         over,
         networks,
@@ -218,16 +225,22 @@ def _longest_side(sources: Sequence[str], target: Path) -> int:
     return max(sides, default=0)
 
 
-def _models(loader: Loader, names: str | None, over: str, recipe: str | None) -> list[Classifier]:
+def _models(
+    loader: Loader, names: str | None, over: str, recipe: str | None, listed: FoundChannels | None
+) -> list[Classifier]:
     from dreamscope.recipes import Recipe
 
     if (names is None) == (over == "models"):
         raise DreamscopeError("--over models and --models M,M,... go together")
     if names is None:
-        return [loader() if recipe is None else loader.again(Recipe.read(recipe).model, near=recipe)]
+        again = None if recipe is None else lambda: loader.again(Recipe.read(recipe).model, near=recipe)
+        return [model_of(listed, loader, again)]
     found = [loader.named(name.strip()) for name in names.split(",")]
     if len({json_module.dumps(model.source, sort_keys=True) for model in found}) < len(found):
         raise DreamscopeError("two of the models are the same: name each once in --models, and leave out --model")
+    if listed is not None:
+        for model in found:
+            listed.check(model)
     return found
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import output
+from dreamscope.cli.channel_options import SOME, ChannelsFile, model_of, read_channels, strongest_option
 from dreamscope.cli.film import Every, FilmOut, Fps, Hold, PingPong, filmed
 from dreamscope.cli.options import (
     PICTURES,
@@ -54,6 +55,8 @@ def visualize(
         typer.Option("--class-name", "--class", metavar="LABEL", help="Name or index of a class; may be repeated."),
     ] = None,
     directions: DirectionsFile = None,
+    channels: ChannelsFile = None,
+    strongest: Annotated[int | None, strongest_option(SOME)] = None,
     out: Annotated[
         str | None, out_option(f"One picture: {PICTURES}. Several: a folder, for them and a contact sheet.")
     ] = None,
@@ -137,11 +140,12 @@ def visualize(
     """Show, from noise, what a layer, channel, neuron, direction or class looks like."""
     from dreamscope.models.directions import read_directions
 
+    found_channels = read_channels(channels, strongest, SOME, ADDRESS=of)
     given, load = replayed(
         "visualize",
         recipe,
         loader,
-        of=of or None,
+        of=(of or None) if found_channels is None else found_channels.texts(),
         class_name=class_name or None,
         directions=None if directions is None else read_directions(directions),
         preset=preset,
@@ -170,11 +174,11 @@ def visualize(
     texts = [str(each) for each in with_classes(given.get("of", ()), given.get("class_name", ()))]
     if not texts and not given.get("directions"):
         raise DreamscopeError(
-            "give something to visualize: an address such as features.28:40, --class LABEL, --directions FILE, or "
-            "--recipe OUT"
+            "give something to visualize: an address such as features.28:40, --class LABEL, --channels or "
+            "--directions FILE, or --recipe OUT"
         )
     alpha = given.pop("alpha", False)
-    model = load()
+    model = model_of(found_channels, loader, load if recipe is not None else None)
 
     shown = [*(targets(model, texts) if texts else ()), *along(model, given.get("directions", ()))]
     several = max(len(shown), given.get("between", 0)) * given.get("diversity", 1) > 1

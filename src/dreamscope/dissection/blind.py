@@ -10,7 +10,7 @@ from typing import Unpack
 
 import torch
 
-from dreamscope import photos
+from dreamscope import folds, photos
 from dreamscope.dissection.aims import AIMS
 from dreamscope.dissection.blinding import Blinding, Design, Removed
 from dreamscope.dissection.dissect import (
@@ -32,12 +32,13 @@ from dreamscope.dissection.sites import readable_layers, sites
 from dreamscope.dissection.trials import CHOSEN, INTACT, Trials
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.exemplars import exemplars
+from dreamscope.folds import Fold
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.directions import directions_of
 from dreamscope.models.edit_base import Edit
 from dreamscope.models.erase import Erase
 from dreamscope.optimize.precision import prepared
-from dreamscope.photos import Fold, Photo, Source
+from dreamscope.photos import Photo, Source
 from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe
 
@@ -289,19 +290,17 @@ def _parts(
     targets: Sequence[Photo],
     controls: Sequence[Photo],
     measured: Sequence[Photo] | None,
-    folds: int,
+    count: int,
     seed: int,
     *,
     searched: bool,
 ) -> list[tuple[Fold, Fold]]:
     """Return what to find on, to train probes on and to measure on: photos of the class, and others, for each fold."""
     if not searched:
-        held = targets if measured is None else photos.without(measured, targets)
+        held = targets if measured is None else folds.without(measured, targets)
         return [(Fold([], [] if measured is None else targets, held), Fold([], [], controls))]
-    mine = (
-        photos.folds(targets, folds, seed) if measured is None else photos.folds_apart(targets, measured, folds, seed)
-    )
-    of_others = photos.k_folds(controls, min(folds, len(mine)), seed)
+    mine = folds.folds(targets, count, seed) if measured is None else folds.folds_apart(targets, measured, count, seed)
+    of_others = folds.k_folds(controls, min(count, len(mine)), seed)
     return [(fold, of_others[number % len(of_others)]) for number, fold in enumerate(mine)]
 
 

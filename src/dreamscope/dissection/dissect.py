@@ -8,7 +8,7 @@ from typing import Unpack
 
 import torch
 
-from dreamscope import photos
+from dreamscope import folds, photos
 from dreamscope.dissection.frequency import Frequency, FrequencySettings
 from dreamscope.dissection.photo_set import drawn
 from dreamscope.dissection.scores import ChannelScores
@@ -184,7 +184,7 @@ def of_class(model: Classifier, given: Sequence[Photo], class_index: int) -> lis
 
 def others(model: Classifier, given: Sequence[Photo], targets: Sequence[Photo], class_index: int) -> list[Photo]:
     """Return the photos that are neither among the targets nor labelled as their class."""
-    left = [p for p in photos.without(given, targets) if truth_of(p, model.labels) != class_index]
+    left = [p for p in folds.without(given, targets) if truth_of(p, model.labels) != class_index]
     if not left:
         raise DreamscopeError(
             f"all other photos were used for finding, or are labelled '{model.label(class_index)}'; give others"

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from dreamscope.dissection.passes import Passes
 from dreamscope.dissection.sites import Site
+from dreamscope.dissection.statistics import shrunk_covariance
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edit_base import Edit
 from dreamscope.models.erase import Erase
@@ -152,7 +153,7 @@ class Eraser:
             model = self._model.edited([*before, *found]) if before or found else self._model
             mine = self._seen(self._targets, model, site, torch.cat([targets, targets + self._count]))
             others = self._seen(self._controls, model, site, controls)
-            spread = _shrunk(torch.cat([each.block - each.block.mean(0) for each in (mine, others)]))
+            spread = shrunk_covariance(torch.cat([each.block - each.block.mean(0) for each in (mine, others)]))
             if number == len(self._sites):
                 edit: Erase | None = self._features(site, mine, others, spread=spread, rows=controls)
             else:
@@ -301,16 +302,6 @@ def _celled(activation: Tensor) -> Tensor:
     if activation.dim() == 3:
         return F.adaptive_avg_pool1d(activation, min(_CELLS, activation.shape[2]))
     return activation[..., None]
-
-
-def _shrunk(centred: Tensor) -> Tensor:
-    """Return the covariance of features (N, c), shrunk so that it can be inverted (Ledoit and Wolf 2004)."""
-    from sklearn.covariance import ledoit_wolf_shrinkage
-
-    size = centred.square().mean(0).sqrt().clamp_min(_LEAST)
-    share = float(ledoit_wolf_shrinkage((centred / size).numpy(), assume_centered=True))
-    plain = centred.T @ centred / len(centred)
-    return (1 - share) * plain + max(share, 1e-6) * size.square().diag()
 
 
 def _lifted(covariance: Tensor) -> Tensor:

@@ -127,3 +127,17 @@ def rank_auc(targets: Responses, controls: Responses) -> Tensor:
     share_c = controls.histogram / max(1, controls.count)
     below = share_c.cumsum(1) - share_c
     return (share_t * (below + share_c / 2)).sum(1)
+
+
+def shrunk_covariance(centred: Tensor) -> Tensor:
+    """Return the covariance of features (N, c), double, shrunk so that it can be inverted.
+
+    Towards its diagonal, by Ledoit and Wolf 2004, "A well-conditioned estimator for large-dimensional covariance
+    matrices", of the features divided by their standard deviations.
+    """
+    from sklearn.covariance import ledoit_wolf_shrinkage
+
+    size = centred.square().mean(0).sqrt().clamp_min(1e-9)
+    share = float(ledoit_wolf_shrinkage((centred / size).numpy(), assume_centered=True))
+    plain = centred.T @ centred / len(centred)
+    return (1 - share) * plain + max(share, 1e-6) * size.square().diag()

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from dreamscope.dreaming import presets
 from dreamscope.dreaming.presets import DEFAULT_PRESET, PRESETS, Settings
 from dreamscope.errors import DreamscopeError, ensure_one_of
+from dreamscope.exploration.blocks import layers
 from dreamscope.files import existing_file
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.optimize.ingredients import values_of
-from dreamscope.sheets.blocks import layers
 
 if TYPE_CHECKING:
     from dreamscope.images import Picture
@@ -89,9 +89,9 @@ def plan(
         One; several over ``photos``.
     at
         Addresses. Over ``layers`` each is one cell (the network's blocks if none are given, see
-        `dreamscope.sheets.blocks`; of layers that a glob names and that put out the same, one); over ``channels`` each
-        of their channels is. Over ``steps``, ``octaves``, ``models``, ``presets`` and ``photos`` also an objective of
-        your own, as in `dream`.
+        `dreamscope.exploration.blocks`; of layers that a glob names and that put out the same, one); over ``channels``
+        each of their channels is. Over ``steps``, ``octaves``, ``models``, ``presets`` and ``photos`` also an objective
+        of your own, as in `dream`.
     sets
         Over ``weights``: what the addresses are weighted with, see `weights`.
     values
