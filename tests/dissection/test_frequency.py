@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from nets import hooks_on
 from torch import nn
 
+from dreamscope import images
 from dreamscope.dissection.dissect import dissect
 from dreamscope.dissection.frequency import Frequency
 from dreamscope.dissection.scores import ChannelScores
@@ -14,6 +16,7 @@ from dreamscope.dissection.statistics import Responses
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
+from dreamscope.probes import probe
 
 # Three photos, two layers of four channels: 0 is loud on all, 1 and 2 on two, 3 on one, and 2 is louder than 1.
 NORMS = torch.tensor([[9.0, 5, 0, 1, 1, 0, 0, 0], [9, 0, 8, 1, 0, 0, 0, 0], [9, 5, 8, 1, 0, 0, 0, 2]])
@@ -134,3 +137,28 @@ def test_a_network_without_classes(coloured: Path) -> None:
 def test_refusals(planted: Classifier, coloured: Path, options: dict, message: str) -> None:
     with pytest.raises(DreamscopeError, match=message):
         dissect(planted, coloured / "red", class_name="red", **options)
+
+
+def test_it_is_the_rule_of_the_write_ups_at_every_module(vgg: Classifier, coloured: Path) -> None:
+    photos = sorted(coloured.rglob("*.png"))[::14][:5]
+    found = dissect(
+        vgg, photos, class_name="a", layers="features.*", method="frequency", loudest=4, at_least=4, per_layer=3
+    )
+    names = list(found.layers)
+    times = {name: Counter[int]() for name in names}
+    norms = {name: torch.zeros(found.layers[name]) for name in names}
+    with torch.no_grad(), probe(vgg, names) as seen:
+        for path in photos:
+            for name, activation in seen(vgg.prepared(images.read(path))).items():
+                loud = activation[0].flatten(1).norm(dim=1)
+                norms[name] += loud
+                times[name].update(place for place in loud.argsort(descending=True)[:4].tolist() if loud[place] > 0)
+    expected = {
+        f"{name}:{channel}"
+        for name in names
+        for channel, count in sorted(times[name].items(), key=lambda pair: (-pair[1], -norms[name][pair[0]]))[:3]
+        if count >= 4
+    }
+    assert {str(found.address(int(place))) for place in found.ranking()} == expected
+    # Convolutions, ReLU and pooling alike; later ones are silent here.
+    assert {address.partition(":")[0] for address in expected} >= {f"features.{number}" for number in range(4)}

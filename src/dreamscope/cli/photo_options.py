@@ -47,7 +47,9 @@ Loudest = Annotated[
 ]
 AtLeast = Annotated[
     int | None,
-    typer.Option(metavar="M", min=1, help="For frequency: channels that are among them on at least M photos; 1."),
+    typer.Option(
+        metavar="M", min=1, help="For frequency: channels that are among them on at least M photos; 1 if not given."
+    ),
 ]
 PerLayer = Annotated[
     int | None,

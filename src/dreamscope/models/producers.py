@@ -56,7 +56,7 @@ def producers(module: nn.Module, layers: Mapping[str, Layer], images: Tensor) ->
                 found = tensor.movedim(layers[name].channel_axis, 1)
                 found = found.reshape(*found.shape[:2], -1)
                 # Rounding differs between rows of a batch.
-                changed[name] = ((found[1:] - found[:1]).abs() > 1e-5 * found.abs().max()).any(2)
+                changed[name] = ((found[1:] - found[:1]).abs() > 1e-5 * found.abs().max()).any(2).cpu()
 
         return hook
 
