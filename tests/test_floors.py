@@ -26,8 +26,9 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "models",
         [
-            *("hooks", "twins", "recent", "receptive_field", "layers", "addresses", "weight_parts", "producers"),
-            *("edit_base", "randomize", "erase", "ablation", "edits"),
+            *("hooks", "twins", "recent", "receptive_field", "layers"),
+            *("known_names", "addresses", "weight_parts", "producers", "edit_base", "randomize", "erase", "ablation"),
+            "edits",
             *("relu_rules", "devices", "downloads", "weights"),
             *("labels", "classifier", "blocks", "tails", "directions", "embedded", "wrapping", "registry"),
             *("projection", "weight_changes", "weight_bench", "weight_export"),
@@ -53,8 +54,8 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "exploration",
         [
-            *("projections", "knn", "unit_layers", "patches", "filters", "embedding", "exemplar_index", "exemplars"),
-            *("blocks", "activations"),
+            *("projections", "knn", "unit_layers", "clipping", "patches", "filters", "embedding"),
+            *("exemplar_index", "exemplars", "blocks", "activations"),
         ],
     ),
     (
@@ -64,6 +65,8 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "intervals",
                 "views",
                 "tables",
+                "classification",
+                "classify",
                 "channel_masks",
                 "statistics",
                 "frequency",
@@ -79,7 +82,13 @@ FLOORS: list[tuple[str, list[str]]] = [
             "found_channels",
         ],
     ),
-    ("attribution", ["base", "gradients", "cam", "perturbations", "metrics", "result", "explain"]),
+    (
+        "attribution",
+        [
+            *("base", "gradients", "cam", "perturbations", "metrics", "result", "explain"),
+            *("object_masks", "photo_explanations", "explain_photos"),
+        ],
+    ),
     ("adversarial", ["quantized_steps", "fool"]),
     ("visualization", ["presets", "result", "batches", "visualize", "invert"]),
     ("dreaming", ["frames", "presets", "schedule", "optical_flow", "octaves", "dream", "zoom", "video"]),
@@ -92,11 +101,13 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "style",
                 "plots",
                 "frequency_plot",
+                "gradient_panels",
                 "attribution_plots",
                 "difference_maps",
                 "embedding_map",
                 "exemplar_sheets",
                 "activation_sheets",
+                "answer_sheets",
             ),
             "sheet_picture",
         ],

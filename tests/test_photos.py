@@ -40,6 +40,32 @@ def test_a_folder_with_subfolders_as_labels(folder: Path) -> None:
     }
 
 
+def test_several_folders_as_labels(folder: Path) -> None:
+    both = [folder / "a", folder / "b"]
+    assert [photo.label for photo in photos.find(both)] == ["a", "a", "b"]
+    # One folder tells nothing apart, nor does the same one twice; photos one by one have no folder.
+    for alone in (
+        [folder / "a"],
+        [folder / "a", folder / "b" / ".." / "a"],
+        [folder / "a", folder / "b" / "three.png"],
+    ):
+        assert {photo.label for photo in photos.find(alone)} == {None}
+    # What is inside says more, and so does a labels file about the photos that it lists.
+    assert [photo.label for photo in photos.find([folder, folder / "b"])] == ["a", "a", "b", folder.name]
+    (folder / "labels.csv").write_text("file,label\na/two.jpg,ant\n")
+    assert [photo.label for photo in photos.find(both)] == ["a", "ant", "b"]
+
+
+def test_folders_of_one_name_are_told_apart(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        (folder / name / "val").mkdir()
+        Image.new("RGB", (8, 8)).save(folder / name / "val" / "photo.png")
+    found = photos.find([folder / "a" / "val", folder / "b" / "val"])
+    assert [photo.label for photo in found] == ["a/val", "b/val"]
+    monkeypatch.chdir(folder / "a" / "val")
+    assert {photo.label for photo in photos.find([".", "../../b"])} == {"val", "b"}
+
+
 def test_each_photo_once(folder: Path) -> None:
     assert names(photos.find([folder / "a", folder / "a" / "one.png", folder / "four.png"])) == [
         "one.png",

@@ -4,9 +4,13 @@ from . import objectives as objectives
 from .adversarial.fool import Fooling as Fooling
 from .adversarial.fool import fool as fool
 from .attribution.explain import explain as explain
+from .attribution.explain_photos import explain_photos as explain_photos
+from .attribution.photo_explanations import PhotoExplanations as PhotoExplanations
 from .attribution.result import Explanation as Explanation
 from .dissection.blind import blind as blind
 from .dissection.blinding import Blinding as Blinding
+from .dissection.classification import Classification as Classification
+from .dissection.classify import classify as classify
 from .dissection.dissect import dissect as dissect
 from .dissection.evaluation import Evaluation as Evaluation
 from .dissection.evaluation import evaluate as evaluate

@@ -13,7 +13,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -65,7 +66,7 @@ def find(sources: Source | Sequence[Source | Photo]) -> list[Photo]:
         Folders (searched to any depth), photos, or labels files: CSV with a column ``file`` (beside the
         CSV) and a column ``class_index`` or ``label``. Photos in a folder, and photos given one by one, take their
         labels from a ``labels.csv`` in the folder, or up to two above it, that lists them; photos in a folder also
-        from the subfolder that they are in.
+        from the subfolder that they are in, and those of several folders from the folder itself.
 
     Returns
     -------
@@ -80,25 +81,38 @@ def find(sources: Source | Sequence[Source | Photo]) -> list[Photo]:
     found: dict[Path, Photo] = {}
     # Of thousands of photos one by one, most have the same labels file.
     listed = cache(_listed)
-    for source in [sources] if isinstance(sources, str | Path) else sources:
-        for photo in [source] if isinstance(source, Photo) else _from(Path(source), listed):
+    given = [sources] if isinstance(sources, str | Path) else sources
+    names = folder_names([Path(source) for source in given if not isinstance(source, Photo) and Path(source).is_dir()])
+    for source in given:
+        for photo in [source] if isinstance(source, Photo) else _from(Path(source), listed, names):
             found.setdefault(absolute(photo.path), photo)
     if not found:
         raise DreamscopeError("no photos given; expected folders, photos or a labels file (CSV: file, class_index)")
     return list(found.values())
 
 
-def _from(source: Path, listed: Callable[[Path], Labels]) -> list[Photo]:
+def folder_names(folders: Iterable[Path]) -> dict[Path, str]:
+    """Return what tells several folders apart, by their absolute paths: their names, where two are the same with the
+    folder that they are in; nothing for one folder.
+    """
+    known = list(dict.fromkeys(absolute(folder) for folder in folders))
+    counts = Counter(folder.name for folder in known)
+    if len(known) < 2:
+        return {}
+    return {each: each.name if counts[each.name] == 1 else f"{each.parent.name}/{each.name}" for each in known}
+
+
+def _from(source: Path, listed: Callable[[Path], Labels], names: Mapping[Path, str]) -> list[Photo]:
     if not source.exists():
         raise DreamscopeError(f"no such folder, photo or labels file: '{source}'")
     if source.is_dir():
-        return _from_folder(source, listed)
+        return _from_folder(source, listed, names.get(absolute(source)))
     if source.suffix.lower() == ".csv":
         return _from_labels(source)
     return [Photo(source, _labels_of(source.parent, listed).get(absolute(source)))]
 
 
-def _from_folder(folder: Path, listed: Callable[[Path], Labels]) -> list[Photo]:
+def _from_folder(folder: Path, listed: Callable[[Path], Labels], name: str | None) -> list[Photo]:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if not paths:
         raise DreamscopeError(f"folder '{folder}' holds no photos ({', '.join(SUFFIXES)})")
@@ -106,7 +120,7 @@ def _from_folder(folder: Path, listed: Callable[[Path], Labels]) -> list[Photo]:
     photos = []
     for path in paths:
         inside = path.relative_to(folder).parts
-        label = labels.get(absolute(path)) or (inside[0] if len(inside) > 1 else None)
+        label = labels.get(absolute(path)) or (inside[0] if len(inside) > 1 else name)
         photos.append(Photo(path, label))
     return photos
 

@@ -69,7 +69,12 @@ def test_photos(run: Callable, folder: Path, photo: Path) -> None:
         images.write(torch.rand(1, 3, 30, 36), folder / "more" / f"{name}.png")
     found = facts("more", "photo.png", "gray", "--over", "photos", *QUICK, "--size", 40, "-o", "a.png", run=run)
     assert [cell["label"] for cell in found["cells"]] == ["a.png", "b.png", "photo.png", "gray"]
+    assert {cell["note"] for cell in found["cells"]} == {""}
     assert [each["name"] for each in found["recipe"]["inputs"]["image"][:3]] == ["a.png", "b.png", "photo.png"]
+    (folder / "others").mkdir()
+    photo.rename(folder / "others" / "photo.png")
+    found = facts("more", "others", "--over", "photos", *QUICK, "--size", 40, "-o", "b.png", run=run)
+    assert [cell["note"] for cell in found["cells"]] == ["more", "more", "others"]
 
 
 def test_the_recipe_is_in_the_sheet_and_each_cell_can_be_made_again(run: Callable, folder: Path, photo: Path) -> None:

@@ -16,6 +16,8 @@ from dreamscope.attribution.base import Case, Method, Windows
 from dreamscope.attribution.metrics import Checkpoint, Faithfulness
 from dreamscope.recipes import Recipe
 
+_CLIP = 0.995
+
 
 @dataclass(frozen=True)
 class TargetValue:
@@ -85,6 +87,14 @@ class Explanation:
         """Heat maps, (N, 1, H, W): of three colours the sum if they have signs, else the largest absolute value."""
         return heat(self.method, self.values)
 
+    @property
+    def picture(self) -> Tensor | None:
+        """Of ``guided`` and ``deconv`` the gradient as a picture, (N, 3, H, W) in [0, 1], else ``None``.
+
+        Gray is 0; of the colours that have a gradient, all but 0.5 % lie within the scale, each image by itself.
+        """
+        return pictured(self.values) if self.method.pictured else None
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -108,7 +118,19 @@ class Explanation:
         colour = torch.cat([strength.clamp_min(0), 0 * strength, (-strength).clamp_min(0)], 1)
         light = colour if self.method.signed else strength.expand(-1, 3, -1, -1)
         mixed = (0.3 * images.gray(self.images) + 0.7 * light).clamp(0, 1)
-        return images.png(torch.cat([torch.cat([*row], 2) for row in (self.images, mixed)], 1)[None])
+        rows = [self.images, mixed, *([] if self.picture is None else [self.picture])]
+        return images.png(torch.cat([torch.cat([*row], 2) for row in rows], 1)[None])
+
+
+def pictured(values: Tensor) -> Tensor:
+    """Return gradients (N, 3, H, W) as pictures around gray, each scaled by a high percentile of its own."""
+    found = []
+    for each in values:
+        strength = each.abs()[each != 0]
+        # A neuron sees a few pixels of many: what it can't see must not count.
+        far = float(strength.kthvalue(max(1, int(_CLIP * len(strength)))).values) if len(strength) else 1.0
+        found.append((0.5 + 0.5 * each / far).clamp(0, 1))
+    return torch.stack(found)
 
 
 def heat(method: Method, values: Tensor) -> Tensor:
@@ -127,8 +149,9 @@ def save_arrays(explanations: Sequence[Explanation], path: str | Path) -> Path:
     """Write explanations of the same images as NumPy's ``.npz``, the recipe inside, whole or not at all.
 
     It holds ``image`` (H, W, 3); for each method the heat map ``NAME`` (H, W) and the attribution ``NAME_values``
-    (C, H, W); of occlusion also ``occlusion_windows`` and ``occlusion_predictions``; and ``recipe``, a text. Of
-    several images each array has one more dimension in front. A method that was used twice is ``NAME`` and ``NAME-2``.
+    (C, H, W); of guided and deconv also ``NAME_picture`` (H, W, 3), the gradient as a picture; of occlusion also
+    ``occlusion_windows`` and ``occlusion_predictions``; and ``recipe``, a text. Of several images each array has one
+    more dimension in front. A method that was used twice is ``NAME`` and ``NAME-2``.
 
     Raises
     ------
@@ -145,6 +168,8 @@ def save_arrays(explanations: Sequence[Explanation], path: str | Path) -> Path:
         name = each.method.name if number == 1 else f"{each.method.name}-{number}"
         arrays[name] = each.map[:, 0]
         arrays[f"{name}_values"] = each.values
+        if each.picture is not None:
+            arrays[f"{name}_picture"] = each.picture.permute(0, 2, 3, 1)
         if each.windows:
             arrays[f"{name}_windows"] = torch.stack([windows.values for windows in each.windows])
             predictions = [windows.predictions for windows in each.windows if windows.predictions is not None]

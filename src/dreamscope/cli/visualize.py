@@ -210,6 +210,9 @@ def visualize(
     silent = [row["shows"] for row in rows if row["silent"]]
     if silent:
         output.note(f"silent in every attempt, so no picture: {', '.join(silent)}")
+    for each in found:
+        if each.gray and not each.silent:
+            output.note(f"{each.name} stayed gray: {each.gray}")
     if several:
         print(target / "sheet.png")
 
@@ -243,7 +246,7 @@ def _save(found: Sequence[Visualization], target: Path, *, several: bool, alpha:
 
     if not several:
         if found and found[0].silent:
-            raise DreamscopeError(f"'{found[0].name}' is silent: no attempt excited it, so there is no picture")
+            raise DreamscopeError(f"'{found[0].name}' is silent, so there is no picture: {found[0].gray}")
         return [each.save(target, alpha=alpha) for each in found]
     if not found:
         return []
@@ -269,6 +272,7 @@ def _facts(found: Visualization, path: Path | None) -> dict[str, Any]:
         "shows": found.name,
         "reached": found.reached,
         "silent": found.silent,
+        "gray": found.gray or None,
         "steps": len(found.values),
         "seconds": round(found.seconds, 3),
     }

@@ -143,7 +143,10 @@ def plan(
         if over == "weights":
             made = [cell(name, _text(each), _weighted(addresses, name, each)) for name, each in (sets or {}).items()]
         elif over == "photos":
-            made = [cell(_name(each), "", addresses, image=each) for each in pictures]
+            folders = _folders(pictures)
+            made = [
+                cell(_name(each), note, addresses, image=each) for each, note in zip(pictures, folders, strict=True)
+            ]
         elif over == "presets":
             made = [cell(name, "", addresses, preset=name) for name in dict.fromkeys(values or PRESETS)]
         else:
@@ -262,6 +265,16 @@ def _text(numbers: Sequence[float]) -> str:
 def _line(text: str) -> str:
     # The name of a file may hold line breaks, and bytes that are no text: neither can be drawn.
     return " ".join(text.encode("utf-8", "replace").decode().split())
+
+
+def _folders(pictures: Sequence[Picture]) -> list[str]:
+    """Return the name of the folder that each picture is in, as it was given; nothing where all are in one."""
+    from dreamscope.photos import absolute, folder_names
+
+    files = [Path(each) if isinstance(each, str | Path) else Path() for each in pictures]
+    folders = [file.parent if file.parent.name and file.is_file() else None for file in files]
+    names = folder_names(each for each in folders if each is not None)
+    return [_line(names.get(absolute(each), "")) if each is not None else "" for each in folders]
 
 
 def _name(picture: Picture) -> str:
