@@ -40,11 +40,11 @@ from .film.writer import Film as Film
 from .images import Size as Size
 from .images import read_image as read_image
 from .images import write_image as write_image
+from .models.ablation import Ablation as Ablation
 from .models.addresses import Address as Address
 from .models.addresses import resolve as resolve
 from .models.classifier import Classifier as Classifier
 from .models.classifier import Prediction as Prediction
-from .models.edits import Ablation as Ablation
 from .models.edits import Add as Add
 from .models.edits import Custom as Custom
 from .models.edits import Patch as Patch

@@ -132,7 +132,8 @@ class Trials:
         arms = []
         for name, given in edits.items():
             model = self._model.edited(given)
-            looked_at = [*(edit.address.layer for edit in given), *self._layers]
+            edited = model.edits[len(self._model.edits) :]
+            looked_at = [*(edit.address.layer for edit in edited), *self._layers]
             cut = cut_before(self._model, looked_at)
             reads = name in (CHOSEN, FREQUENCY) or (name[0] in (RANDOM_CHANNELS, RANDOM_DIRECTIONS) and not name[1])
             arms.append(_Arm(name, model, cut, part_behind(model, cut), reads))
