@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from nets import hooks_on
+from nets import Vgg, hooks_on, seeded
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -412,3 +413,110 @@ def test_embedded_models_dream_at_their_default(name: str, request: pytest.Fixtu
     assert result.values[-1] > result.values[4]
     assert 0.01 < (result.image - photo).abs().mean() < 0.3
     assert hooks_on(model.module) == 0
+
+
+USUAL = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
+
+
+def test_a_raw_rate_is_that_of_the_networks_own_input(image: Tensor) -> None:
+    """``x <- clip(x + rate * dL/dx)``, dL/dx with respect to what the network is given."""
+    model = wrap(seeded(Vgg()), input_size=32, **USUAL)  # type: ignore[arg-type]
+    x, rate = image.clone(), 0.02
+    for _ in range(3):
+        own = model.normalization(x).requires_grad_()
+        model.module.features[:4](own).norm().backward()
+        assert own.grad is not None
+        x = (x + rate * own.grad).clip(0, 1)
+    found = dream(model, image, "features.3", preset="plain", rate=rate, steps=3).image
+    assert (found - image).abs().mean() > 1e-3
+    assert (found - x).abs().max() <= 1e-5
+    # As rates were before, for recipes of that time.
+    before = dream(model, image, "features.3", preset="plain", rate=rate / 4, steps=3, gradient="image").image
+    assert (before - found).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["normalised", "taken in by the weights"])
+def test_a_raw_rate_means_the_same_whatever_the_range(image: Tensor, inside: bool) -> None:
+    """The same network for numbers 64 times as large: activations are, and steps are the same."""
+    small = wrap(seeded(Vgg()), input_size=32, **USUAL)  # type: ignore[arg-type]
+    large = seeded(Vgg())
+    with torch.no_grad():
+        for name, parameter in large.named_parameters():
+            parameter.mul_(64 if name.endswith("bias") else 1)
+        if inside:
+            large.features[0].weight.mul_(64)
+    std = (0.25, 0.25, 0.25) if inside else (0.25 / 64,) * 3
+    model = wrap(large, input_size=32, mean=USUAL["mean"], std=std)
+    if inside:
+        model.normalization = replace(model.normalization, scale=64.0)
+    changes = {"preset": "plain", "rate": 0.02, "steps": 4}
+    one, other = (dream(each, image, "features.3", **changes).image for each in (small, model))  # type: ignore[arg-type]
+    assert (one - image).abs().mean() > 1e-3
+    assert (one - other).abs().max() < 1e-5
+    raw = dream(model, image, "features.3", gradient="image", **changes).image  # type: ignore[arg-type]
+    assert (raw - image).abs().mean() > 5 * (one - image).abs().mean()
+
+
+def test_the_automatic_rate_is_in_the_recipe(image: Tensor) -> None:
+    model = wrap(seeded(Vgg()), input_size=32, **USUAL)  # type: ignore[arg-type]
+    found = dream(model, image, "features.3", preset="plain", steps=3, octaves=2)
+    assert found.recipe is not None
+    (rate,) = found.rates
+    assert rate == found.recipe.parameters["rate"] > 0
+    assert found.recipe.chosen == ["rate"]
+    again = dream(model, image, "features.3", preset="plain", steps=3, octaves=2, rate=rate)
+    assert torch.equal(again.image, found.image)
+    assert again.recipe is not None
+    assert (again.rates, again.recipe.chosen) == ((), [])
+    # Of several pictures each has its own; without a step, or a gradient, there is none.
+    both = dream(model, [image, image / 2], "features.3", preset="plain", steps=1)
+    assert [each.recipe.parameters["rate"] for each in both if each.recipe] == list(both.rates)
+    assert both.rates[0] != both.rates[1]
+    still = dream(model, image, "features.3", preset="plain", steps=0).recipe
+    assert still is not None
+    assert (still.parameters["rate"], still.chosen) == (None, [])
+    flat = Objective.of(lambda seen: 0 * seen["features.3"].sum((1, 2, 3)), layers=["features.3"])
+    assert dream(model, image, flat, preset="plain", steps=1, recipe=False).rates == (None,)
+
+
+def test_a_common_factor_of_weights_counts_with_a_raw_rate_alone(vgg: Classifier, image: Tensor) -> None:
+    def dreamt(weight: float, **settings: object) -> Tensor:
+        at = [f"{weight}*features.0", f"{weight}*features.3"]
+        return dream(vgg, image, at, steps=2, **settings).image  # type: ignore[arg-type]
+
+    for same in ({"preset": "plain"}, {"preset": "classic"}):
+        assert (dreamt(1, **same) - dreamt(4, **same)).abs().max() < 1e-4
+    for balance in (False, True):
+        once, four = (dreamt(weight, preset="plain", rate=0.002, balance=balance) - image for weight in (1, 4))
+        assert four.abs().mean() > 2.5 * once.abs().mean() > 0
+
+
+def test_balance(vgg: Classifier, image: Tensor) -> None:
+    """With one step, scaling a layer's numbers changes nothing."""
+    loud = seeded(Vgg())
+    at, settings = ["features.0", "0.5*features.3"], {"preset": "plain", "rate": 1e-3, "steps": 1}
+    # Nothing is clipped.
+    image = 0.5 + 0.1 * (image - 0.5)
+    with torch.no_grad():
+        loud.features[3].weight.mul_(100)
+        loud.features[3].bias.mul_(100)
+    models = vgg, wrap(loud, input_size=32)
+    changes = [dream(model, image, at, balance=True, **settings).image - image for model in models]  # type: ignore[arg-type]
+    # Up to the size that both layers come to, their mean.
+    directions = [change / change.abs().mean() for change in changes]
+    assert (directions[0] - directions[1]).abs().max() < 0.01
+    free = [dream(model, image, at, **settings).image - image for model in models]  # type: ignore[arg-type]
+    assert (free[0] / free[0].abs().mean() - free[1] / free[1].abs().mean()).abs().max() > 0.1
+    found = dream(vgg, image, at, steps=2, balance=True, preset="classic")
+    assert found.recipe is not None
+    assert found.recipe.parameters["balance"] is True
+    assert hooks_on(vgg.module) == 0
+    own = Objective.of(lambda seen: seen["features.0"].mean((1, 2, 3)), ["features.0"])
+    with pytest.raises(DreamscopeError, match="balance weighs addresses"):
+        dream(vgg, image, own, balance=True, recipe=False)
+
+
+def test_balance_with_a_guide(vgg: Classifier, image: Tensor) -> None:
+    settings = {"preset": "classic", "steps": 2, "guide": image.flip(3)}
+    pictures = [dream(vgg, image, ["features.0", "features.3"], balance=each, **settings).image for each in (0, 1)]  # type: ignore[arg-type]
+    assert not torch.equal(*pictures)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import output
+from dreamscope.cli.channel_options import FEW, LOSS, ChannelsFile, model_of, read_channels, strongest_option
 from dreamscope.cli.film import Every, FilmOut, Fps, Hold, PingPong, filmed
 from dreamscope.cli.options import (
     PHOTO_OR_PATTERN,
     PICTURES,
     Addresses,
+    Balance,
     DreamRate,
     Json,
     Loader,
@@ -52,6 +54,10 @@ def dream(
             help="Name or index of a class that is to grow on the picture, instead of --at; may be repeated.",
         ),
     ] = None,
+    channels: ChannelsFile = None,
+    strongest: Annotated[
+        int | None, strongest_option(FEW, note=" The dream is of the sum of their means; --loss changes that.")
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(
@@ -62,6 +68,7 @@ def dream(
     loss: Loss = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help="Number of steps on each octave.")] = None,
     rate: DreamRate = None,
+    balance: Balance = None,
     octaves: Octaves = None,
     octave_scale: Annotated[
         float | None, typer.Option(metavar="S", help="Ratio of each size to the one before.")
@@ -103,6 +110,11 @@ def dream(
     from dreamscope import files, images
     from dreamscope.optimize.initial_images import is_initial
 
+    if channels is not None and class_name:
+        raise DreamscopeError("--channels and --class exclude each other: a dream is of places or of a class")
+    found = read_channels(channels, strongest, FEW, at=at)
+    if found is not None and recipe is None:
+        loss = loss or LOSS
     given, load = replayed(
         "dream",
         recipe,
@@ -110,12 +122,13 @@ def dream(
         image=image,
         guide=guide,
         mask=mask,
-        at=at or None,
+        at=(at or None) if found is None else found.texts(),
         class_name=class_name or None,
         preset=preset,
         loss=loss,
         steps=steps,
         rate=rate,
+        balance=balance,
         octaves=octaves,
         octave_scale=octave_scale,
         jitter=jitter,
@@ -149,7 +162,7 @@ def dream(
 
     from dreamscope.dreaming import dream as technique
 
-    model = load()
+    model = model_of(found, loader, load if recipe is not None else None)
     with (
         output.keeping(lambda result: result.save(target)),
         output.progress("dreaming") as callback,
@@ -162,6 +175,8 @@ def dream(
         output.note(f"filmed: {film}")
     if verbose:
         output.note(f"ran in {result.choice}")
+        if result.rates:
+            output.note(_in_words(*result.rates))
     if result.values and torch.equal(result.image, result.original):
         output.note(
             "nothing changed: what is dreamt of has no gradient on this picture; begin with noise, or another --at"
@@ -179,6 +194,13 @@ def dream(
         print(output.before_and_after(facts))
 
 
+def _in_words(rate: float | None) -> str:
+    """Describe the rate that was found where none was given."""
+    if rate is None:
+        return "no rate: there was no gradient to choose it by"
+    return f"rate {rate:.4g}, chosen: the first step changes colours by 1.5/255 on average"
+
+
 def _facts(result: Dream, target: Path) -> dict[str, Any]:
     from dreamscope import images
     from dreamscope.recipes import ensure_recipe
@@ -189,6 +211,7 @@ def _facts(result: Dream, target: Path) -> dict[str, Any]:
         "size": str(images.size_of(result.image)),
         "at": recipe.parameters["at"],
         "steps": len(result.values),
+        "rate": recipe.parameters["rate"],
         "objective": [result.values[0], result.values[-1]] if result.values else [],
         "seconds": round(result.seconds, 3),
         "recipe": json_module.loads(recipe.to_json())["dreamscope"],

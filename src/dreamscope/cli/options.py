@@ -49,7 +49,17 @@ DirectionsFile = Annotated[
 DreamRate = Annotated[
     float | None,
     typer.Option(
-        metavar="R", help="Mean change of a colour (0 to 1) in a step; without a filter, the gradient's factor."
+        metavar="R",
+        help="Mean change of a colour (0 to 1) in a step. Without a filter (--preset plain) the gradient's factor: "
+        "steps are absolute then, and a common factor of all weights counts.",
+    ),
+]
+Balance = Annotated[
+    bool | None,
+    typer.Option(
+        "--balance/--no-balance",
+        help="Let the weights of several layers count equally, whatever the scale of each one's numbers.",
+        show_default=False,
     ),
 ]
 StepLength = Annotated[float | None, typer.Option(metavar="R", help="Length of a step.")]

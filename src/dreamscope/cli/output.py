@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +15,7 @@ import typer
 
 from dreamscope.cli.exits import INTERRUPTED
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
-from dreamscope.progress import Callback, reported
+from dreamscope.progress import Callback, Lines, reported
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,6 +85,33 @@ def note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+class _Remarks(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self._printed: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text not in self._printed:
+            self._printed.add(text)
+            note(text)
+
+
+@contextmanager
+def remarks() -> Iterator[None]:
+    """Print what the library logs in the block on stderr, each remark once: which layer is meant by a known name."""
+    handler = _Remarks()
+    logger = logging.getLogger("dreamscope")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
 def unreadable(photos: Mapping[str, str]) -> None:
     """Report the photos that were skipped, if any, and why."""
     if photos:
@@ -114,11 +142,16 @@ def keeping(save: Callable[[Any], Path | None]) -> Iterator[None]:
 
 @contextmanager
 def progress(what: str) -> Iterator[StepCallback | None]:
-    """Draw a bar of an ascent's steps on stderr, if that is a terminal."""
+    """Draw a bar of an ascent's steps on stderr, or write lines, see `stages`."""
     with stages() as callback:
         yield callback and (lambda step: callback(what, step.number, step.total))
 
 
 def stages() -> AbstractContextManager[Callback | None]:
-    """Draw a bar on stderr that names what is being done and how much time is left, if that is a terminal."""
-    return reported(progress=sys.stderr.isatty())
+    """Show on stderr what is being done and how much time is left.
+
+    A bar if that is a terminal; else, for pipes and log files, a line every 10 s, so that a quick job writes nothing.
+    """
+    if sys.stderr.isatty():
+        return reported(progress=True)
+    return reported(Lines(lambda line: print(line, file=sys.stderr, flush=True)))

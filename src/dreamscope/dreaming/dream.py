@@ -52,6 +52,8 @@ class Dream:
         In which precision and memory format the network ran, and why.
     original : Tensor
         What was dreamt on, (N, 3, H, W) in [0, 1]: at the size of the dream.
+    rates : tuple of float or None
+        The rate that was found for each image, if none was given for raw gradients; see `Dreamer`.
     """
 
     image: Tensor
@@ -60,6 +62,7 @@ class Dream:
     recipe: Recipe | None
     choice: Choice
     original: Tensor
+    rates: tuple[float | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.image)
@@ -72,7 +75,9 @@ class Dream:
                 source = recipe.inputs["image"]
                 own = source[index] if isinstance(source, list) else reference(original)
                 recipe = replace(recipe, inputs={**recipe.inputs, "image": own})
-            yield replace(self, image=image, original=original, recipe=recipe)
+            rates = self.rates[index : index + 1]
+            kept = recipe if recipe is None else with_rate(recipe, rates)
+            yield replace(self, image=image, original=original, recipe=kept, rates=rates)
 
     def save(self, path: str | Path) -> Path:
         """Write the picture (PNG, JPEG or WebP) with the recipe inside.
@@ -201,7 +206,9 @@ def dream(
             picture = (photo + images.gray(picture) - images.gray(photo)).clamp(0, 1)
         if coverage is not None:
             picture = photo + (picture - photo) * coverage
-        return Dream(picture, tuple(values), time.perf_counter() - started, made, dreamer.choice, photo)
+        seconds = time.perf_counter() - started
+        kept = made if made is None else with_rate(made, dreamer.rates)
+        return Dream(picture, tuple(values), seconds, kept, dreamer.choice, photo, dreamer.rates)
 
     if guide_picture is not None and isinstance(objective, Excite):
         objective = _following(dreamer.model, objective.addresses, guide_picture, full)
@@ -210,7 +217,7 @@ def dream(
 
             def noted(step: Step) -> None:
                 values.append(step.value)
-                note(step)
+                note(replace(step, rates=dreamer.rates))
 
             return finished(dreamer(photo, objective, generator=generator, coverage=coverage, callback=noted))
     except (DivergedError, Interrupted) as stop:
@@ -227,6 +234,16 @@ def recorded(chosen: Settings, preset: str | Settings, objective: Objective, at:
     if isinstance(objective, Excite):
         kept |= {"at": [str(address) for address in objective.addresses], "loss": objective.loss}
     return kept
+
+
+def with_rate(recipe: Recipe, rates: Sequence[float | None]) -> Recipe:
+    """Return a recipe with the rate that was found for its one image, if it was found.
+
+    It is marked as chosen: where the dream is made again with another address, another rate is.
+    """
+    if len(rates) != 1 or rates[0] is None:
+        return recipe
+    return replace(recipe.but(rate=rates[0]), chosen=["rate"])
 
 
 def _coverage(mask: Picture, photo: Tensor) -> Tensor:

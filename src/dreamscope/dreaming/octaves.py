@@ -13,9 +13,10 @@ from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensur
 from dreamscope.images import Size
 from dreamscope.models.classifier import Classifier
 from dreamscope.objectives import LOSSES, Each, Excite, Gathered, Objective
+from dreamscope.objectives.balance import balanced, ensure_addresses, parts_of
 from dreamscope.optimize import regularizers, transforms, update_rules
 from dreamscope.optimize.ascent import Ascent, Step, StepCallback
-from dreamscope.optimize.gradient_filters import FILTERS, Filter, FirstAtUnitMean, natural_colors, unit_mean
+from dreamscope.optimize.gradient_filters import FILTERS, Filter, FirstAtUnitMean, Times, natural_colors, unit_mean
 from dreamscope.optimize.parameterizations import (
     PARAMETERIZATIONS,
     Covered,
@@ -38,6 +39,10 @@ FIRST_STEP = 1.5 / 255
 
 WAKING_STEPS = 32
 """Steps at most until what is silent on a plain picture is no longer."""
+
+
+RATE_DIGITS = 4
+"""To which a rate that is not given is rounded."""
 
 
 class Dreamer:
@@ -68,6 +73,9 @@ class Dreamer:
         In which precision and memory format it runs, and why.
     tile : int
         The side of the tiles.
+    rates : tuple of float or None
+        What the rates have come to since the last call began, for each picture, where none was given; ``None`` for a
+        picture without a gradient. Empty if one was given.
 
     Raises
     ------
@@ -106,6 +114,12 @@ class Dreamer:
         if tile is None:
             tile = side_for(self.model, layers, size, None if memory is None else bytes_of(memory), count)
         self.tile = tile
+        self._first = FirstAtUnitMean()
+
+    @property
+    def rates(self) -> tuple[float | None, ...]:
+        """See the class."""
+        return self._first.rates
 
     @classmethod
     def climbing(
@@ -124,8 +138,10 @@ class Dreamer:
         Raises
         ------
         DreamscopeError
-            If tiles, or the memory that asks for them, are given for another objective; and see the class.
+            If tiles, the memory that asks for them, or a balance are given for another objective; and see the class.
         """
+        if settings.balance:
+            ensure_addresses(objective)
         if not isinstance(objective, Gathered):
             given = [name for name, asked in (("tile", tile), ("memory", memory is not None)) if asked]
             if given:
@@ -177,17 +193,20 @@ class Dreamer:
         settings = self._settings
         steps = settings.steps if steps is None else steps
         # Made once, not for each octave: the one for no given rate remembers its first gradient.
-        evened = FirstAtUnitMean() if settings.rate is None else FILTERS[settings.filter]
-        evened = natural_colors(evened, settings.natural)
+        # Rates of recipes from before `gradient` were not rounded.
+        digits = None if settings.gradient == "image" else RATE_DIGITS
+        self._first = first = FirstAtUnitMean(FIRST_STEP, self._unit, digits=digits)
+        evened = natural_colors(first if settings.rate is None else self._filter, settings.natural)
         # At all times `image - base` is what was dreamt so far, at the size of the octave.
         image = base = picture
         try:
             for index, size in enumerate(self._sizes):
                 image, base = self._grown(picture, image - base if index else None, size)
-                if index == 0:
+                if index == 0 and steps:
                     image = self._woken(image, objective, generator)
                 mask = None if coverage is None else images.resize(coverage, size).clamp(0, 1)
                 climbed = made_of(image.to(self.model.device), settings.parameterization)
+                weighed = self._balanced(image, objective) if settings.balance else objective
                 optimizer = self._optimizer(climbed, evened, mask)
                 if mask is not None and not isinstance(climbed, Pixel):
                     # The network is to see what will be there; a step in pixels keeps to the mask by itself.
@@ -202,7 +221,7 @@ class Dreamer:
                 dreamt = ascent(
                     self.model,
                     climbed,
-                    objective,
+                    weighed,
                     steps=steps,
                     generator=generator,
                     callback=callback,
@@ -229,7 +248,7 @@ class Dreamer:
         """Return a picture that excites what is dreamt of, if this one is plain and does not: squares of 0 are flat."""
         plain = torch.equal(picture, picture[..., :1, :1].expand_as(picture))
         means = _means(objective)
-        if not plain or means is None or self.strength(picture, objective) > 0:
+        if not plain or means is None or bool(self._strengths(picture, objective).all()):
             return picture
         values = [0.0]
 
@@ -247,21 +266,42 @@ class Dreamer:
 
     def strength(self, picture: Tensor, objective: Objective) -> float:
         """Return the mean size of the gradient that an objective has on a picture, to weigh it against others."""
-        sizes: list[float] = []
+        return self._strengths(picture, objective).mean().item()
+
+    def _strengths(self, picture: Tensor, objective: Objective) -> Tensor:
+        """Return the mean size of each picture's gradient, (N,)."""
+        sizes: list[Tensor] = []
         ascent = Ascent(
             GradientStep(0.0, torch.zeros_like),
             tile=self._tile_of(images.size_of(picture)),
-            watch=lambda gradient: sizes.append(gradient.float().abs().mean().item()),
+            watch=lambda gradient: sizes.append(gradient.float().abs().mean((1, 2, 3)).cpu()),
         )
         climbed = Pixel.of(picture.to(self.model.device))
         ascent(self.model, climbed, objective, steps=1, generator=torch.Generator().manual_seed(0))
         return sizes[0]
 
+    def _balanced(self, picture: Tensor, objective: Objective) -> Objective:
+        """Return an objective whose addresses all have gradients of one size on these pictures."""
+        parts = parts_of(objective)
+        if len(parts) == 1:
+            return objective
+        sizes = torch.stack([self._strengths(picture, part) for part in parts], 1)
+        return balanced(objective, sizes)
+
+    @property
+    def _unit(self) -> float:
+        return self.model.normalization.unit if self._settings.gradient == "input" else 1.0
+
+    @property
+    def _filter(self) -> Filter:
+        raw = self._settings.filter == "none" and self._unit != 1
+        return Times(self._unit) if raw else FILTERS[self._settings.filter]
+
     def _optimizer(self, climbed: Parameterization, evened: Filter, mask: Tensor | None) -> UpdateRule:
         settings = self._settings
-        rate = FIRST_STEP if settings.rate is None else settings.rate
         if settings.optimizer is None and isinstance(climbed, Pixel):
-            return GradientStep(rate, evened, None if mask is None else mask.to(self.model.device))
+            return GradientStep(settings.rate, evened, None if mask is None else mask.to(self.model.device))
+        rate = FIRST_STEP if settings.rate is None else settings.rate
         # As far in its own numbers as that changes colours in pixels.
         own = rate * rate_of(climbed, Pixel.rate) / Pixel.rate
         return update_rules.ensure("adam" if settings.optimizer is None else settings.optimizer, own)

@@ -11,6 +11,21 @@ from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.optimize.ingredients import listed
 from dreamscope.visualization.presets import ON_A_PHOTO
 
+GRADIENTS = ("input", "image")
+"""Which gradient a raw step follows. Both point the same way; they differ in size.
+
+With x = (image - mean) / std, what the network itself is given, the gradient with respect to the image in [0, 1] is
+dL/dx / std. Its size depends on the range of x: with 0-255 pixels std is 1/255, and it is 58 times what it is with the
+usual std of 0.226. The write-ups climb dL/dx itself, ``x <- clip(x + rate * dL/dx, 0, 1)``; with ``input`` that is what
+a rate multiplies on every network: std times the gradient of the image.
+
+For the losses ``norm`` and ``mean`` and a network of convolutions, ReLUs and pooling this is exact. Given a range k
+times as large, the same weights and biases k times as large make activations k times as large everywhere, and the
+same dL/dx; ``mean_square`` and ``gram`` still grow by k. Batch normalization takes the range out by itself, so that
+steps there get smaller as std does. Where nothing is known of a network's range (mean 0, std 1), x is the image. How
+strongly networks respond is theirs, and differs.
+"""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -24,8 +39,9 @@ class Settings:
         Number of steps on each octave.
     rate : float or None
         Length of a step: the mean change of a colour (in [0, 1]) with a filter other than ``none``, the factor of the
-        raw gradient with it. ``None``, with ``none``: the factor that makes the first step change colours by 1.5/255
-        on average, and the same one from there on.
+        raw gradient with it, see `gradient`. ``None``, with ``none``: the factor that makes the first step change
+        colours by 1.5/255 on average, and the same one from there on. Only with a factor that is given does a common
+        factor of all weights count.
     octaves : int
         Number of sizes of the picture, from small to full.
     octave_scale : float
@@ -34,6 +50,12 @@ class Settings:
         Random shift at each step, up to so many pixels each way.
     filter : str
         What evens out the gradient, see `dreamscope.optimize.gradient_filters.FILTERS`.
+    gradient : str
+        Which raw gradient a given `rate` multiplies, with the filter ``none``: with respect to the network's own
+        ``input``, or to the ``image`` in [0, 1] (as in recipes that don't say it). See `GRADIENTS`.
+    balance : bool
+        Weights of several addresses count equally whatever the scale of each one's numbers, see
+        `dreamscope.objectives.balance`.
     natural : float
         How far colours change together, as they do in photos: 0 freely, 1 entirely.
     precision : str
@@ -61,6 +83,8 @@ class Settings:
     octave_scale: float = 1.4
     jitter: int = 32
     filter: str = "mean"
+    gradient: str = "input"
+    balance: bool = False
     natural: float = 0.0
     precision: str = "auto"
     transform: Sequence[Any] = ()
@@ -79,6 +103,7 @@ class Settings:
         ):
             if not least <= value <= most:
                 raise DreamscopeError(f"{name} lies between {least} and {most}, not at {value}")
+        ensure_one_of(self.gradient, GRADIENTS, "gradient")
         if not 1 < self.octave_scale <= 10:
             raise DreamscopeError(f"octave scale is more than 1 and at most 10, not {self.octave_scale}")
         if self.rate is not None and math.isnan(self.rate):
@@ -99,6 +124,8 @@ class Overrides(TypedDict, total=False):
     octave_scale: float | None
     jitter: int | None
     filter: str | None
+    gradient: str | None
+    balance: bool | None
     natural: float | None
     precision: str | None
     transform: str | Sequence[Any] | None
@@ -124,7 +151,7 @@ PRESETS = {
     "class": Settings(
         loss="mean_square",
         steps=90,
-        rate=0.02,
+        rate=0.03,
         octaves=2,
         octave_scale=1.7,
         jitter=0,
@@ -134,8 +161,8 @@ PRESETS = {
     ),
 }
 """Settings by name, the default first. ``rich`` was chosen by eye; ``classic`` is the notebook of 2015;
-``plain`` the bare loop ``x <- clip(x + rate * dL/dx, 0, 1)`` of the VGG19 write-ups; ``class`` shows the network
-parts of the picture at its input size, so that a class grows that other networks, and people, see too."""
+``plain`` the bare loop ``x <- clip(x + rate * dL/dx, 0, 1)`` of the VGG19 write-ups, see `GRADIENTS`; ``class`` shows
+the network parts of the picture at its input size, so that a class grows that other networks, and people, see too."""
 
 DEFAULT_PRESET = next(iter(PRESETS))
 CLASS_PRESET = "class"

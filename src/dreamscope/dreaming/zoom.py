@@ -234,8 +234,9 @@ def zoom(
     dreamer = Dreamer.climbing(model, objective, chosen, full, tile=tile)
     if made is not None:
         made = made.but(precision=str(dreamer.choice.form), tile=dreamer.tile)
-    strengths: tuple[float, ...] = (1.0,)
-    if plan is not None and len(plan.entries) > 1:
+    # A balance weighs each address by itself already.
+    strengths: tuple[float, ...] = (1.0,) * (1 if plan is None else len(plan.entries))
+    if plan is not None and len(plan.entries) > 1 and not chosen.balance:
         measured = [dreamer.strength(photo, Excite(addresses, chosen.loss)) or 1.0 for _, addresses in plan.entries]
         strengths = tuple(each / measured[0] for each in measured)
     shown = max(1, round(Fraction(str(seconds)) * rate))

@@ -18,6 +18,7 @@ from dreamscope.models.edit_base import Edit
 from dreamscope.models.edits import EditLike, edit_hooks, ensure_edits
 from dreamscope.models.hooks import Hook, attached
 from dreamscope.models.layers import Layer, survey
+from dreamscope.models.producers import producers
 from dreamscope.models.recent import Recent
 from dreamscope.models.twins import Twins, twin_of
 
@@ -30,10 +31,28 @@ _TAILS = 64
 
 @dataclass(frozen=True)
 class Normalization:
-    """What a network was trained to expect: ``(image - mean) / std``, a number for each of R, G and B."""
+    """What a network was trained to expect: ``(image - mean) / std``, a number for each of R, G and B.
+
+    Attributes
+    ----------
+    mean, std : tuple of float
+        For colours in [0, 1].
+    scale : float
+        By how much the input that it was trained on is larger still: 255 for a network of 0-255 pixels whose first
+        layer has taken that factor into its weights.
+    """
 
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    scale: float = 1.0
+
+    @property
+    def unit(self) -> float:
+        """How far a colour in [0, 1] moves when the input that the network was trained on moves by 1.
+
+        0.226 with ImageNet's usual std, 1/255 for 0-255 pixels; of colours that differ, the mean.
+        """
+        return sum(self.std) / 3 / self.scale
 
     def __call__(self, images: Tensor) -> Tensor:
         """Normalise (N, 3, H, W)."""
@@ -244,11 +263,10 @@ class Classifier(nn.Module):
             blind = model.edited(Ablation("features.28:40"))
             brighter = model.edited(("features.28", lambda activation: 1.2 * activation))
         """
-        added = []
+        added: list[Edit] = []
         for edit in ensure_edits(edits):
             for address in resolve([edit.address], self):
-                added.append(replace(edit, address=address))
-                added[-1].ensure_fits(self.layers[address.layer])
+                added.append(replace(edit, address=address).settled(self))
         return self.with_module(twin_of(self.module), edits=(*self.edits, *added))
 
     @property
@@ -337,6 +355,11 @@ class Classifier(nn.Module):
         generator = torch.Generator().manual_seed(0)
         image = torch.rand((1, 3, height, width), generator=generator).to(self.device)
         return self.normalization(image).to(self.dtype)
+
+    @cached_property
+    def producers(self) -> dict[str, str]:
+        """Layer -> the convolution or linear layer whose channels it shows, one by one; see `producers`."""
+        return producers(twin_of(self.module), self.layers, self.example())
 
     @cached_property
     def main_stack(self) -> str | None:

@@ -35,12 +35,15 @@ class Step:
         Each image's objective before the step, penalties subtracted.
     parameterization : Parameterization
         What is climbed, as it is after the step; the next step changes it.
+    rates : tuple of float or None
+        Each image's rate, where a dream has found it by its first step; else empty.
     """
 
     number: int
     total: int
     values: tuple[float, ...]
     parameterization: Parameterization
+    rates: tuple[float | None, ...] = ()
 
     @property
     def value(self) -> float:

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from dreamscope import images
 from dreamscope.dreaming import presets
-from dreamscope.dreaming.dream import dream
+from dreamscope.dreaming.dream import dream, with_rate
 from dreamscope.dreaming.octaves import Dreamer
 from dreamscope.dreaming.presets import Settings
 from dreamscope.errors import DivergedError
@@ -26,6 +26,7 @@ from dreamscope.sheets import cell_cache
 from dreamscope.sheets.cell_cache import Entry
 from dreamscope.sheets.plan import Cell
 from dreamscope.sheets.snapshots import Snapshots
+from dreamscope.sheets.work import work_of
 
 BATCH_PIXELS = 512**2
 """Pixels that are dreamt on at once: with more, little is gained."""
@@ -74,19 +75,24 @@ def dreamt(
     every
         Take snapshots of every so many steps of each.
     callback
-        Called with the number of steps done, of all cells together: so the time left is known from the first cell on.
+        Called with the share that is done of all cells together, in steps of the same work: so the time left is known
+        from the first cell on.
     """
     if every is None:
         groups = _groups(entries, missing)
     else:
         groups = [(partial(_alone, every=every), [entry]) for entry in entries if entry.key in missing]
-    costs = [group[-1].steps if make is _along else sum(entry.steps for entry in group) for make, group in groups]
-    total, done = sum(costs), 0
+    run = [group[-1:] if make is _along else group for make, group in groups]
+    total = sum(entry.steps for group in run for entry in group)
+    # A step at the last layer may take a hundred times as long as one at the first: without this, the time left would
+    # be wrong by as much.
+    costs = [sum(work_of(entry.cell) for entry in group) for group in run]
+    whole, done = sum(costs) or 1.0, 0.0
     for (make, group), cost in zip(groups, costs, strict=True):
 
-        def share(part: float, before: int = done, cost: int = cost) -> None:
+        def share(part: float, before: float = done, cost: float = cost) -> None:
             if callback is not None:
-                callback("dreaming", before + int(cost * part), total)
+                callback("dreaming", round(total * (before + cost * part) / whole), total)
 
         share(0)
         yield from make(group, share)
@@ -162,15 +168,15 @@ def _along(group: Sequence[Entry], share: _Share) -> Iterator[Dreamt]:
     fixed = {name: recipe.parameters[name] for name in ("precision", "tile")}
     found: dict[str, Dreamt] = {}
 
-    def keep(number: int, image: Tensor) -> None:
+    def keep(number: int, image: Tensor, rates: Sequence[float | None] = ()) -> None:
         for entry in group:
             if entry.steps == number:
                 # The sum as `dream` takes it, so that not even rounding differs.
                 picture = (start.image + (image.cpu() - start.image)).clamp(0, 1)
-                found[entry.key] = _stored(entry, picture, recipe.but(steps=number))
+                found[entry.key] = _stored(entry, picture, with_rate(recipe, rates).but(steps=number))
 
     def note(step: Step) -> None:
-        keep(step.number, step.image)
+        keep(step.number, step.image, step.rates)
         share(step.number / step.total)
 
     fault = ""
@@ -222,9 +228,10 @@ def _beside(group: Sequence[Entry], share: _Share, missing: Collection[str]) -> 
             if entry.key in missing:
                 yield from _alone([entry], lambda _share: None)
         return
-    for entry, image in zip(group, pictures.split(1), strict=True):
+    for index, (entry, image) in enumerate(zip(group, pictures.split(1), strict=True)):
         if entry.key in missing:
-            yield _stored(entry, image, recipe.but(at=entry.cell.settings["at"]))
+            own = with_rate(recipe, dreamer.rates[index : index + 1])
+            yield _stored(entry, image, own.but(at=entry.cell.settings["at"]))
 
 
 def _stored(entry: Entry, image: Tensor, recipe: Recipe | None) -> Dreamt:

@@ -93,7 +93,7 @@ PRESETS = {
     "pixel": Settings(
         parameterization="pixel", transform=("shift:8", "scale:0.9,1.1", "rotate:5"), penalty=("tv:1",), rate=0.01
     ),
-    "detail": Settings(parameterization="detail", transform=ON_A_PHOTO, crops=2, steps=160, rate=0.25),
+    "detail": Settings(parameterization="detail", transform=ON_A_PHOTO, crops=2, steps=160, rate=0.35),
     "classic": Settings(
         parameterization="pixel", optimizer="normalized", transform=("shift:8",), penalty=("l2:10",), rate=1 / 255
     ),
