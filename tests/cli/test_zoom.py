@@ -44,7 +44,7 @@ def test_every_option_of_zoom(run: Callable, folder: Path) -> None:
         "fps": "10", "loop": True, "preset": "classic", "loss": "norm", "steps": 1, "rate": 0.01, "octaves": 2,
         "octave_scale": 1.4, "jitter": 32, "filter": "mean", "natural": 0.0, "precision": "float32/contiguous",
         "tile": 0, "size": "64x40", "seed": 5,
-        "transform": [], "penalty": [], "optimizer": None, "parameterization": "pixel",
+        "transform": [], "crops": 1, "penalty": [], "optimizer": None, "parameterization": "pixel",
         "gradient": "input", "balance": False,
     }  # fmt: skip
 
