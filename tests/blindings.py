@@ -15,7 +15,8 @@ from dreamscope.dissection.evaluation import Evaluation, evaluate
 from dreamscope.dissection.intervals import Estimate
 from dreamscope.dissection.predictions import PhotoPrediction
 from dreamscope.dissection.readout import Readout
-from dreamscope.dissection.scores import ChannelScores, ablations
+from dreamscope.dissection.removals import Removals
+from dreamscope.dissection.scores import ChannelScores
 from dreamscope.dissection.trials import Trial
 from dreamscope.models.edit_base import Edit
 from dreamscope.models.erase import Erase
@@ -121,7 +122,7 @@ def made(tmp_path: Path, label: str = NASTY, count: int = 4, *, units: str = "bo
     nan, patch = float("nan"), torch.rand((1, 3, 20, 20), generator=generator)
     if units != "directions":
         places = scores.ranking()[:2].tolist()
-        edits += ablations(scores, places, "zero")
+        edits += Removals(model, list(LAYERS), "zero")(scores, places)
         shown = zip(places, (patch, None), strict=True)
         removed += [Removed(scores.address(place), None, 1.0, nan, 0.5, each) for place, each in shown]
     if units != "channels":

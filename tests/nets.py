@@ -157,3 +157,28 @@ class Copied(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.pool(self.act(self.conv(x))).flatten(1))
+
+
+class ByBackground(nn.Module):
+    """Red is the object: on green it is a dog, on blue a wolf, and the object itself counts for nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 1, bias=False)
+        self.act = nn.ReLU()
+        self.head = nn.Linear(2, 2, bias=False)
+        with torch.no_grad():
+            self.conv.weight.copy_(torch.tensor([[-1.0, 1, -1], [-1, -1, 1]]).view(2, 3, 1, 1))
+            self.head.weight.copy_(8 * torch.eye(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.act(self.conv(x)).mean((2, 3)))
+
+
+class ByObject(ByBackground):
+    """The same, but only the red counts, for a dog."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.no_grad():
+            self.conv.weight.copy_(torch.tensor([[1.0, -1, -1], [0, 0, 0]]).view(2, 3, 1, 1))

@@ -14,7 +14,7 @@ from PIL import Image
 
 from dreamscope import images, photos
 from dreamscope.errors import DreamscopeError
-from dreamscope.photos import Fold, Photo, Stream
+from dreamscope.photos import Photo, Stream
 
 
 @pytest.fixture
@@ -40,6 +40,32 @@ def test_a_folder_with_subfolders_as_labels(folder: Path) -> None:
     }
 
 
+def test_several_folders_as_labels(folder: Path) -> None:
+    both = [folder / "a", folder / "b"]
+    assert [photo.label for photo in photos.find(both)] == ["a", "a", "b"]
+    # One folder tells nothing apart, nor does the same one twice; photos one by one have no folder.
+    for alone in (
+        [folder / "a"],
+        [folder / "a", folder / "b" / ".." / "a"],
+        [folder / "a", folder / "b" / "three.png"],
+    ):
+        assert {photo.label for photo in photos.find(alone)} == {None}
+    # What is inside says more, and so does a labels file about the photos that it lists.
+    assert [photo.label for photo in photos.find([folder, folder / "b"])] == ["a", "a", "b", folder.name]
+    (folder / "labels.csv").write_text("file,label\na/two.jpg,ant\n")
+    assert [photo.label for photo in photos.find(both)] == ["a", "ant", "b"]
+
+
+def test_folders_of_one_name_are_told_apart(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        (folder / name / "val").mkdir()
+        Image.new("RGB", (8, 8)).save(folder / name / "val" / "photo.png")
+    found = photos.find([folder / "a" / "val", folder / "b" / "val"])
+    assert [photo.label for photo in found] == ["a/val", "b/val"]
+    monkeypatch.chdir(folder / "a" / "val")
+    assert {photo.label for photo in photos.find([".", "../../b"])} == {"val", "b"}
+
+
 def test_each_photo_once(folder: Path) -> None:
     assert names(photos.find([folder / "a", folder / "a" / "one.png", folder / "four.png"])) == [
         "one.png",
@@ -48,7 +74,6 @@ def test_each_photo_once(folder: Path) -> None:
     ]
     round_about = folder / "b" / ".." / "a" / "one.png"
     assert photos.find([folder / "a" / "one.png", round_about]) == [Photo(folder / "a" / "one.png")]
-    assert names(photos.without(photos.find(folder / "a"), [Photo(round_about)])) == ["two.jpg"]
 
 
 def test_labels_file(folder: Path) -> None:
@@ -178,87 +203,9 @@ def test_processes_only_for_many_photos(monkeypatch: pytest.MonkeyPatch) -> None
     assert photos._workers(1000) == 0
 
 
-def test_halves_are_apart_and_the_same_again(folder: Path) -> None:
-    found = photos.find(folder)
-    first, second = photos.halves(found, 3)
-    assert {*names(first)} | {*names(second)} == {*names(found)}
-    assert len(first) == len(second) == 2
-    assert photos.halves(found, 3) == (first, second)
-
-
 def test_a_reference_holds_no_folders(folder: Path) -> None:
     kept = photos.reference(photos.find(folder / "a"))
     assert {*kept} == {"count", "sha256"}
     (folder / "a").rename(folder / "elsewhere")
     assert photos.reference(photos.find(folder / "elsewhere")) == kept
     assert photos.reference(photos.find(folder / "b")) != kept
-
-
-def numbered(count: int, first: int = 0) -> list[Photo]:
-    return [Photo(Path(f"{number}.png")) for number in range(first, first + count)]
-
-
-def apart(fold: Fold) -> set[Photo]:
-    """Return all photos of a fold, of which none is in two parts."""
-    together = [*fold.find, *fold.probe, *fold.measure]
-    assert len({*together}) == len(together)
-    return {*together}
-
-
-@pytest.mark.parametrize("many", [20, 21, 61])
-@pytest.mark.parametrize("count", [1, 2, 3, 7])
-def test_parts_of_many_photos_take_turns(many: int, count: int) -> None:
-    given = numbered(many)
-    found = photos.folds(given, count, 5)
-    assert found == photos.folds(given, count, 5) == photos.k_folds(given, count, 5) != photos.folds(given, count, 6)
-    assert len(found) == count
-    assert all(apart(fold) == {*given} and not fold.probe for fold in found)
-    sizes = [len(fold.measure) for fold in found]
-    assert max(sizes) - min(sizes) <= 1
-    measured = [photo for fold in found for photo in fold.measure]
-    assert len({*measured}) == len(measured) == (many if count > 1 else -(-many // 2))
-    if count <= 2:
-        assert (found[0].find, found[0].measure) == photos.halves(given, 5)
-        assert [(fold.measure, fold.find) for fold in found[1:]] == [photos.halves(given, 5)] * (count - 1)
-
-
-@pytest.mark.parametrize(("many", "parts"), [(3, 3), (4, 4), (8, 8), (9, 8), (19, 8)])
-def test_few_photos_are_measured_one_by_one(many: int, parts: int) -> None:
-    given = numbered(many)
-    found = photos.folds(given, 2, 5)
-    assert found == photos.folds(given, 1, 5)
-    assert len(found) == parts
-    assert sorted(names([photo for fold in found for photo in fold.measure])) == sorted(names(given))
-    mixed = photos.shuffled(given, 5)
-    for number, fold in enumerate(found):
-        assert apart(fold) == {*given}
-        assert fold.measure == mixed[number::parts]
-        assert len(fold.find) - len(fold.probe) in (0, 1)
-        assert len(fold.probe) >= 1
-    # Those that come after the measured ones, and begin again behind the last, train the probe.
-    assert found[-1].probe[0] == mixed[0]
-
-
-def test_photos_to_measure_on_are_given() -> None:
-    targets, measured = numbered(5), numbered(6, first=3)
-    first, second = photos.halves(targets, 5)
-    both = photos.folds_apart(targets, measured, 2, 5)
-    assert [(fold.find, fold.probe) for fold in both] == [(first, second), (second, first)]
-    assert [names(fold.measure) for fold in both] == [["5.png", "6.png", "7.png", "8.png"]] * 2
-    assert photos.folds_apart(targets, measured, 1, 5) == both[:1]
-    for fold in photos.folds_apart(targets, measured, 3, 5):
-        assert len(apart(fold)) == 9
-    with pytest.raises(DreamscopeError, match="to measure on are the ones that channels are found on"):
-        photos.folds_apart(targets, targets[1:3], 2, 5)
-
-
-def test_folds_that_cannot_be() -> None:
-    with pytest.raises(DreamscopeError, match="at least 3 are needed"):
-        photos.folds(numbered(2), 2, 0)
-    with pytest.raises(DreamscopeError, match="1 photos can't be split into 2 parts"):
-        photos.folds_apart(numbered(1), numbered(3, first=1), 1, 0)
-    with pytest.raises(DreamscopeError, match="4 photos can't be split into 5 parts"):
-        photos.k_folds(numbered(4), 5, 0)
-    for many in (5, 30):
-        with pytest.raises(DreamscopeError, match="folds is 1 or more, not 0"):
-            photos.folds(numbered(many), 0, 0)

@@ -4,9 +4,13 @@ from . import objectives as objectives
 from .adversarial.fool import Fooling as Fooling
 from .adversarial.fool import fool as fool
 from .attribution.explain import explain as explain
+from .attribution.explain_photos import explain_photos as explain_photos
+from .attribution.photo_explanations import PhotoExplanations as PhotoExplanations
 from .attribution.result import Explanation as Explanation
 from .dissection.blind import blind as blind
 from .dissection.blinding import Blinding as Blinding
+from .dissection.classification import Classification as Classification
+from .dissection.classify import classify as classify
 from .dissection.dissect import dissect as dissect
 from .dissection.evaluation import Evaluation as Evaluation
 from .dissection.evaluation import evaluate as evaluate
@@ -22,6 +26,8 @@ from .dreaming.zoom import zoom as zoom
 from .errors import DivergedError as DivergedError
 from .errors import DreamscopeError as DreamscopeError
 from .errors import Interrupted as Interrupted
+from .exploration.activations import Activations as Activations
+from .exploration.activations import activations as activations
 from .exploration.embedding import Embedding as Embedding
 from .exploration.embedding import map as map
 from .exploration.exemplar_index import Exemplars as Exemplars
@@ -34,11 +40,11 @@ from .film.writer import Film as Film
 from .images import Size as Size
 from .images import read_image as read_image
 from .images import write_image as write_image
+from .models.ablation import Ablation as Ablation
 from .models.addresses import Address as Address
 from .models.addresses import resolve as resolve
 from .models.classifier import Classifier as Classifier
 from .models.classifier import Prediction as Prediction
-from .models.edits import Ablation as Ablation
 from .models.edits import Add as Add
 from .models.edits import Custom as Custom
 from .models.edits import Patch as Patch

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dreamscope.errors import DreamscopeError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def cache_folder() -> Path:
@@ -89,6 +93,32 @@ def _new_file(beside: Path) -> Path:
         except OSError as error:
             raise DreamscopeError(f"can't write '{beside}': folder '{folder}': {error.strerror}") from error
         return path
+
+
+def ensure_arrays(path: str | Path) -> Path:
+    """Return `path` if arrays can be written there, or raise."""
+    if Path(path).suffix.lower() != ".npz":
+        raise DreamscopeError(f"can't write '{path}': arrays go into a .npz")
+    return ensure_writable(path)
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Path:
+    """Write arrays by name as NumPy's ``.npz``, whole or not at all.
+
+    Raises
+    ------
+    DreamscopeError
+        If `path` does not end in ``.npz`` or can't be written.
+    """
+    import numpy as np
+
+    ensure_arrays(path)
+    # NumPy appends .npz to names that lack it, as a temporary one does; to a file it does not.
+    held = io.BytesIO()
+    np.savez_compressed(held, **arrays)  # type: ignore[arg-type]
+    with written_whole(path) as temporary:
+        temporary.write_bytes(held.getvalue())
+    return Path(path)
 
 
 def recall(name: str) -> Any:

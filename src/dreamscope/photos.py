@@ -1,4 +1,4 @@
-"""Sets of photos: found in folders and labels files, split, and streamed in batches.
+"""Sets of photos: found in folders and labels files, and streamed in batches.
 
 A set is a list of names; a photo is read when its batch is due and forgotten after it, so that memory does
 not grow with the number of photos.
@@ -13,10 +13,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -32,10 +32,6 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 LABELS_FILE = "labels.csv"
 """Read where it lies in a folder of photos or above it."""
-
-FEW = 20
-"""Fewer photos take turns one by one, or in small parts."""
-MOST_FOLDS = 8
 
 MANY = 256
 """Photos from which on other processes read and decode them."""
@@ -61,25 +57,6 @@ class Photo:
     label: str | None = None
 
 
-@dataclass(frozen=True)
-class Fold:
-    """One split of photos; none of them is in two parts.
-
-    Attributes
-    ----------
-    find : sequence of Photo
-        To find something on.
-    probe : sequence of Photo
-        To train a fresh probe on; if empty, those that are measured on take turns.
-    measure : sequence of Photo
-        To measure on.
-    """
-
-    find: Sequence[Photo]
-    probe: Sequence[Photo]
-    measure: Sequence[Photo]
-
-
 def find(sources: Source | Sequence[Source | Photo]) -> list[Photo]:
     """Find photos.
 
@@ -89,7 +66,7 @@ def find(sources: Source | Sequence[Source | Photo]) -> list[Photo]:
         Folders (searched to any depth), photos, or labels files: CSV with a column ``file`` (beside the
         CSV) and a column ``class_index`` or ``label``. Photos in a folder, and photos given one by one, take their
         labels from a ``labels.csv`` in the folder, or up to two above it, that lists them; photos in a folder also
-        from the subfolder that they are in.
+        from the subfolder that they are in, and those of several folders from the folder itself.
 
     Returns
     -------
@@ -104,25 +81,38 @@ def find(sources: Source | Sequence[Source | Photo]) -> list[Photo]:
     found: dict[Path, Photo] = {}
     # Of thousands of photos one by one, most have the same labels file.
     listed = cache(_listed)
-    for source in [sources] if isinstance(sources, str | Path) else sources:
-        for photo in [source] if isinstance(source, Photo) else _from(Path(source), listed):
-            found.setdefault(_absolute(photo.path), photo)
+    given = [sources] if isinstance(sources, str | Path) else sources
+    names = folder_names([Path(source) for source in given if not isinstance(source, Photo) and Path(source).is_dir()])
+    for source in given:
+        for photo in [source] if isinstance(source, Photo) else _from(Path(source), listed, names):
+            found.setdefault(absolute(photo.path), photo)
     if not found:
         raise DreamscopeError("no photos given; expected folders, photos or a labels file (CSV: file, class_index)")
     return list(found.values())
 
 
-def _from(source: Path, listed: Callable[[Path], Labels]) -> list[Photo]:
+def folder_names(folders: Iterable[Path]) -> dict[Path, str]:
+    """Return what tells several folders apart, by their absolute paths: their names, where two are the same with the
+    folder that they are in; nothing for one folder.
+    """
+    known = list(dict.fromkeys(absolute(folder) for folder in folders))
+    counts = Counter(folder.name for folder in known)
+    if len(known) < 2:
+        return {}
+    return {each: each.name if counts[each.name] == 1 else f"{each.parent.name}/{each.name}" for each in known}
+
+
+def _from(source: Path, listed: Callable[[Path], Labels], names: Mapping[Path, str]) -> list[Photo]:
     if not source.exists():
         raise DreamscopeError(f"no such folder, photo or labels file: '{source}'")
     if source.is_dir():
-        return _from_folder(source, listed)
+        return _from_folder(source, listed, names.get(absolute(source)))
     if source.suffix.lower() == ".csv":
         return _from_labels(source)
-    return [Photo(source, _labels_of(source.parent, listed).get(_absolute(source)))]
+    return [Photo(source, _labels_of(source.parent, listed).get(absolute(source)))]
 
 
-def _from_folder(folder: Path, listed: Callable[[Path], Labels]) -> list[Photo]:
+def _from_folder(folder: Path, listed: Callable[[Path], Labels], name: str | None) -> list[Photo]:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if not paths:
         raise DreamscopeError(f"folder '{folder}' holds no photos ({', '.join(SUFFIXES)})")
@@ -130,23 +120,24 @@ def _from_folder(folder: Path, listed: Callable[[Path], Labels]) -> list[Photo]:
     photos = []
     for path in paths:
         inside = path.relative_to(folder).parts
-        label = labels.get(_absolute(path)) or (inside[0] if len(inside) > 1 else None)
+        label = labels.get(absolute(path)) or (inside[0] if len(inside) > 1 else name)
         photos.append(Photo(path, label))
     return photos
 
 
 def _labels_of(folder: Path, listed: Callable[[Path], Labels]) -> Labels:
     """Return what the nearest labels file lists, in a folder or above it."""
-    folder = _absolute(folder)
+    folder = absolute(folder)
     files = (place / LABELS_FILE for place in (folder, *folder.parents[:2]))
     return next((listed(file) for file in files if file.is_file()), {})
 
 
 def _listed(path: Path) -> Labels:
-    return {_absolute(photo.path): photo.label for photo in _from_labels(path, strict=False)}
+    return {absolute(photo.path): photo.label for photo in _from_labels(path, strict=False)}
 
 
-def _absolute(path: Path) -> Path:
+def absolute(path: Path) -> Path:
+    """Return where a file is, by which it is known again however its path is written."""
     # Unlike Path.absolute, without "..": what lies above `../photos` is not the working folder.
     return Path(os.path.abspath(path))
 
@@ -175,113 +166,10 @@ def reference(photos: Sequence[Photo]) -> dict[str, str | int]:
     return {"count": len(photos), "sha256": digest.hexdigest()}
 
 
-def without(photos: Sequence[Photo], others: Sequence[Photo]) -> list[Photo]:
-    """Return the photos whose files are not among those of `others`, however their paths are written."""
-    same = {_absolute(photo.path) for photo in others}
-    return [photo for photo in photos if _absolute(photo.path) not in same]
-
-
 def shuffled(photos: Sequence[Photo], seed: int) -> list[Photo]:
     """Return the photos in an order drawn from `seed`."""
     order = torch.randperm(len(photos), generator=torch.Generator().manual_seed(seed)).tolist()
     return [photos[index] for index in order]
-
-
-def halves(photos: Sequence[Photo], seed: int) -> tuple[list[Photo], list[Photo]]:
-    """Split at random into two sets of the same size (the first may be one smaller)."""
-    first, second = _parts(photos, 2, seed)
-    return first, second
-
-
-def folds(photos: Sequence[Photo], count: int, seed: int) -> list[Fold]:
-    """Split photos of a class into those to find something on, to train a probe on, and to measure on.
-
-    Parameters
-    ----------
-    photos
-        `FEW` or more are split by `k_folds`. Of fewer, each is measured on once, in up to `MOST_FOLDS` folds whatever
-        `count` is; half of the others are for the probe and half for finding.
-    count
-        The number of folds.
-    seed
-        Of the order in which they are cut.
-
-    Raises
-    ------
-    DreamscopeError
-        If there are fewer than three photos, or see `k_folds`.
-    """
-    if len(photos) < 3:
-        raise DreamscopeError(
-            f"{len(photos)} photos of the class: at least 3 are needed, to find on some and measure on others"
-        )
-    _ensure_folds(count)
-    if len(photos) >= FEW:
-        return k_folds(photos, count, seed)
-    mixed = shuffled(photos, seed)
-    many = min(MOST_FOLDS, len(mixed))
-    # Not scikit-learn's KFold, whose parts are runs of neighbours: reports made so far hold these parts.
-    parts = [mixed[first::many] for first in range(many)]
-    found = []
-    for place, part in enumerate(parts):
-        others = [photo for each in (*parts[place + 1 :], *parts[:place]) for photo in each]
-        middle = len(others) // 2
-        found.append(Fold(find=others[middle:], probe=others[:middle], measure=part))
-    return found
-
-
-def k_folds(photos: Sequence[Photo], count: int, seed: int) -> list[Fold]:
-    """Cut photos into parts that take turns: each is measured on once, and the others are for finding.
-
-    A `count` of 1 is the first of two folds: half for finding, the other half to measure on, see `halves`. None of the
-    photos are for a probe: it is trained and measured in turns within those that are measured on.
-
-    Raises
-    ------
-    DreamscopeError
-        If there are fewer photos than parts, or `count` is under 1.
-    """
-    _ensure_folds(count)
-    if len(photos) < max(2, count):
-        raise DreamscopeError(
-            f"{len(photos)} photos can't be split into {max(2, count)} parts; give more photos or fewer folds"
-        )
-    parts = _parts(photos, max(2, count), seed)
-    found = []
-    # The last part is measured on first, so that the first fold of two is `halves`.
-    for place in reversed(range(len(parts))):
-        others = [photo for each in (*parts[:place], *parts[place + 1 :]) for photo in each]
-        found.append(Fold(find=others, probe=[], measure=parts[place]))
-    return found[:count]
-
-
-def folds_apart(targets: Sequence[Photo], measured: Sequence[Photo], count: int, seed: int) -> list[Fold]:
-    """Split photos of a class as `k_folds` does where others are given to measure on.
-
-    What would be measured on is for the probe; each fold is measured on all of `measured` that are not among the
-    targets.
-
-    Raises
-    ------
-    DreamscopeError
-        If all of `measured` are among the targets, or see `k_folds`.
-    """
-    apart = without(measured, targets)
-    if not apart:
-        raise DreamscopeError("the photos to measure on are the ones that channels are found on; give others")
-    return [Fold(fold.find, fold.measure, apart) for fold in k_folds(targets, count, seed)]
-
-
-def _parts(photos: Sequence[Photo], count: int, seed: int) -> list[list[Photo]]:
-    """Cut at random into parts of the same size (the first ones may be one smaller)."""
-    mixed = shuffled(photos, seed)
-    ends = [len(mixed) * number // count for number in range(count + 1)]
-    return [mixed[first:last] for first, last in pairwise(ends)]
-
-
-def _ensure_folds(count: int) -> None:
-    if count < 1:
-        raise DreamscopeError(f"the number of folds is 1 or more, not {count}")
 
 
 class Stream:

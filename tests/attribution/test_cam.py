@@ -69,6 +69,12 @@ def test_the_last_map_is_taken(residual: Classifier, vgg: Classifier, tokens: Cl
     assert GradCam().resolved(case_of(vgg)).layers == ("features",)
 
 
+def test_of_a_sum_the_last_map_is_one_that_all_its_terms_depend_on(vgg: Classifier) -> None:
+    assert last_map(case_of(vgg, "features.4:1")) == "features.4"
+    assert last_map(case_of(vgg, "features.4:1 + features.1:0")) == "features.1"
+    assert last_map(case_of(vgg, "class:1 + 2*features.3:0")) == "features.3"
+
+
 def test_tokens_are_laid_out_as_the_picture(tokens: Classifier) -> None:
     case = case_of(tokens)
     found = GradCam("norm")(case).values

@@ -17,7 +17,7 @@ from dreamscope import images
 from dreamscope.attribution.base import Attribution, Case, Method, method_named
 from dreamscope.attribution.explain import METHODS, explain
 from dreamscope.attribution.perturbations import Lime, Occlusion
-from dreamscope.attribution.result import save_arrays
+from dreamscope.attribution.result import pictured, save_arrays
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
@@ -342,3 +342,41 @@ def test_on_a_real_network_the_flower_counts(lite0: Classifier) -> None:
         assert found.targets[0].name == "daisy"
         middle = found.map[..., 56:168, 56:168].mean()
         assert middle > 2 * found.map[..., :30].mean()
+
+
+def test_each_method_says_what_it_explains(vgg: Classifier, image: Tensor) -> None:
+    guided, saliency = explain(vgg, image, at="features.4:3", method=["guided", "saliency"], faithfulness=True)
+    assert saliency.targets[0].name == "features.4:3"
+    assert guided.targets[0].name.startswith("features.4:3@")
+    assert guided.targets[0].value > saliency.targets[0].value
+    assert guided.recipe.parameters["at"] == "features.4:3"
+    assert guided.recipe.parameters["method"][0] == "guided:position=strongest"
+    (again,) = explain(vgg, image, at=guided.targets[0].address, method="guided:all")
+    assert torch.equal(again.values, guided.values)
+    # As recipes had it before it had an option.
+    assert torch.equal(explain(vgg, image, at="features.4:3", method=["guided"])[0].values, guided.values)
+
+
+def test_the_gradient_is_a_picture_around_gray(vgg: Classifier, image: Tensor, tmp_path: Path) -> None:
+    guided, saliency = explain(vgg, image, at="features.3:5", method=["guided", "saliency"])
+    assert saliency.picture is None
+    assert guided.picture.shape == (1, 3, 32, 32)
+    # Where nothing counts it is gray; brighter is a gradient above 0, darker one below.
+    assert bool((guided.picture[guided.values == 0] == 0.5).all())
+    assert bool(((guided.picture - 0.5).sign() == guided.values.sign()).all())
+    assert {float(guided.picture.min()), float(guided.picture.max())} & {0.0, 1.0}
+    kept = np.load(save_arrays([guided, saliency], tmp_path / "maps.npz"))
+    assert np.array_equal(kept["guided_picture"], guided.picture[0].permute(1, 2, 0).numpy())
+    assert "saliency_picture" not in kept
+    assert Image.open(io.BytesIO(guided._repr_png_())).size == (32, 3 * 32)
+
+
+def test_pictures_are_scaled_by_what_has_a_gradient() -> None:
+    values = torch.zeros(2, 3, 40, 40)
+    values[0, :, :4, :4] = 1
+    values[0, 0, 0, 0] = -1000
+    first, empty = pictured(values)
+    assert bool((first[:, 1:4, 1:4] == 1).all())
+    assert first[0, 0, 0] == 0
+    assert bool((first[:, 4:] == 0.5).all())
+    assert bool((empty == 0.5).all())

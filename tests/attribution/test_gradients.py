@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -240,3 +241,43 @@ def test_on_efficientnet_they_are_right_and_not_the_plain_gradient(lite0: Classi
 def test_bad_options(make: Callable, message: str) -> None:
     with pytest.raises(DreamscopeError, match=message):
         make()
+
+
+@pytest.mark.parametrize("method", [Guided, Deconv])
+def test_of_a_channel_the_strongest_neuron_is_shown(vgg: Classifier, method: type[Guided | Deconv]) -> None:
+    photos = torch.rand((3, 3, 32, 32), generator=torch.Generator().manual_seed(4))
+    (target,) = targets(vgg, ["features.3:5"])
+    case = Case(vgg, photos, (target,) * 3)
+    aimed = method().aimed(case)
+    maps = vgg.module.features[:4](vgg.normalization(photos))[:, 5]
+    for each, map_ in zip(aimed.targets, maps, strict=True):
+        row, column = each.terms[0].position
+        assert map_[row, column] == map_.max()
+        assert each.name == f"features.3:5@{row},{column}"
+    neuron = replace(case, targets=aimed.targets)
+    assert torch.equal(method()(aimed).values, method()(neuron).values)
+    # Its receptive field is 8 pixels of 32; the mean of all positions sees everything.
+    seen = (method()(aimed).values != 0).any(1)
+    assert 0 < int(seen.any(2).sum(1).max()) <= 8
+    assert method("all").aimed(case) is case
+    assert int((method("all")(case).values != 0).any(1).any(2).sum(1).min()) > 8
+    assert hooks_on(vgg.module) == 0
+
+
+@pytest.mark.parametrize("of", ["class:1", "features.3:5@2,2", "features.3", "features.3:5 - features.3:6"])
+def test_classes_neurons_layers_and_sums_are_what_they_are(vgg: Classifier, image: Tensor, of: str) -> None:
+    case = Case(vgg, vgg.prepared(image), tuple(targets(vgg, [of])))
+    assert Guided().aimed(case) is case
+
+
+def test_a_weight_below_zero_asks_for_the_weakest_neuron(vgg: Classifier, image: Tensor) -> None:
+    case = Case(vgg, vgg.prepared(image), tuple(targets(vgg, ["-1*features.3:5"])))
+    (term,) = Guided().aimed(case).targets[0].terms
+    map_ = vgg.module.features[:4](vgg.normalization(case.images))[0, 5]
+    assert map_[term.position] == map_.min()
+    assert term.weight == -1
+
+
+def test_no_other_position() -> None:
+    with pytest.raises(DreamscopeError, match="no position 'loudest'; there are strongest, all"):
+        Guided("loudest")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable
 
 from command_lines import ensure_refused
@@ -24,3 +26,18 @@ def test_debug_shows_a_traceback(run: Callable) -> None:
 
 def test_an_unknown_command(run: Callable) -> None:
     ensure_refused(run("dreem"), "dream")
+
+
+def test_known_names_are_explained_once_and_recipes_hold_the_real_ones(run: Callable, photo: object) -> None:
+    smallest = ("--size", 32, "--octaves", 1, "--steps", 1, "-o", "out.png")
+    ran = run("dream", photo, "-m", "oxford_vgg19", "--at", "block3_conv1", "--at", "0.5*Pool2", *smallest)
+    assert ran.err == "block3_conv1 is features.11 here (with its ReLU, as in Keras)\nPool2 is features.9 here\n"
+    assert json.loads(run("recipe", "out.png").out)["dreamscope"]["parameters"]["at"] == [
+        "features.11",
+        "0.5*features.9",
+    ]
+    assert run("dream", "--recipe", "out.png", *smallest).err == ""
+    ensure_refused(run("dream", photo, "-m", "oxford_vgg19", "--at", "mixed4a"), "lucid's GoogLeNet: --model googlenet")
+    # In Python nothing is printed, and the command line leaves no trace.
+    assert logging.getLogger("dreamscope").handlers == []
+    assert not logging.getLogger("dreamscope").isEnabledFor(logging.INFO)

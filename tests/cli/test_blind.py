@@ -70,6 +70,23 @@ def test_few_photos_are_all_listed_and_counted(run: Callable, many_photos: Path)
     assert "from noise" not in Path("report.html").read_text()
 
 
+def test_random_weights_from_the_search_to_the_file(run: Callable, many_photos: Path) -> None:
+    ran = run(
+        "blind", "red", *CONTROLS, *PLANTED, "--method", "contrast", "--top", 1, "--how", "randomize:1", "--draws", 1,
+        "-o", "report.html", "--export", "blind.safetensors",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    kept = json.loads(Path("report.json").read_text())
+    assert [(edit["kind"], edit["address"], edit["seed"]) for edit in kept["edits"]] == [("randomize", "conv:8", 1)]
+    assert kept["recipe"]["dreamscope"]["parameters"]["how"] == "randomize:1"
+    # The file says of a photo what the report says.
+    row = next(row for row in kept["photos"] if row["file"] == "0.png")
+    after = json.loads(run("classify", "red/0.png", *PLANTED, "--weights", "blind.safetensors", "--json").out)
+    assert after[0]["predictions"][0]["label"] == row["after"]
+    assert after[0]["predictions"][0]["probability"] == pytest.approx(row["confidence_after"], abs=1e-4)
+    assert row["confidence_after"] != pytest.approx(row["confidence_before"], abs=1e-4)
+
+
 def test_a_budget_leaves_out_what_there_is_no_time_for(run: Callable, many_photos: Path) -> None:
     words = ("blind", "red", *CONTROLS, *PLANTED, "--units", "channels", "--top", 1, "--draws", 3, "--json")
 
@@ -108,6 +125,9 @@ BAD = [
     (["blind", "one", *CONTROLS, "--class", "red"], "at least 3 are needed"),
     (["blind", "red", *CONTROLS, "--how", "erase"], "no way to ablate"),
     (["blind", "red", *CONTROLS, "--how", "noise", "--export", "x.safetensors"], "can't become plain weights"),
+    (["blind", "red", *CONTROLS, "--how", "gaussian", "--export", "x.safetensors"], "only zero, randomize and scale:X"),
+    (["blind", "red", *CONTROLS, "--method", "single", "--how", "randomise"], "did you mean 'randomize'"),
+    (["blind", "red", *CONTROLS, "--method", "frequency", "--at-least", "23"], "there are 22"),
     (["blind", "red", *CONTROLS, "--export", "x.pth"], "this is a .safetensors file"),
     (["blind", "red", *CONTROLS, "--film", "x.avi"], "a film ends in .mp4, .webm, .gif"),
     (["blind", "red", *CONTROLS, "--film", "x.html", "-o", "x.html"], "a film ends in"),

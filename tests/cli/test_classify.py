@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_lines import TINY
+from command_lines import PLANTED, TINY, contents, ensure_refused
+from PIL import Image
 
 from dreamscope import images
+from dreamscope.recipes import Recipe
 
 
 @pytest.mark.embedded
@@ -45,3 +47,52 @@ def test_no_classes(run: Callable) -> None:
     ran = run("classify", "sample:china", "--model", "oxford_vgg19")
     assert ran.code == 2
     assert "oxford_vgg19 has no classes" in ran.err
+
+
+def test_a_folder(run: Callable, photos: Path) -> None:
+    (photos / "green" / "cherry.png").write_bytes((photos / "red" / "0.png").read_bytes())
+    (photos / "green" / "torn.png").write_bytes(b"")
+    ran = run("classify", ".", *PLANTED, "-o", "errors.png", "--csv", "table.csv")
+    assert ran.code == 0, ran.err
+    lines = ran.out.splitlines()
+    assert lines[0] == "19 photos, planted"
+    assert lines[1].startswith("top-1  94.7 % (18 of 19; 95 % interval ")
+    # Of three classes, the first five are all.
+    assert "top-5" not in ran.out
+    assert "no two mistakes are the same confusion" in ran.out
+    assert next(line.split() for line in lines if line.startswith("cherry.png"))[1] == "red"
+    assert lines[-1] == "errors.png  table.csv"
+    assert "torn.png" in ran.err
+    assert Recipe.read("errors.png").command == "classify"
+    assert Image.open("errors.png").width < 200
+    assert (photos / "table.csv").read_text().count("\n") == 20
+
+
+def test_a_folder_without_truths(run: Callable, photos: Path) -> None:
+    (photos / "cherries").mkdir()
+    (photos / "red").rename(photos / "cherries" / "ripe")
+    ran = run("classify", "cherries", *PLANTED)
+    assert "no accuracy: the photos' labels, such as 'ripe', name no class of" in ran.out
+    assert "most frequent predictions\ntaken for  photos\nred             6\n" in ran.out
+    printed = json.loads(run("classify", "cherries", *PLANTED, "--json").out)
+    assert printed["top1"] is None
+    assert "such as 'ripe'" in printed["no_accuracy"]
+    assert {each["predicted"] for each in printed["answers"]} == {"red"}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("red", "nowhere"), "no such folder, photo or labels file: 'nowhere'"),
+        (("red", "-o", "sheet.gif"), "a picture ends in .png"),
+        (("red", "-o", "red/0.png"), "'red/0.png' is an input"),
+        (("red", "--csv", "table.txt"), "a table of photos ends in .csv or .json"),
+        (("red", "--csv", "no/table.csv"), "there is no folder 'no'"),
+        (("labels.csv", "--csv", "labels.csv"), "'labels.csv' is an input"),
+    ],
+)
+def test_bad_command_lines(run: Callable, photos: Path, words: tuple[str, ...], message: str) -> None:
+    (photos / "labels.csv").write_text("file,label\nred/0.png,red\n")
+    before = contents(photos)
+    ensure_refused(run("classify", *words, *PLANTED), message)
+    assert contents(photos) == before

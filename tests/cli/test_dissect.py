@@ -25,6 +25,28 @@ def test_dissect(run: Callable, many_photos: Path) -> None:
     assert printed["channels"][0]["address"] == "act:8"
 
 
+def test_the_rule_of_the_write_ups_needs_no_controls(run: Callable, many_photos: Path) -> None:
+    rule = ("--method", "frequency", "--loudest", 7, "--at-least", 20, "--per-layer", 3, "--layers", "act")
+    ran = run("dissect", "red", *PLANTED, *rule, "--class", "red", "-o", "scores.json", "--plot", "scores.png")
+    assert ran.code == 0, ran.err
+    lines = ran.out.splitlines()
+    assert lines[0] == "red: 22 photos"
+    assert lines[1] == (
+        "3 channels are among the 7 loudest of their layer on at least 20 of 22 photos, at most 3 a layer"
+    )
+    assert lines[2].split() == ["channel", "frequency"]
+    assert Image.open("scores.png").width > 400
+    printed = json.loads(run("dissect", "red", *PLANTED, *rule, "--class", "red", "--json").out)
+    assert printed["rule"] == {"loudest": 7, "at_least": 20, "per_layer": 3, "of": 22}
+    assert [row["times_loud"] for row in printed["channels"]] == [22, 22, 22]
+    # What it says is what is removed, whatever the number.
+    words = ("blind", "red", *CONTROLS, *PLANTED, "--draws", 1, "--json")
+    removed = json.loads(run(*words, "--channels", "scores.json").out)["removed"]
+    assert [each["address"] for each in removed] == [row["address"] for row in printed["channels"]]
+    apart = json.loads(run(*words, *rule, "--class", "red").out)
+    assert (apart["design"]["method"], len(apart["removed"])) == ("frequency", 3)
+
+
 def test_unreadable_photos_are_reported(run: Callable, many_photos: Path) -> None:
     (many_photos / "red" / "torn.png").write_bytes(b"")
     ran = run("dissect", "red", *CONTROLS, *PLANTED, "--method", "contrast")
@@ -36,6 +58,9 @@ def test_unreadable_photos_are_reported(run: Callable, many_photos: Path) -> Non
 BAD = [
     (["dissect"], "Missing argument 'TARGETS ...'"),
     (["dissect", "red"], "--controls FOLDER"),
+    (["dissect", "red", "--method", "frequency", "--method", "joint"], "only --method frequency, alone, needs none"),
+    (["dissect", "red", *CONTROLS, "--method", "joint", "--per-layer", "3"], "this is for the method 'frequency'"),
+    (["dissect", "red", "--method", "frequency", "--at-least", "23"], "on at least 23 photos: there are 22"),
     (["dissect", "nowhere", *CONTROLS], "no such folder, photo or labels file: 'nowhere'"),
     (["dissect", "empty", *CONTROLS], "holds no photos"),
     (["dissect", "red", *CONTROLS, "--class", "rad"], "no class 'rad' in planted; did you mean 'red'?"),

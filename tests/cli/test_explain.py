@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import dogs
 import numpy as np
 import pytest
 from command_lines import TINY, contents, ensure_refused
@@ -108,3 +109,83 @@ def test_the_help_names_every_method_and_loads_no_torch() -> None:
     assert f"{DEFAULT_METHOD} (the default)" in _METHODS_HELP
     check = "import dreamscope.cli.explain, sys; assert not {'torch', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_a_channel_is_explained_at_its_strongest_neuron(run: Callable, folder: Path, photo: Path) -> None:
+    words = ("--at", "1:2", "--method", "guided", "--method", "saliency", "--save-array", "maps.npz")
+    ran = run("explain", "photo.png", *TINY, *words)
+    assert ran.code == 0, ran.err
+    first, second, *_ = ran.out.splitlines()
+    assert first.startswith("explains 1:2@")
+    assert first.endswith("(guided)")
+    assert second.startswith("explains 1:2, ")
+    assert second.endswith("(saliency)")
+    assert np.load(folder / "maps.npz")["guided_picture"].shape == (32, 32, 3)
+    printed = json.loads(run("explain", "photo.png", *TINY, *words[:6], "--json").out)
+    assert printed["explains"]["name"].startswith("1:2@")
+    assert "explains" not in printed["methods"][0]
+    assert printed["methods"][1]["explains"]["name"] == "1:2"
+
+
+BACKGROUND = ("--model", "hunt.py:ByBackground", "--input-size", "16", "--labels", "names.txt")
+
+
+@pytest.fixture
+def hunt(folder: Path) -> Path:
+    """Dogs on grass and in snow in ``photos``, masks of them, and a network that looks at the ground."""
+    dogs.draw(folder)
+    tests = str(Path(__file__).parents[1])
+    (folder / "hunt.py").write_text(f"import sys\nsys.path.insert(0, {tests!r})\nfrom nets import ByBackground\n")
+    (folder / "names.txt").write_text("\n".join(dogs.LABELS))
+    return folder
+
+
+def test_the_dog_in_the_snow_in_two_commands(run: Callable, hunt: Path) -> None:
+    first = run("classify", "photos", *BACKGROUND)
+    assert "top-1  2 of 3" in first.out
+    assert next(line.split()[:2] for line in first.out.splitlines() if line.startswith("snow")) == ["snow.png", "wolf"]
+    ran = run("explain", "photos", *BACKGROUND, "--masks", "masks", "--csv", "evidence.csv")
+    assert ran.code == 0, ran.err
+    lines = ran.out.splitlines()
+    assert lines[0] == "3 photos, ByBackground, by gradcam:layer=act"
+    (everything,) = (line.split() for line in lines if line.startswith("gradcam:layer=act  all"))
+    assert everything[2:4] == ["3", "100%"]
+    assert everything[-1] == "75%"
+    rows = [line for line in lines if ".png  " in line and "dog" in line]
+    assert [row.split()[0] for row in rows] == ["snow.png", "grass1.png", "grass2.png"]
+    assert lines[-1] == "photos-explained.png  evidence.csv"
+    assert Recipe.read(hunt / "photos-explained.png").command == "explain_photos"
+    assert (hunt / "evidence.csv").read_text().splitlines()[1].startswith("photos/dog/snow.png,dog,wolf,")
+    printed = json.loads(run("explain", "photos", *BACKGROUND, "--masks", "masks", "--json").out)
+    assert printed["files"] == ["photos-explained-2.png"]
+    assert printed["outside"][0]["share"]["value"] == pytest.approx(1)
+
+
+def test_several_photos_and_one_with_a_mask(run: Callable, hunt: Path) -> None:
+    ran = run("explain", "photos/dog/snow.png", "photos/dog/grass1.png", *BACKGROUND, "--sort", "given", "-o", "s.png")
+    assert ran.code == 0, ran.err
+    assert "outside" not in ran.out
+    assert ran.out.splitlines()[-1] == "s.png"
+    ran = run("explain", "photos/dog/snow.png", *BACKGROUND, "--masks", "masks", "-o", "one.png")
+    assert "100%" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("photos", "nowhere"), "no such folder, photo or labels file: 'nowhere'"),
+        (("photos", "--faithfulness"), "are for one photo"),
+        (("photos", "--save-array", "maps.npz"), "are for one photo"),
+        (("photos", "--sort", "size"), "no order 'size'"),
+        (("photos", "--sort", "outside"), "needs masks"),
+        (("photos", "--masks", "photos"), "holds no mask of the 3 photos"),
+        (("photos", "--class", "0", "--at", "act:1"), "give either --class-name or --at"),
+        (("photos", "--csv", "table.xls"), "a table of photos ends in .csv or .json"),
+        (("photos", "-o", "sheet.gif"), "a picture ends in .png"),
+        (("photos", "-o", "photos/dog/snow.png"), "is an input"),
+    ],
+)
+def test_bad_command_lines_of_several(run: Callable, hunt: Path, words: tuple[str, ...], message: str) -> None:
+    before = contents(hunt)
+    ensure_refused(run("explain", *words, *BACKGROUND), message)
+    assert contents(hunt) == before

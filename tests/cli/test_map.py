@@ -38,6 +38,10 @@ def test_map_reports_how_far_neighbours_agree(run: Callable, photos: Path) -> No
     assert (printed["neighbours"], printed["judged"]) == (3, 18)
     assert printed["features"] == {"overall": 1, "labels": {"blue": 1, "green": 1, "red": 1}}
     assert {point["taken_for"] == point["label"] for point in printed["points"]} == {True}
+    # Of several folders each is a label of its own.
+    again = json.loads(run("map", *ALL, *PLANTED, "--method", "pca", "--neighbours", 3, "--json").out)
+    assert again["features"] == printed["features"]
+    assert {point["label"] for point in again["points"]} == {*ALL}
     ran = run("map", "red", *PLANTED, "--method", "pca")
     assert "no two photos have the same label" in ran.out
 

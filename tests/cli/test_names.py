@@ -15,14 +15,32 @@ from dreamscope.cli.app import app
 
 # What only a command line needs: which model, where results go, how they are shown.
 MODEL = {"model", "weights", "labels", "mean", "std", "input_size", "device"}
-RESULTS = {"out", "json", "verbose", "recipe", "film", "every", "fps", "hold", "ping_pong", "plot", "export", "index"}
+FOUND = {"channels", "strongest"}
+RESULTS = {
+    "out",
+    "json",
+    "verbose",
+    "recipe",
+    "film",
+    "every",
+    "fps",
+    "hold",
+    "ping_pong",
+    "plot",
+    "export",
+    "index",
+    "csv",
+}
 COMMANDS: dict[str, set[str]] = {
-    "dream": set(),
-    "visualize": {"alpha"},
+    "dream": FOUND,
+    "visualize": {"alpha", *FOUND},
     "invert": set(),
     "fool": set(),
-    "explain": {"save_array"},
-    "exemplars": set(),
+    "activations": {"save_array", *FOUND},
+    "exemplars": FOUND,
+    # The last two are of `explain_photos`, which takes several photos.
+    "explain": {"save_array", "masks", "sort", *FOUND},
+    "classify": set(),
     "filters": {"scaling"},
     "map": set(),
     "dissect": {"top"},

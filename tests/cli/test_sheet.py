@@ -50,6 +50,20 @@ def test_a_sheet_in_one_line(run: Callable, folder: Path, photo: Path) -> None:
         (("weights", *QUICK, *SETS), ["even", "deep"]),
         (("steps", *TINY, "--values", "0,2,3", "--preset", "plain"), ["0 steps", "2 steps", "3 steps"]),
         (("octaves", *QUICK, "--values", "1, 3"), ["1 octave", "3 octaves"]),
+        (("losses", *QUICK, "--values", "gram,mean"), ["gram", "mean"]),
+        (("steps", *TINY, "--values", "steps=0,2", "--preset", "plain"), ["0 steps", "2 steps"]),
+        (
+            ("layers", "--over", "steps", *TINY, "--at", "[02]", "--values", "1,2", "--preset", "plain"),
+            ["0, 1 step", "0, 2 steps", "2, 1 step", "2, 2 steps"],
+        ),
+        (
+            ("octaves", "--over", "steps", *TINY, "--values", "steps=1", "--values", "octaves=1, 2"),
+            ["1 octave, 1 step", "2 octaves, 1 step"],
+        ),
+        (
+            ("layers", "--over", "channels", *QUICK, "--at", "[02]", "--values", "channels=0,2-3"),
+            [f"{layer}, channel {channel}" for layer in (0, 2) for channel in (0, 2, 3)],
+        ),
         (("presets", *TINY, "--steps", 1), ["rich", "classic", "plain"]),
         (("presets", *TINY, "--steps", 1, "--values", "plain"), ["plain"]),
         (("models", "--models", "net.py:tiny, other.py:tiny", *QUICK[2:], "--at", "2"), ["tiny", "tiny (2)"]),
@@ -63,13 +77,70 @@ def test_kinds(run: Callable, folder: Path, photo: Path, words: tuple, labels: l
     assert found["files"] == ["a.png", "a.html"]
 
 
+def test_two_ways_in_one_line(run: Callable, folder: Path, photo: Path) -> None:
+    before = names(folder)
+    words = ("--over", "layers", "--over", "steps", "--at", "[02]", "--values", "0,1,3", "--preset", "plain", *TINY)
+    ran = run("sheet", "photo.png", *words)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("photo.png, tiny, plain, over layers and steps: 6 cells, 6 of them made now, ")
+    made = {"photo-layers-steps.png", "photo-layers-steps.html", "photo-layers-steps.cells"}
+    assert names(folder) - before == made
+    again = facts("photo.png", *words, "-o", "photo-layers-steps.png", run=run)
+    assert not any(cell["made_now"] for cell in again["cells"])
+    assert again["over"] == again["recipe"]["parameters"]["over"] == ["layers", "steps"]
+    # Each cell alone.
+    cell = again["cells"][-1]
+    assert cell["label"] == "2, 3 steps"
+    assert run("dream", "photo.png", "--at", 2, "--preset", "plain", "--steps", 3, *TINY, "-o", "d.png").code == 0
+    assert Path(cell["file"]).read_bytes() == (folder / "d.png").read_bytes()
+
+
+def test_a_large_photo_two_ways(run: Callable, folder: Path) -> None:
+    images.write(torch.rand(1, 3, 150, 300), folder / "large.png")
+    words = ("--over", "layers", "--over", "losses", "--at", "0", *TINY, "--steps", 0, "-o", "a.png")
+    ran = run("sheet", "large.png", *words)
+    assert ran.err == "The longest side is 300 pixels; dreaming at 256 (--size changes that).\n"
+
+
+def test_a_dreams_recipe_two_ways(run: Callable, folder: Path, photo: Path) -> None:
+    assert run("dream", "photo.png", *QUICK, "--loss", "gram", "--seed", 7, "--at", "0", "-o", "d.png").code == 0
+    words = ("--recipe", "d.png", *TINY[:2], "--over", "losses", "--over", "steps", "--values", "steps=1,2")
+    found = facts("photo.png", *words, "--values", "losses=mean,gram", "-o", "a.png", run=run)
+    assert [cell["label"] for cell in found["cells"]][2:] == ["gram, 1 step", "gram, 2 steps"]
+    assert Path(found["cells"][2]["file"]).read_bytes() == (folder / "d.png").read_bytes()
+
+
+def test_sets_that_come_out_the_same_are_told(run: Callable, folder: Path, photo: Path) -> None:
+    words = ("sheet", "photo.png", "--over", "weights", *QUICK, *SETS, "--weights-set", "high=4,4", "-o", "a.png")
+    ran = run(*words)
+    assert ran.code == 0
+    assert ran.err.startswith("'high' is 4 times 'even'. Steps are normalised, so a common factor")
+    assert "--preset plain --rate R" in ran.err
+    found = json.loads(run(*words, "--json").out)
+    assert [cell["note"] for cell in found["cells"]] == ["1, 1", "0.1, 2", "4, 4; same as even"]
+    even, deep, high = (images.read(cell["file"]) for cell in found["cells"])
+    assert high.equal(even)
+    assert not deep.equal(even)
+    # What it names makes them differ.
+    plain = ("--preset", "plain", "--rate", 1, *TINY, *SETS, "--weights-set", "high=4,4", "--steps", 2)
+    found = facts("photo.png", "--over", "weights", *plain, "-o", "b.png", run=run)
+    even, _, high = (images.read(cell["file"]) for cell in found["cells"])
+    assert not high.equal(even)
+    assert found["remarks"] == []
+
+
 def test_photos(run: Callable, folder: Path, photo: Path) -> None:
     (folder / "more").mkdir()
     for name in ("a", "b"):
         images.write(torch.rand(1, 3, 30, 36), folder / "more" / f"{name}.png")
     found = facts("more", "photo.png", "gray", "--over", "photos", *QUICK, "--size", 40, "-o", "a.png", run=run)
     assert [cell["label"] for cell in found["cells"]] == ["a.png", "b.png", "photo.png", "gray"]
+    assert {cell["note"] for cell in found["cells"]} == {""}
     assert [each["name"] for each in found["recipe"]["inputs"]["image"][:3]] == ["a.png", "b.png", "photo.png"]
+    (folder / "others").mkdir()
+    photo.rename(folder / "others" / "photo.png")
+    found = facts("more", "others", "--over", "photos", *QUICK, "--size", 40, "-o", "b.png", run=run)
+    assert [cell["note"] for cell in found["cells"]] == ["more", "more", "others"]
 
 
 def test_the_recipe_is_in_the_sheet_and_each_cell_can_be_made_again(run: Callable, folder: Path, photo: Path) -> None:
@@ -217,6 +288,19 @@ BAD = {
     "unknown preset": (["photo.png", "--over", "presets", "--values", "plane"], "did you mean 'plain'"),
     "steps": (["photo.png", "--over", "steps", "--values", "1,two"], "not 'two'"),
     "steps twice": (["photo.png", "--over", "steps", "--steps", "2"], "leave --steps out"),
+    "columns of two": (["photo.png", "--over", "layers", "--over", "losses", "--columns", "2"], "leave --columns out"),
+    "three ways": (["photo.png", *["--over", "layers"] * 3], "one way or two, not 3"),
+    "values of which": (
+        ["photo.png", "--over", "steps", "--over", "octaves", "--values", "1,2"],
+        "Say which: --values steps=V,V,... --values octaves=V,V,...",
+    ),
+    "values of nothing": (["photo.png", "--over", "steps", "--values", "step=1"], "did you mean 'steps'"),
+    "values of others": (["photo.png", "--over", "steps", "--values", "losses=mean"], "takes no values of losses"),
+    "values twice": (["photo.png", "--over", "steps", "--values", "1", "--values", "2"], "need to say what of"),
+    "values of one twice": (
+        ["photo.png", "--over", "steps", "--values", "steps=1", "--values", "steps=2"],
+        "is given twice",
+    ),
     "no models": (["photo.png", "--over", "models"], "--over models and --models M,M,... go together"),
     "models of layers": (["photo.png", "--over", "layers", "--models", "a"], "go together"),
     "models": (

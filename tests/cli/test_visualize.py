@@ -112,8 +112,21 @@ def test_silent_channels_are_reported_not_shown(run: Callable, folder: Path) -> 
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["1-0.png", "sheet.png"]
     ran = run("visualize", "1:1", *half, "-o", "a.png")
     assert ran.code == 2
-    assert "'1:1' is silent" in ran.err
+    assert "'1:1' is silent, so there is no picture: it is 0 whatever was tried" in ran.err
     assert not (folder / "a.png").exists()
+
+
+def test_channels_that_stay_gray_are_reported_and_shown(run: Callable, folder: Path) -> None:
+    (folder / "net.py").write_text(SILENT.replace("= -1", "= 2"))
+    half = ("--model", "net.py:half", "--input-size", 32, "--steps", 30)
+    ran = run("visualize", "1:0-1", *half, "-o", "out")
+    assert ran.code == 0
+    (line,) = ran.err.splitlines()
+    assert line.startswith("1:1 stayed gray: it is 2 whatever was tried: the channel is dead")
+    assert (folder / "out" / "1-1.png").exists()
+    seen, gray = json.loads(run("visualize", "1:0-1", *half, "-o", "out", "--json").out)
+    assert seen["gray"] is None
+    assert f"1:1 stayed gray: {gray['gray']}" == line
 
 
 @pytest.mark.parametrize(

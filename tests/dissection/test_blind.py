@@ -16,13 +16,15 @@ from torch import Tensor
 import dreamscope as ds
 from dreamscope import images, photos
 from dreamscope.dissection import intervals, readout
-from dreamscope.dissection.blind import _agreement, blind
+from dreamscope.dissection.blind import blind
 from dreamscope.dissection.blinding import Blinding
-from dreamscope.dissection.dissect import Search, dissect
+from dreamscope.dissection.dissect import dissect
 from dreamscope.dissection.evaluation import recall
 from dreamscope.dissection.intervals import Estimate
+from dreamscope.dissection.overlap import agreement
 from dreamscope.dissection.readout import Readout
 from dreamscope.dissection.scores import ChannelScores
+from dreamscope.dissection.search import Search
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
@@ -463,6 +465,48 @@ def test_channels_found_before(planted: Classifier, coloured: Path) -> None:
     assert [trial.name for trial in found.trials] == ["intact", "output deleted", "random channels", "chosen"]
 
 
+def test_by_the_rule_of_the_write_ups_on_five_photos(planted: Classifier, coloured: Path) -> None:
+    rule = {"loudest": 7, "at_least": 4, "per_layer": 3}
+    five, rest = few(coloured), sorted((coloured / "green").iterdir())[:5]
+    # Found on the photos that it is measured on, as the write-ups did; the method is one of channels.
+    scores = dissect(planted, five, class_name="red", layers=["act"], method="frequency", **rule)
+    found = blind(planted, five, rest, scores=scores, draws=1)
+    assert [each.address for each in found.removed] == [scores.address(int(place)) for place in scores.ranking()]
+    assert len(found.removed) == 3
+    assert all(np.isnan([each.difference, each.auc]).all() for each in found.removed)
+    # And on photos apart: of two to find on, as large a share is asked.
+    apart = blind(planted, five, rest, class_name="red", layers=["act"], method="frequency", draws=1, **rule)
+    assert (apart.design.units, apart.design.method, apart.design.folds) == ("channels", "frequency", 5)
+    assert {str(each.address) for each in apart.removed} == {str(each.address) for each in found.removed}
+    kept = apart.recipe.parameters
+    assert {name: kept[name] for name in rule} == rule
+    assert {name: apart.scores.recipe.parameters[name] for name in rule} == rule
+    with pytest.raises(DreamscopeError, match="loudest, at_least, per_layer: this is for a search"):
+        blind(planted, five, rest, scores=scores, **rule)
+
+
+@pytest.mark.parametrize("how", ["gaussian", "randomize"])
+def test_noise_tells_red_from_nothing(planted: Classifier, coloured: Path, how: str) -> None:
+    found = blind(planted, coloured / "red", others(coloured), **CHANNELS, method="contrast", top=1, how=how)
+    assert [str(each.address) for each in found.removed] == ["act:8"]
+    # What is said of red is then something, but no more of red photos than of others.
+    red, rest = (
+        torch.cat([images.read(path) for folder in folders for path in folder.iterdir()])
+        for folders in ([coloured / "red"], others(coloured))
+    )
+    before, after = (
+        (model.logits(red)[:, 2].min(), model.logits(rest)[:, 2].max()) for model in (planted, found.model)
+    )
+    assert before[0] > before[1]
+    assert after[0] < after[1]
+    kind = "randomize" if how == "randomize" else "ablation"
+    assert [(edit.kind, edit.address.channels) for edit in found.model.edits] == [(kind, (8,))]
+    # The channels of others are as they were.
+    with torch.no_grad():
+        image = images.read(coloured / "green" / "0.png")
+        assert torch.equal(found.model(image)[:, :2], planted(image)[:, :2])
+
+
 def test_the_course_is_the_dose_response_photo_by_photo(planted: Classifier, coloured: Path) -> None:
     assert blind(planted, few(coloured, 4), others(coloured), **CHANNELS).course is None
     for targets, measured in ((coloured / "red", 24), (few(coloured), 5)):
@@ -575,14 +619,14 @@ def test_the_best_patch_of_a_channel(mute: Blinding) -> None:
 
 def test_how_much_folds_agree() -> None:
     one, two = Ablation("act:0-3"), Ablation("act:2-5")
-    assert _agreement([[one]]) is None
-    assert _agreement([[one], [one]]) == 1
+    assert agreement([[one]]) is None
+    assert agreement([[one], [one]]) == 1
     # Two of six channels.
-    assert _agreement([[one], [two]]) == pytest.approx(1 / 3)
-    assert _agreement([[one], [Ablation("conv:0-3")]]) == 0
+    assert agreement([[one], [two]]) == pytest.approx(1 / 3)
+    assert agreement([[one], [Ablation("conv:0-3")]]) == 0
     along = torch.eye(4)
     half = (along[0] + along[1]) / 2**0.5
     first, second = Erase("act", along[0], along[0]), Erase("act", half, half)
-    assert _agreement([[first], [Erase("act", 3 * along[0], along[1])]]) == pytest.approx(1)
-    assert _agreement([[first], [second]]) == pytest.approx(0.5)
-    assert _agreement([[first], [Erase("act", along[2], along[2])]]) == pytest.approx(0)
+    assert agreement([[first], [Erase("act", 3 * along[0], along[1])]]) == pytest.approx(1)
+    assert agreement([[first], [second]]) == pytest.approx(0.5)
+    assert agreement([[first], [Erase("act", along[2], along[2])]]) == pytest.approx(0)

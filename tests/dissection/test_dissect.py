@@ -9,8 +9,9 @@ from nets import hooks_on
 
 from dreamscope import images
 from dreamscope.dissection import single_ablation
-from dreamscope.dissection.dissect import METHODS, Search, dissect
+from dreamscope.dissection.dissect import dissect
 from dreamscope.dissection.scores import ChannelScores
+from dreamscope.dissection.search import METHODS, Search
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap

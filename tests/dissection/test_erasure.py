@@ -6,10 +6,12 @@ from nets import Tokens, hooks_on, seeded
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dreamscope.dissection.erasure import Eraser, _shrunk
+from dreamscope.dissection.erasure import Eraser
 from dreamscope.dissection.readout import Split, readout
 from dreamscope.dissection.sites import Site
+from dreamscope.dissection.statistics import shrunk_covariance
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.edits import Ablation
 from dreamscope.models.erase import Erase
 from dreamscope.models.wrapping import wrap
 from dreamscope.probes import means, probe
@@ -139,7 +141,7 @@ def test_so_many_deviations_are_left_on_the_photos_it_was_fitted_on(left: float)
         return mine, others
 
     before = read(model)
-    inverse = torch.linalg.inv(_shrunk(torch.cat([each - each.mean(0) for each in before])))
+    inverse = torch.linalg.inv(shrunk_covariance(torch.cat([each - each.mean(0) for each in before])))
 
     def deviations(mine: Tensor, others: Tensor) -> float:
         difference = mine.mean(0) - others.mean(0)
@@ -218,6 +220,17 @@ def test_the_same_seed_gives_the_same_and_random_directions_are_as_many() -> Non
         assert [(str(each.address), each.count) for each in drawn] == [(str(e.address), e.count) for e in found]
         for each in drawn:
             assert torch.allclose(each.read @ each.remove, torch.eye(each.count), atol=1e-4)
+
+
+def test_random_directions_are_of_the_network_without_edits() -> None:
+    model = net()
+    targets, controls = noise(40, 3.0, 1), noise(80, 0.0, 2)
+    rows = torch.arange(40), torch.arange(80)
+    # Without this channel its variance is 0, and what divides by it would turn the intact network upside down.
+    found, (random,) = Eraser(model, 0, SITES, targets, controls).run(*rows, before=[Ablation("conv:0")], draws=1)
+    assert len(random) == len(found)
+    moved = features(model.edited(random), controls) - features(model, controls)
+    assert 0.1 < float(moved.std()) < float(features(model, controls).std())
 
 
 def test_of_two_classes() -> None:

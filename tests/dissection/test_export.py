@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from dreamscope import images, photos
 from dreamscope.dissection.finder import Approach, Finder
+from dreamscope.dissection.removals import Removals
+from dreamscope.dissection.scores import ChannelScores
 from dreamscope.dissection.sites import sites
 from dreamscope.dissection.trials import CHOSEN
 from dreamscope.models.addresses import resolve
@@ -113,3 +115,37 @@ def test_squeezenet_by_torchvision(crops: Path, tmp_path: Path, shared: Path) ->
     theirs, ours = judged(squeezenet1_1(), model, path, crops)
     assert float((theirs - ours).abs().max()) <= 1e-4 * max(1.0, float(ours.abs().max()))
     assert hooks_on(intact.module) == 0
+
+
+@pytest.mark.embedded
+def test_random_weights_by_timm(lite0: Classifier, crops: Path, tmp_path: Path) -> None:
+    import timm
+
+    removed = Removals(lite0, ["blocks.5.0.bn2.act", "blocks.6.0.bn1.act", "bn2.act"], "randomize")
+    assert removed.layers == ["blocks.5.0.conv_dw", "blocks.6.0.conv_pw", "conv_head"]
+    widths = {name: lite0.layers[name].channels for name in ("blocks.5.0.bn2.act", "blocks.6.0.bn1.act", "bn2.act")}
+    scores = ChannelScores(widths, 0, "", {}, {}, {}, {}, None)
+    model = lite0.edited(removed(scores, [*range(5, 25), *range(700, 720), *range(2000, 2020)]))
+    path = export(model, tmp_path / "blind.safetensors")
+    theirs, ours = judged(timm.create_model("tf_efficientnet_lite0"), model, path, crops)
+    assert float((theirs - ours).abs().max()) <= 1e-4 * max(1.0, float(ours.abs().max()))
+    state, own = load_file(path), lite0.module.state_dict()
+    assert {key for key in own if not torch.equal(own[key], state[key])} == {
+        f"{name}.weight" for name in removed.layers
+    }
+    seen = torch.cat([images.read(photo.path) for photo in photos.find(crops / "flower")[-3:]])
+    assert float((model.logits(seen) - lite0.logits(seen)).abs().max()) > 0.1
+    assert hooks_on(lite0.module) == 0
+
+
+def test_random_weights_by_torchvision(crops: Path, tmp_path: Path, shared: Path) -> None:
+    from torchvision.models import squeezenet1_1
+
+    kept = shared / "weights" / "squeezenet1_1.safetensors"
+    intact = load("squeezenet1_1", weights=kept if kept.exists() else "none")
+    model = intact.edited(Ablation("features.12.expand3x3_activation:3,17,200", "randomize"))
+    path = export(model, tmp_path / "blind.safetensors")
+    theirs, ours = judged(squeezenet1_1(), model, path, crops)
+    assert float((theirs - ours).abs().max()) <= 1e-4 * max(1.0, float(ours.abs().max()))
+    rows = load_file(path)["features.12.expand3x3.weight"] != intact.module.state_dict()["features.12.expand3x3.weight"]
+    assert sorted(set(rows.nonzero()[:, 0].tolist())) == [3, 17, 200]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dreamscope import images, photos
 from dreamscope.dissection.finder import Approach, Finder, Found
+from dreamscope.dissection.frequency import Frequency
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.dissection.sites import sites
 from dreamscope.dissection.trials import CHOSEN, FREQUENCY, RANDOM_CHANNELS, RANDOM_DIRECTIONS
@@ -17,6 +18,7 @@ from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 from dreamscope.models.erase import Erase
+from dreamscope.models.randomize import Randomize
 from dreamscope.photos import Photo
 from dreamscope.recipes import Recipe
 
@@ -210,3 +212,49 @@ def test_photos_that_cannot_be_read(planted: Classifier, coloured: Path) -> None
 def test_approaches_that_cannot_be(options: dict, message: str) -> None:
     with pytest.raises(DreamscopeError, match=message):
         approach(**options)
+
+
+RED_CHANNEL = 8
+RULE = Frequency(loudest=7, at_least=20, per_layer=3, of=24)
+"""Leaves three of the six channels that are always on; all seven are loud on every photo."""
+
+
+def test_a_rule_says_itself_how_many(planted: Classifier, coloured: Path) -> None:
+    how = approach("channels", methods=("frequency",), rule=RULE)
+    result = found(planted, coloured, how)
+    assert result.scores.rule == RULE
+    assert channels(result.edits[CHOSEN]) == channels(result.edits[FREQUENCY]) == {"act": 3}
+    # Scores from a file say the same; a number that is asked for counts more.
+    made, _, _ = finder(planted, coloured, approach("channels"), scores=result.scores)
+    assert made.count(result.scores) == 3
+    made, _, _ = finder(planted, coloured, approach("channels", top=2), scores=result.scores)
+    assert made.count(result.scores) == 2
+
+
+def test_the_rule_stands_beside_another_choice_with_all_its_channels(planted: Classifier, coloured: Path) -> None:
+    result = found(planted, coloured, approach("channels", top=1, rule=RULE))
+    assert channels(result.edits[CHOSEN]) == {"act": 1}
+    assert channels(result.edits[FREQUENCY]) == {"act": 3}
+    result = found(planted, coloured, approach("directions", rule=RULE))
+    assert channels(result.edits[FREQUENCY]) == {"act": 3}
+
+
+def test_a_rule_that_nothing_meets_is_said(planted: Classifier, coloured: Path) -> None:
+    rule = Frequency(loudest=1, at_least=24, of=24)
+    scores = ChannelScores(
+        {"act": 9}, RED, "red", {"frequency": torch.zeros(9)}, {}, {"targets": 24}, {}, None, rule=rule
+    )  # fmt: skip
+    made, targets, controls = finder(planted, coloured, approach("channels"), scores=scores)
+    with pytest.raises(DreamscopeError, match="no channel is among the 1 loudest of their layer on at least 24 of 24"):
+        made.run(targets, controls)
+
+
+@pytest.mark.parametrize("units", ["channels", "both"])
+def test_random_weights_go_where_weights_are(planted: Classifier, coloured: Path, units: str) -> None:
+    result = found(planted, coloured, approach(units, methods=("contrast",), top=1, how="randomize"))
+    edit = result.edits[CHOSEN][0]
+    assert isinstance(edit, Randomize)
+    assert str(edit.address) == f"conv:{RED_CHANNEL}"
+    # As many random ones of the layer that was searched.
+    assert {len(edits[0].address.channels) for name, edits in result.edits.items() if name[0] == RANDOM_CHANNELS} == {1}
+    assert planted.edited(result.edits[CHOSEN]).edits[0] == edit

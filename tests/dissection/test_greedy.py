@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 from dreamscope import images
 from dreamscope.dissection import greedy
 from dreamscope.dissection.aims import Aim, AnswerAim, Look
-from dreamscope.dissection.first_order import Channels
+from dreamscope.dissection.first_order import Channels, Score, effects
 from dreamscope.dissection.greedy import Chosen, Harm, joint
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
@@ -108,6 +109,34 @@ def test_later_choices_start_from_the_same_harm(shared_channel: Classifier, colo
     first, again = (joint(channels, aim, made[0]) for _ in "ab")
     assert torch.equal(first.scores, again.scores)
     assert torch.equal(first.scores, joint(channels, aim, made[1]).scores)
+
+
+def test_parts_of_many_controls_take_turns(shared_channel: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The first colour numbers the photos.
+    controls = torch.rand((150, 3, 8, 8), generator=torch.Generator().manual_seed(0))
+    controls[:, 0] = (torch.arange(150) / 1000)[:, None, None]
+    harm = Harm(shared_channel, controls, shared_channel.logits(controls), RED, responses=torch.ones(9))
+    channels = Channels.of(shared_channel, ["act"])
+    seen: list[set[int]] = []
+
+    def spied(model: Classifier, channels: Channels, batch: torch.Tensor, *scores: Score) -> object:
+        seen[-1] |= set((batch[:, 0, 0, 0] * 1000).round().int().tolist())
+        return effects(model, channels, batch, *scores)
+
+    monkeypatch.setattr(greedy, "effects", spied)
+    removed = replace(channels, removed=torch.arange(9) == 0)
+    found = []
+    for number, each in enumerate([channels, removed, removed, removed]):
+        seen.append(set())
+        found.append(harm(each, number))
+    assert [len(photos) for photos in seen] == [150, 50, 50, 50]
+    assert set.union(*seen[1:]) == set(range(150))
+    # What was seen before the last three rounds is forgotten: the intact network's harm, too.
+    assert harm._last[0] is not harm._intact
+    assert torch.allclose(found[-1], torch.stack(harm._last).mean(0))
+    seen.append(set())
+    assert torch.equal(harm(channels, 0), found[0])
+    assert not seen[-1]
 
 
 class Counting(Aim):

@@ -70,7 +70,7 @@ def test_the_area_with_hanley_and_mcneils_interval() -> None:
     assert (found.value, found.count) == (pytest.approx(area), 4)
     assert (found.low, found.high) == (pytest.approx(area - 1.959964 * error), 1)
     # The same photos scored again prove no more, and ties are half.
-    twice = intervals.auc(positives * 2, negatives, count=4)
+    twice = intervals.auc(positives * 2, negatives * 3, (4, len(negatives)))
     assert (twice.value, twice.low) == pytest.approx((found.value, found.low))
     assert intervals.auc([1.0, 1.0], [1.0, 1.0]).value == 0.5
 

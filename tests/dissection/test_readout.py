@@ -136,7 +136,7 @@ def test_who_learns_is_not_measured() -> None:
     # Two probes, each of one half of the others and all that are given to learn from.
     assert (len(apart.positives), len(apart.negatives), apart.folds) == (48, 30, 2)
     assert 0.2 < apart.auc < 0.8
-    known = readout("act", [Split(measured, trained, others)], count=24)
+    known = readout("act", [Split(measured, trained, others)], counts=(24, 30))
     assert (known.recall().count, known.area().count, known.recall().value) == (24, 24, apart.recall().value)
     assert known.area().high - known.area().low > apart.area().high - apart.area().low
     folds = readout("act", [Split(measured[:8], trained, others), Split(measured[8:], trained, others)])

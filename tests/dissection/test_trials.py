@@ -16,10 +16,11 @@ from dreamscope.dissection.evaluation import evaluate
 from dreamscope.dissection.trials import CHOSEN, FREQUENCY, INTACT, RANDOM_CHANNELS, Name, Trial, Trials
 from dreamscope.dissection.views import VIEWS
 from dreamscope.errors import DreamscopeError
+from dreamscope.folds import Fold
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 from dreamscope.models.wrapping import wrap
-from dreamscope.photos import Fold, Photo
+from dreamscope.photos import Photo
 from dreamscope.probes import means, probe
 
 RED = 2
@@ -138,7 +139,7 @@ def test_the_numbers_are_those_of_whole_passes(
     assert chosen.loss.value > 0 or make is Residual
     # What probes learn from is what the edited network puts out.
     (arm,) = [arm for _, _, arms in found._folds for arm in arms if arm.name == CHOSEN]
-    assert (arm.tail is not None) == tails
+    assert (arm.cut is not None) == tails
     with torch.no_grad(), probe(edited, [read_at], keep=means) as seen:
         kept = seen(torch.cat([pictures[photo] for photo in reds]))[read_at]
     assert torch.allclose(torch.cat(arm.features["measure"][read_at]), kept, rtol=1e-4, atol=1e-5)

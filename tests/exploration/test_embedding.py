@@ -109,8 +109,9 @@ def test_the_features_are_the_layers_means(
 
 
 def test_labels_that_are_none_of_the_models_and_none_at_all(vgg: Classifier, coloured: Path) -> None:
-    found = embedding.map(vgg, [coloured / "red", coloured], method="pca")
-    assert {point.label for point in found.points} == {"green", "blue", None}  # the folder itself was given for red
+    one_by_one = sorted((coloured / "red").glob("*.png"))
+    found = embedding.map(vgg, [*one_by_one, coloured], method="pca")
+    assert {point.label for point in found.points} == {"green", "blue", None}
     assert found.features.count == 48
 
 

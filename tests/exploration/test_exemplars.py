@@ -162,6 +162,37 @@ def test_at_a_ceiling_the_place_is_in_the_midst(tmp_path: Path) -> None:
     assert 9 <= best.position[1] <= 11
 
 
+class Saturated(nn.Sequential):
+    """Red twenty times over, cut off at 6."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Conv2d(3, 1, 1, bias=False), nn.ReLU6(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        with torch.no_grad():
+            self[0].weight.copy_(torch.tensor([20.0, 0, 0]).view(1, 3, 1, 1))
+
+
+def test_at_a_ceiling_what_it_cuts_off_tells_photos_and_places_apart(tmp_path: Path) -> None:
+    # Of all that reach 6, the fewer pixels the redder: by means the order would be the other way round.
+    for name, count, red in (("a", 16, 90), ("b", 9, 140), ("c", 4, 190), ("d", 1, 240), ("e", 200, 60), ("f", 0, 0)):
+        pixels = np.zeros((16, 16, 3), dtype=np.uint8)
+        pixels.reshape(-1, 3)[:count, 0] = red
+        if name == "b":
+            pixels[12, 5, 0] = 145
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    net = wrap(Saturated(), input_size=16)
+    found = exemplars(net, tmp_path, ["1"], top=6, least=True)
+    best = found.of("1:0")
+    assert [each.photo.path.stem for each in best] == ["d", "c", "b", "a", "e"]
+    assert [each.value for each in best] == pytest.approx([6, 6, 6, 6, 20 * 60 / 255])
+    assert best[2].position == (12, 5)
+    # The least exciting are those of the activation itself, with their means.
+    assert [each.photo.path.stem for each in found.of("1:0", least=True)] == ["f", "d", "c", "b", "a", "e"]
+    again = Exemplars.load(found.save(tmp_path / "index.json"), net)
+    assert [each.photo.path.stem for each in again.of("1:0")] == ["d", "c", "b", "a", "e"]
+    assert set(found.most) == {"1"}
+    assert hooks_on(net.module) == 0
+
+
 class Blobs(nn.Module):
     """One channel that adds up red over 5x5 pixels, every second pixel, without padding."""
 

@@ -56,6 +56,22 @@ def test_signs_are_red_and_blue() -> None:
     assert torch.allclose(neither[0], neither[2], atol=0.02)
 
 
+def test_a_signed_map_says_what_red_and_blue_mean() -> None:
+    heat = torch.linspace(-1, 1, 1600).view(40, 40)
+
+    def beside(method: Method) -> Tensor:
+        """What stands right of the colour bar and its numbers."""
+        return overlay(made(1e-4 * heat, method), title=False)[0, 0, :, 478:]
+
+    signed, other = beside(Occlusion()), beside(Rise())
+    ink = [(each < 0.5).any(0).nonzero().flatten() for each in (signed, other)]
+    # A second line of text, whole: white on all sides of it.
+    assert int(ink[0].max() - ink[0].min()) > int(ink[1].max() - ink[1].min()) + 8
+    assert bool((signed[:, -1] > 0.99).all())
+    assert bool((signed[:3] > 0.99).all())
+    assert bool((signed[-3:] > 0.99).all())
+
+
 def test_the_scale_leaves_out_a_few_and_says_so() -> None:
     heat = torch.linspace(0, 1, 10_000).view(100, 100)
     heat[0, 0] = 1000

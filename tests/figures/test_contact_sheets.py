@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dreamscope.errors import DreamscopeError
-from dreamscope.figures.contact_sheets import Cell, sheet, shortened
+from dreamscope.figures.contact_sheets import NARROW, Cell, sheet
 
 
 def red(width: int, height: int) -> torch.Tensor:
@@ -41,13 +41,30 @@ def test_columns_rows_and_title() -> None:
     assert noted.shape[2] > sheet(cells[:1], columns=6).shape[2]
 
 
-def test_labels_are_cut_in_the_middle_to_fit() -> None:
-    assert shortened("short", 200) == "short"
-    cut = shortened("blocks.4.2.conv_pwl:17 and a long tail @7,7", 120)
-    assert "…" in cut
-    assert cut.startswith("block")
-    assert cut.endswith("7,7")
-    assert shortened("wide", 1) == "…"
+def test_labels_wrap_and_rows_give_them_room() -> None:
+    long = "a label of many words that is wider than its picture"
+    plain, wrapped = (sheet([Cell(red(100, 30), label)]) for label in ("short", long))
+    assert plain.shape[3] == wrapped.shape[3] == 120
+    assert wrapped.shape[2] > plain.shape[2] + 2 * 17
+    # Nothing reaches the edges.
+    assert (wrapped[..., -8:] == 1).all()
+    # Only the row that needs it is higher.
+    two = sheet([Cell(red(100, 30), long), Cell(red(100, 30), "short")], columns=1)
+    assert two.shape[2] == wrapped.shape[2] + plain.shape[2] - 10
+    titled = sheet([Cell(red(100, 30), "short")], title=long, remarks=[long])
+    assert titled.shape[3] == 120
+    assert titled.shape[2] > plain.shape[2] + 4 * 17
+
+
+def test_labels_of_small_pictures_have_room() -> None:
+    assert sheet([Cell(red(8, 8), "features.28")]).shape[3] > 8 + 60
+    assert sheet([Cell(red(8, 8), "a label that never ends")]).shape[3] == NARROW + 20
+
+
+def test_room_for_the_labels_of_other_frames() -> None:
+    long = Cell(None, "a label of many words that is wider than its picture", "and a note")
+    frames = [sheet([Cell(red(100, 30), label)], room=[long]) for label in ("short", long.label)]
+    assert frames[0].shape == frames[1].shape
 
 
 def test_nothing_to_show() -> None:

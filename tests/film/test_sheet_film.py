@@ -24,7 +24,8 @@ from dreamscope.sheets.snapshots import Snapshots
 
 HELD = round(10 * HOLD)
 WIDE, HIGH = 80, 60
-TOP, GAP = 49, 10
+# Below a title of two or three lines.
+TOP, GAP = 75, 10
 
 
 def plain(level: float) -> Tensor:
@@ -48,9 +49,9 @@ def made(vgg: Classifier, tmp_path: Path) -> Gallery:
     return found
 
 
-def levels(path: Path) -> list[tuple[float, float]]:
-    """How light the middles of the two pictures of each frame are."""
-    places = [slice(GAP + n * (WIDE + GAP) + 10, GAP + n * (WIDE + GAP) + WIDE - 10) for n in range(2)]
+def levels(path: Path, first: int = 1) -> list[tuple[float, float]]:
+    """How light the middles of two pictures of each frame are: of the dreams, that stand beside the photo."""
+    places = [slice(GAP + n * (WIDE + GAP) + 10, GAP + n * (WIDE + GAP) + WIDE - 10) for n in (first, first + 1)]
     frames = [frame.image[..., TOP : TOP + 30, :] for frame in Clip.open(path).frames()]
     return [(frame[..., places[0]].mean().item(), frame[..., places[1]].mean().item()) for frame in frames]
 
@@ -72,6 +73,25 @@ def test_the_last_frame_is_the_sheet(made: Gallery, tmp_path: Path) -> None:
     *_, last = Clip.open(growing(made, tmp_path / "a.mp4", fps=10).path).frames()
     sheet = sheet_picture.picture(made)
     assert (last.image[..., : sheet.shape[2], : sheet.shape[3]] - sheet).abs().mean() < 0.01
+
+
+def test_rows_and_columns_grow_too(vgg: Classifier, tmp_path: Path) -> None:
+    settings = {"preset": "plain", "steps": 2, "size": "80x60", "values": ["mean", "gram"]}
+    made = gallery(
+        plan(("layers", "losses"), [vgg], ["gray"], at=["0", "3"], **settings), folder=tmp_path / "cells", every=1
+    )
+    done = growing(made, tmp_path / "a.mp4", fps=10)
+    assert done.count == 4 + HELD
+    *_, last = Clip.open(done.path).frames()
+    sheet = sheet_picture.picture(made)
+    assert (last.image[..., : sheet.shape[2], : sheet.shape[3]] - sheet).abs().mean() < 0.01
+
+
+def test_a_long_label_does_not_change_the_size_of_a_frame(made: Gallery, tmp_path: Path) -> None:
+    long = replace(made.cells[1], label="a label that takes several lines under a picture as narrow as this one")
+    done = fading(replace(made, cells=(made.cells[0], long)), tmp_path / "a.mp4", seconds=0, fps=10)
+    assert len({frame.image.shape for frame in Clip.open(done.path).frames()}) == 1
+    assert done.size.height > HIGH + 6 * 17
 
 
 def test_snapshots_are_needed_and_taken_where_they_are_missing(vgg: Classifier, image: Tensor, tmp_path: Path) -> None:
@@ -113,7 +133,7 @@ def test_what_did_not_come_out_stays_empty(made: Gallery, tmp_path: Path) -> Non
 
 def test_dreams_fade_into_one_another_beside_the_photo(made: Gallery, tmp_path: Path) -> None:
     done = fading(made, tmp_path / "a.mp4", seconds=0.3, fps=10)
-    seen = levels(done.path)
+    seen = levels(done.path, first=0)
     assert len(seen) == done.count == 2 * (HELD + 3)
     assert [photo for photo, _ in seen] == pytest.approx([0.5] * len(seen), abs=0.02)
     dream = [level for _, level in seen]
@@ -138,11 +158,11 @@ def test_pictures_of_different_sizes_do_not_fade(vgg: Classifier, tmp_path: Path
 
 
 def test_many_side_by_side_are_made_small(made: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert growing(made, tmp_path / "a.gif", fps=10).size.width == 2 * (WIDE + GAP) + GAP
-    monkeypatch.setattr(sheet_film, "WIDEST", 120)
+    assert growing(made, tmp_path / "a.gif", fps=10).size.width == 3 * (WIDE + GAP) + GAP
+    monkeypatch.setattr(sheet_film, "WIDEST", 200)
     monkeypatch.setattr(sheet_film, "SMALLEST", 40)
     for each in made.cells:
         assert each.path is not None
         with Snapshots(each.path, 1).taken() as take:
             take(Step(1, 1, (0.0,), Pixel.of(plain(0.5))))
-    assert growing(made, tmp_path / "b.gif", fps=10).size.width <= 120
+    assert growing(made, tmp_path / "b.gif", fps=10).size.width <= 200

@@ -12,6 +12,7 @@ from dreamscope.models.classifier import Classifier
 from dreamscope.models.edit_base import Edit, place_of
 from dreamscope.models.edits import Ablation, Add, Custom, Patch, Replace, ensure_edits
 from dreamscope.models.erase import Erase
+from dreamscope.models.randomize import Randomize
 from dreamscope.probes import probe
 
 
@@ -49,6 +50,26 @@ def test_noise_keeps_mean_and_spread_and_is_the_same_each_time() -> None:
     assert abs(torch.corrcoef(torch.stack([after[0, 1].flatten(), before[0, 1].flatten()]))[0, 1]) < 0.1
     # A constant channel has no spread.
     assert torch.allclose(after[:, 2], before[:, 2])
+
+
+def test_gaussian_is_as_strong_as_the_layer_and_leaves_nothing_of_the_channel() -> None:
+    generator = torch.Generator().manual_seed(3)
+    before = torch.randn((2, 8, 60, 60), generator=generator) + 7
+    # Of one picture the layer is ten times as strong.
+    before[1] *= 10
+    edit = Ablation("a:1,2", how="gaussian")
+    after = edit(before)
+    assert torch.equal(after[1:], edit(before[1:]))
+    assert torch.equal(after[:, 0], before[:, 0])
+    assert torch.allclose(after[:, 1:3].mean((2, 3)), torch.zeros(2, 2), atol=0.6)
+    spread = before.flatten(1).std(1)
+    assert torch.allclose(after[:, 1:3].std((2, 3)), spread[:, None].expand(2, 2), rtol=0.05)
+    # Whatever the channel was, the same comes of it, but for the layer's spread.
+    other = before.clone()
+    other[:, 1] = other[:, 1].flip(1)
+    assert torch.allclose(edit(other), after, rtol=1e-4)
+    assert Ablation("a:1", how="gaussian")(torch.rand(2, 5)).shape == (2, 5)
+    assert (Ablation("a:1@0,1", how="gaussian")(activation()) != activation()).sum() == 2
 
 
 def test_noise_follows_the_precision_and_leaves_the_random_state() -> None:
@@ -89,9 +110,12 @@ def test_a_position_outside(text: str) -> None:
         Ablation(text)(torch.zeros(1, 3))
 
 
-@pytest.mark.parametrize("how", ["", "zeros", "scale", "scale:x", "zero:1", "mean:2", "noise:1"])
+@pytest.mark.parametrize(
+    "how",
+    ["", "zeros", "scale", "scale:x", "zero:1", "mean:2", "noise:1", "gaussian:1", "randomize:x", "randomize:-1"],
+)
 def test_unknown_ways(how: str) -> None:
-    with pytest.raises(DreamscopeError, match="no way to ablate; there are zero, mean, noise and scale:X"):
+    with pytest.raises(DreamscopeError, match="there are zero, mean, noise, gaussian, randomize and scale:X"):
         Ablation("a", how=how)
 
 
@@ -165,6 +189,10 @@ def test_what_a_caller_does_to_a_tensor_later_does_not_reach_the_edit() -> None:
 
 EDITS = [
     Ablation("a:1", "mean"),
+    Ablation("a:1", "gaussian"),
+    Ablation("a:1", "randomize:5"),
+    Randomize("a:1,2", (0.25, 1e-20), (0.1, 2.0), 5),
+    Randomize("a", (0.25, 1e-20)),
     Replace("a:1", 0.1),
     Replace("a:1,2", [[[1.0, 2.0]], [[3.0, 4.0]]]),
     Add("a", [0.1, 2.0, 1e-20], -0.5),

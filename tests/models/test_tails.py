@@ -13,7 +13,7 @@ from torchvision import models as torchvision
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
-from dreamscope.models.tails import Tail, cut_before
+from dreamscope.models.tails import Tail, cut_before, part_behind
 from dreamscope.models.wrapping import wrap
 from dreamscope.optimize.precision import prepared
 from dreamscope.probes import probe, tapped
@@ -208,12 +208,13 @@ def test_what_follows_can_be_looked_at_and_edited(residual: Classifier) -> None:
     tail, activation = Tail(residual, "layer1.0"), kept(residual, "layer1.0", images)
     with torch.no_grad(), probe(residual, ["layer1.1.bn1", "fc"]) as seen:
         expected = dict(seen(images))
-    with torch.no_grad(), tail.given(activation), probe(tail.model, ["layer1.1.bn1", "fc"]) as seen:
-        for name, values in seen(tail.images(3)).items():
+    with torch.no_grad(), tail.given(activation) as nothing, probe(tail.model, ["layer1.1.bn1", "fc"]) as seen:
+        for name, values in seen(nothing).items():
             assert torch.allclose(values, expected[name], rtol=1e-5, atol=1e-6)
     edit = Ablation("layer1.1:2")
-    with tail.given(activation):
-        found = tail.model.edited(edit).logits(tail.images(3))
+    with tail.given(activation) as nothing:
+        assert nothing.isnan().all()
+        found = tail.model.edited(edit).logits(nothing)
     assert torch.allclose(found, residual.edited(edit).logits(images), rtol=1e-5)
 
 
@@ -228,7 +229,7 @@ def test_what_is_not_behind_the_cut_is_refused(residual: Classifier, layer: str)
 def test_refusals(residual: Classifier) -> None:
     tail = Tail(residual, "layer1.0")
     with pytest.raises(DreamscopeError, match=r"with tail\.given\(activation\)"):
-        tail.model(tail.images(1))
+        tail.model(pictures(residual))
     for shape in [(1, 8), (1, 9, 16, 16)]:
         with pytest.raises(DreamscopeError, match="puts out 4 axes with 8 channels"):
             tail.logits(torch.zeros(shape))
@@ -242,6 +243,14 @@ def test_refusals(residual: Classifier) -> None:
 def test_a_wrong_cut_gives_no_numbers(make: type[nn.Module]) -> None:
     model = wrap(seeded(make()), input_size=16)
     assert Tail(model, "second").logits(kept(model, "second", pictures(model))).isnan().all()
+
+
+def test_without_a_cut_the_whole_network_runs_on_the_images(residual: Classifier) -> None:
+    images = pictures(residual)
+    part = part_behind(residual, None)
+    with part.given(images) as given:
+        assert given is images
+        assert part.model is residual
 
 
 def test_gradients_flow_to_the_activation(vgg: Classifier) -> None:
@@ -270,4 +279,4 @@ def test_threads_have_activations_of_their_own(residual: Classifier) -> None:
         for images, found in zip(sets, threads.map(run, activations), strict=True):
             assert torch.allclose(found, whole.logits(images), rtol=1e-5)
     with pytest.raises(DreamscopeError, match="runs from an activation"):
-        tail.model(tail.images(1))
+        tail.model(pictures(residual))

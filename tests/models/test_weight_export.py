@@ -54,6 +54,12 @@ from dreamscope.models.wrapping import wrap
         # A curve between: only the weights before it.
         ("mlp", "one:3", "scale:0.5", "one.weight one.bias"),
         ("joined", "left:1", "zero", "left.weight left.bias"),
+        ("vgg", "features.2:2,5", "randomize", "features.0.weight features.0.bias"),
+        ("residual", "layer1.0.bn2:3", "randomize", "layer1.0.conv2.weight"),
+        ("tokens", "mlp:3,4", "randomize:2", "mlp.weight mlp.bias"),
+        ("grouped", "clamp:1,6", "randomize", "depthwise.weight depthwise.bias"),
+        ("grouped", "grouped:1,7", "randomize", "grouped.weight grouped.bias"),
+        ("mlp", "act", "randomize", "one.weight one.bias"),
     ],
 )
 def test_baked(net: str, address: str, how: str, where: str) -> None:
@@ -75,7 +81,10 @@ def test_only_the_columns_or_rows_meant_change() -> None:
 
 
 def test_several_edits_in_any_order() -> None:
-    edits = [Ablation("features.1:2"), Ablation("features.5:2", "scale:0.5"), Ablation("features.1:2-4", "scale:0.25")]
+    edits = [
+        *(Ablation("features.1:2"), Ablation("features.5:2", "scale:0.5"), Ablation("features.1:2-4", "scale:0.25")),
+        *(Ablation("features.4:1,2", "randomize"), Ablation("features.3:1", "scale:0.5")),
+    ]
     for order in (edits, edits[::-1]):
         edited = a("vgg").edited(order)
         assert same(edited, bake(edited), Vgg())
@@ -128,6 +137,8 @@ def test_shared_weights_are_changed_only_where_nobody_else_notices() -> None:
     [
         ("vgg", "features.1:2", "mean", "depends on the picture or the position; only"),
         ("vgg", "features.1:2", "noise", "depends on the picture"),
+        ("vgg", "features.1:2", "gaussian", "depends on the picture"),
+        ("joined", "first:2", "randomize", "other parts share these weights"),
         ("vgg", "features.1:2@3,4", "zero", "leave out @ROW,COL"),
         ("residual", "layer1.0:3", "zero", "on the way to 'fc' they are summed with others"),
         ("residual", "layer1.0.relu:3", "zero", "summed with others"),
@@ -243,7 +254,7 @@ def test_a_direction_goes_into_a_bias(net: str, address: str, where: str) -> Non
         ("vgg", Add("features.1:2", [1.0]), "'features.3' pads with zeros"),
         ("residual", Add("relu:3", [1.0]), "'layer1.0.conv1' pads with zeros"),
         ("vgg", Add("features.0:2@1,1", [1.0]), r"leave out @ROW,COL"),
-        ("vgg", Replace("features.0:2", 1.0), "only the edits zero, scale:X, Add and Erase"),
+        ("vgg", Replace("features.0:2", 1.0), "only the edits zero, scale:X, randomize, Add and Erase"),
         ("vgg", Patch("features.0:2", torch.ones(1, 1, 32, 32)), "depends on the picture or the position"),
         ("vgg", Custom("features.0:2", torch.relu), "only the edits"),
     ],

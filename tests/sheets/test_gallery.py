@@ -19,6 +19,7 @@ from dreamscope.recipes import Recipe
 from dreamscope.sheets import batching as module
 from dreamscope.sheets.gallery import Gallery, gallery
 from dreamscope.sheets.plan import Plan, plan
+from dreamscope.sheets.work import work_of
 
 QUICK = {"preset": "classic", "steps": 2, "octaves": 2, "octave_scale": 1.2, "jitter": 4}
 LAYERS = ["features.0", "features.1", "features.3", "features.4"]
@@ -185,7 +186,7 @@ def test_a_strip_that_is_interrupted_keeps_what_it_passed(vgg: Classifier, image
 
 def test_another_fault_in_the_middle(by_layers: Plan, tmp_path: Path) -> None:
     def report(what: str, done: int, total: int) -> None:
-        if done == 6:
+        if (tmp_path / "cells").exists():
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -288,6 +289,68 @@ def test_progress_of_octaves_that_are_too_small(vgg: Classifier, photo: Path, tm
     gallery(made, folder=tmp_path / "cells", callback=lambda _what, done, total: seen.append(done * 100 // total))
     # Four octaves were planned, one is large enough.
     assert seen == [0, 33, 66, 100, 100]
+
+
+def test_two_ways_along_one_ascent_each(vgg: Classifier, photo: Path, tmp_path: Path, runs: list[list[str]]) -> None:
+    settings = {"preset": "plain", "seed": 3, "jitter": 4}
+    made = plan(("layers", "steps"), [vgg], [photo], at=LAYERS[:3], values=[0, 2, 5], **settings)
+    found = gallery(made, folder=tmp_path / "cells")
+    # Nine cells, three ascents.
+    assert runs == [[layer] for layer in LAYERS[:3]]
+    assert len(contents(tmp_path / "cells")) == 9
+    for each, cell in zip(found.cells, made.cells, strict=True):
+        alone = dream(vgg, photo, cell.settings["at"], steps=cell.settings["steps"], **settings)
+        alone.save(tmp_path / "alone.png")
+        assert each.path is not None
+        assert each.path.read_bytes() == (tmp_path / "alone.png").read_bytes()
+        assert each.recipe == alone.recipe
+    assert found.title == "photo.png, Vgg, plain, over layers and steps"
+    recipe = Recipe.from_json(found.recipe.to_json())
+    assert recipe.parameters["over"] == ["layers", "steps"]
+    assert [cell["label"] for cell in recipe.parameters["cells"]] == labels(found)
+    runs.clear()
+    assert not any(each.fresh for each in gallery(made, folder=tmp_path / "cells").cells)
+    assert runs == []
+    (tmp_path / "cells" / f"{found.cells[4].path.stem}.png").unlink()  # type: ignore[union-attr]
+    again = gallery(made, folder=tmp_path / "cells")
+    assert [number for number, each in enumerate(again.cells) if each.fresh] == [4]
+    assert hooks_on(vgg) == 0
+
+
+def test_two_ways_interrupted_and_taken_up(vgg: Classifier, image: Tensor, tmp_path: Path) -> None:
+    made = plan(("layers", "steps"), [vgg], [image], at=LAYERS[:2], values=[0, 2, 4, 9], preset="plain")
+    whole = gallery(made, folder=tmp_path / "whole")
+    # Within the second ascent, after its second step.
+    with pytest.raises(Interrupted, match="stopped at step 3 of 9"):
+        gallery(made, folder=tmp_path / "cells", callback=interrupting(1 + 9 + 1 + 1 + 2))
+    finished = contents(tmp_path / "cells")
+    again = gallery(made, folder=tmp_path / "cells")
+    # The two layers' dreams of no steps differ by their recipes.
+    assert [each.fresh for each in again.cells] == [False] * 4 + [False, False, True, True]
+    assert len(finished) == 6
+    assert again.recipe == whole.recipe
+    assert contents(tmp_path / "cells") == contents(tmp_path / "whole")
+
+
+def test_two_ways_over_photos_name_each_once(vgg: Classifier, image: Tensor, tmp_path: Path) -> None:
+    photos = [images.write(image.roll(n), tmp_path / f"{n}.png") for n in range(2)]
+    found = gallery(plan(("photos", "losses"), [vgg], photos, values=["mean", "gram"], **QUICK))
+    assert [each["name"] for each in found.recipe.inputs["image"]] == ["0.png", "1.png"]
+    assert found.title == "Vgg, features.4, classic, over photos and losses"
+    assert found.original(3).equal(images.read(photos[1]))
+    assert len(found.before) == 4
+
+
+def test_progress_is_of_the_work_not_of_steps(vgg: Classifier, photo: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    made = plan("layers", [vgg], [photo], at=["features.0", "features.4"], preset="plain", steps=50)
+    gallery(made, callback=lambda _what, done, total: seen.append((done, total)))
+    whole = [work_of(cell) for cell in made.cells]
+    # What the first layer has taken, and the last one takes.
+    assert seen[51] == (round(100 * whole[0] / sum(whole)), 100)
+    assert whole[0] < whole[1]
+    assert seen[-1] == (100, 100)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
 def test_before(vgg: Classifier, photo: Path, tmp_path: Path) -> None:

@@ -3,16 +3,21 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from nets import Vgg, seeded
 from torch import nn
 
 from dreamscope.dreaming.presets import PRESETS
 from dreamscope.errors import DreamscopeError
+from dreamscope.exploration.blocks import layers
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
+from dreamscope.objectives import LOSSES
 from dreamscope.optimize.ingredients import values_of
-from dreamscope.sheets.plan import MOST, OVER, STEPS, Plan, layers, plan, weights
+from dreamscope.sheets.axes import OVER, STEPS
+from dreamscope.sheets.plan import MOST, MOST_COLUMNS, Plan, plan
 
 
 def labels(made: Plan) -> list[str]:
@@ -81,8 +86,97 @@ def test_presets_models_and_photos(vgg: Classifier, residual: Classifier) -> Non
     assert where(made) == [[vgg.default_address], [residual.default_address]]
     photos = ["a/one.jpg", Path("b/one.jpg"), "two.jpg"]
     made = plan("photos", [vgg], photos)
-    assert labels(made) == ["one.jpg", "one.jpg (2)", "two.jpg"]
+    assert labels(made) == ["a/one.jpg", "b/one.jpg", "two.jpg"]
     assert [cell.image for cell in made.cells] == photos
+
+
+def test_losses(vgg: Classifier) -> None:
+    made = plan("losses", [vgg], ["gray"])
+    assert labels(made) == list(LOSSES)
+    assert [cell.settings["loss"] for cell in made.cells] == list(LOSSES)
+    assert labels(plan("losses", [vgg], ["gray"], values=["gram", "mean", "gram"])) == ["gram", "mean"]
+
+
+def test_two_ways_are_rows_and_columns(vgg: Classifier) -> None:
+    made = plan(("layers", "steps"), [vgg], ["gray"], at=["0", "3"], values=[2, 0, 5])
+    assert made.kinds == ("layers", "steps")
+    assert [[place.label for place in axis.places] for axis in made.axes] == [
+        ["features.0", "features.3"],
+        ["0 steps", "2 steps", "5 steps"],
+    ]
+    assert labels(made)[:4] == [
+        "features.0, 0 steps",
+        "features.0, 2 steps",
+        "features.0, 5 steps",
+        "features.3, 0 steps",
+    ]
+    assert [(cell.settings["at"], cell.settings["steps"]) for cell in made.cells] == [
+        ([layer], steps) for layer in ("features.0", "features.3") for steps in (0, 2, 5)
+    ]
+
+
+def test_each_of_two_ways_takes_its_values(vgg: Classifier) -> None:
+    made = plan(("steps", "losses"), [vgg], ["gray"], values={"losses": ["mean"], "steps": [3, 4]})
+    assert labels(made) == ["3 steps, mean", "4 steps, mean"]
+    assert labels(plan(["losses", "photos"], [vgg], ["a/x.png", "b/x.png"], values=["gram"])) == [
+        "gram, a/x.png",
+        "gram, b/x.png",
+    ]
+
+
+def test_the_same_channels_of_each_layer(vgg: Classifier) -> None:
+    made = plan(("layers", "channels"), [vgg], ["gray"], at=["0", "3"], values=["1", "4-5"])
+    assert [place.label for place in made.axes[1].places] == ["channel 1", "channel 4", "channel 5"]
+    assert where(made) == [[f"features.{layer}:{channel}"] for layer in (0, 3) for channel in (1, 4, 5)]
+
+
+def test_layers_of_two_models(vgg: Classifier, residual: Classifier) -> None:
+    other = wrap(seeded(Vgg(), 1), input_size=32)
+    made = plan(("layers", "models"), [vgg, other], ["gray"], at=["0", "3"])
+    assert [cell.model for cell in made.cells] == [vgg, other, vgg, other]
+    assert where(made) == [["features.0"], ["features.0"], ["features.3"], ["features.3"]]
+    with pytest.raises(DreamscopeError, match=r"no layer 'features\.0' in Residual"):
+        plan(("layers", "models"), [vgg, residual], ["gray"], at=["0", "3"])
+
+
+def test_many_columns_become_rows(vgg: Classifier) -> None:
+    many = range(MOST_COLUMNS + 1)
+    made = plan(("losses", "steps"), [vgg], ["gray"], values={"steps": many, "losses": ["mean", "gram"]})
+    assert made.kinds == ("steps", "losses")
+    assert labels(made)[:3] == ["0 steps, mean", "0 steps, gram", "1 step, mean"]
+    few = plan(("losses", "steps"), [vgg], ["gray"], values={"steps": many[1:], "losses": ["mean", "gram"]})
+    assert few.kinds == ("losses", "steps")
+
+
+SETS = {"even": (1, 1), "deep": (0.5, 2), "high": (3, 3)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, True),
+        ({"preset": "plain"}, True),
+        ({"preset": "plain", "rate": 0.1}, False),
+        ({"penalty": ["tv:0.1"]}, False),
+        ({"optimizer": "adam"}, False),
+    ],
+)
+def test_sets_that_come_out_the_same_are_told(vgg: Classifier, settings: dict[str, Any], said: bool) -> None:
+    made = plan("weights", [vgg], ["gray"], at=["0", "3"], sets=SETS, **settings)
+    assert bool(made.remarks) == said
+    assert [cell.note for cell in made.cells] == ["1, 1", "0.5, 2", "3, 3; same as even" if said else "3, 3"]
+    if said:
+        assert "'high' is 3 times 'even'" in made.remarks[0]
+        assert "--preset plain --rate R" in made.remarks[0]
+    assert not plan("weights", [vgg], ["gray"], at=["0", "3"], sets={"even": (1, 1), "deep": (0.5, 2)}).remarks
+
+
+def test_sets_that_come_out_the_same_in_some_columns(vgg: Classifier) -> None:
+    made = plan(
+        ("weights", "presets"), [vgg], ["gray"], at=["0", "3"], sets=SETS, rate=0.1, values=["classic", "plain"]
+    )
+    assert [cell.note for cell in made.cells[4:]] == ["3, 3; same as even", "3, 3"]
+    assert ". Where steps are normalised, a common factor" in made.remarks[0]
 
 
 def test_labels_can_be_drawn(vgg: Classifier) -> None:
@@ -98,48 +192,6 @@ def test_every_number_is_spelt_out(vgg: Classifier) -> None:
     assert cell.settings == {**settings, "preset": "plain", "seed": 0, "keep_color": False, "at": ["features.0"]}
 
 
-def test_sets_from_text_and_toml(tmp_path: Path) -> None:
-    file = tmp_path / "sets.toml"
-    file.write_text('deep = [0.2, 0.5, 1, 2]\n"only first" = [1, 0, 0, 0]\n')
-    assert weights(["balanced=1, 1,1,1"], file) == {
-        "deep": (0.2, 0.5, 1, 2),
-        "only first": (1, 0, 0, 0),
-        "balanced": (1, 1, 1, 1),
-    }
-
-
-@pytest.mark.parametrize("text", ["deep", "deep=", "=1,2", "deep=1,,2", "deep=1,x", "deep=1,nan", "deep=inf"])
-def test_what_is_no_set(text: str) -> None:
-    with pytest.raises(DreamscopeError, match="is no set of weights such as deep="):
-        weights([text])
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"deep: 1, 2", "is no TOML"),
-        (b"\xff\xfe", "is no TOML"),
-        (b"", "holds no sets"),
-        (b"deep = 3", "'deep' is no set"),
-        (b"deep = [true, 1]", "'deep' is no set"),
-        (b"deep = [[1], 2]", "'deep' is no set"),
-        (b"[deep]\na = 1", "'deep' is no set"),
-        (b"deep = '12'", "'deep' is no set"),
-    ],
-)
-def test_files_that_hold_no_sets(tmp_path: Path, content: bytes, message: str) -> None:
-    (tmp_path / "sets.toml").write_bytes(content)
-    with pytest.raises(DreamscopeError, match=message):
-        weights([], tmp_path / "sets.toml")
-
-
-def test_two_sets_of_one_name(tmp_path: Path) -> None:
-    with pytest.raises(DreamscopeError, match="two sets of weights are called 'a'"):
-        weights(["a=1", "a=2"])
-    with pytest.raises(DreamscopeError, match="no such weights file"):
-        weights([], tmp_path / "nowhere.toml")
-
-
 BAD = {
     "kind": ("layer", {}, "did you mean 'layers'"),
     "no layer": ("layers", {"at": ["9"]}, "no layer '9'"),
@@ -153,15 +205,29 @@ BAD = {
         {"at": ["0", "3"], "sets": {"a": [1]}},
         "weights 'a' are 1 for 2 layers: features.0, features.3",
     ),
-    "too many": ("weights", {"at": ["0"], "sets": {"a": [1], "b": [1, 2]}}, "weights 'b' are 2 for 1 layers"),
+    "too many weights": ("weights", {"at": ["0"], "sets": {"a": [1], "b": [1, 2]}}, "weights 'b' are 2 for 1 layers"),
     "weighted already": ("weights", {"at": ["2*0"], "sets": {"a": [1]}}, "leave those before the layers out"),
     "sets for steps": ("steps", {"sets": {"a": [1]}}, "takes no sets of weights"),
-    "values of layers": ("layers", {"values": ["1"]}, "takes no values; those over steps, octaves, presets do"),
+    "values of layers": ("layers", {"values": ["1"]}, "takes no values; those over steps, octaves, presets, losses do"),
     "steps": ("steps", {"values": ["few"]}, "whole numbers such as 0,5,10, not 'few'"),
     "below 0": ("steps", {"values": ["-1"]}, "steps lies between"),
     "no octaves": ("octaves", {"values": [0]}, "octaves lies between"),
     "steps twice": ("steps", {"steps": 4}, "leave --steps out"),
     "preset twice": ("presets", {"preset": "rich"}, "leave --preset out"),
+    "loss": ("losses", {"values": ["mean_sqare"]}, "did you mean 'mean_square'"),
+    "loss twice": ("losses", {"loss": "mean"}, "leave --loss out"),
+    "values of others": ("steps", {"values": {"octaves": [1]}}, "takes no values of octaves; of steps it does"),
+    "three ways": (("layers", "steps", "losses"), {}, "one way or two, not 3"),
+    "no way": ((), {}, "one way or two, not 0"),
+    "one way twice": (("steps", "steps"), {}, "both ways of the sheet are over steps"),
+    "second kind": (("steps", "layer"), {}, "did you mean 'layers'"),
+    "values of which": (("steps", "octaves"), {"values": [1]}, "values of steps and octaves. Say which"),
+    "second twice": (("layers", "steps"), {"steps": 4}, "leave --steps out"),
+    "weights of one": (("layers", "weights"), {"at": ["0"], "sets": {"a": [1]}}, "says twice what is dreamt of"),
+    "which channels": (("layers", "channels"), {}, "--values channels=0-7"),
+    "channels twice": (("layers", "channels"), {"at": ["0:1"], "values": ["1"]}, "leave them out of --at"),
+    "channel of one": (("layers", "channels"), {"at": ["0", "3"], "values": ["9"]}, "'features.0' of Vgg has 8"),
+    "too many": (("channels", "steps"), {"at": ["3", "0"], "values": range(30)}, "would be 600 cells"),
     "preset": ("presets", {"values": ["clasic"]}, "did you mean 'classic'"),
     "another preset": ("layers", {"preset": "clasic"}, "did you mean 'classic'"),
 }

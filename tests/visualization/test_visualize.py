@@ -165,6 +165,27 @@ def test_silent_channels_are_reported(vgg: Classifier) -> None:
     assert [each.silent for each in found] == [False, True]
 
 
+def test_pictures_that_stay_gray_say_why(vgg: Classifier) -> None:
+    with torch.no_grad():
+        # On paper: one is 2 whatever comes in, one is 0; a penalty's gradient hides neither.
+        vgg.module.features[3].weight[4:6] = 0
+        vgg.module.features[3].bias[4:6] = torch.tensor([2.0, -1.0])
+    for preset in ("fourier", "pixel"):
+        seen, constant, silent = show(vgg, "features.4:3-5", preset=preset, steps=30)
+        assert seen.gray == ""
+        assert not constant.silent
+        assert constant.gray.startswith(
+            "it is 2 whatever was tried: the channel is dead, or its gradient vanishes; try"
+        )
+        assert silent.gray.startswith("it is 0 whatever was tried")
+    # Noise with the spectrum of photos is never flat.
+    (clouds,) = show(vgg, "features.4:4", preset="maco", steps=4)
+    assert float(clouds.image.std()) > 0.1
+    assert clouds.gray.startswith("it is 2")
+    (faint,) = show(vgg, "features.3:3", preset="pixel", steps=1, rate=1e-6)
+    assert faint.gray.endswith("in 1 step, which is not to be seen yet; try more steps")
+
+
 def test_silent_units_are_redirected(vgg: Classifier) -> None:
     with torch.no_grad():
         # Silent on everything that is not far from gray.

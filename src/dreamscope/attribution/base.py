@@ -214,10 +214,13 @@ class Method(ABC):
         What the numbers are, for colour bars; ``{value}`` stands for the probability or activation explained.
     batch : int
         How many images `attribute` takes at a time.
+    pictured : bool
+        Whether its values are colours that are worth seeing as a picture.
     """
 
     name: ClassVar[str]
     signed: ClassVar[bool] = False
+    pictured: ClassVar[bool] = False
     unit: ClassVar[str]
     batch: ClassVar[int] = BATCH
 
@@ -243,6 +246,14 @@ class Method(ABC):
     def resolved(self, case: Case) -> Self:  # noqa: ARG002
         """Return the same with everything filled in that depends on the network, read off the network as it is."""
         return self
+
+    def aimed(self, case: Case) -> Case:
+        """Return the case with what this method explains of each image: the same targets, or parts of them."""
+        return case
+
+    def evidence(self, heat: Tensor) -> Tensor:
+        """Return how much of heat maps (N, 1, H, W) speaks for the target: what is above 0."""
+        return heat.clamp_min(0)
 
     def __str__(self) -> str:
         options = ",".join(f"{part.name}={_text(getattr(self, part.name))}" for part in fields(self))  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ from dreamscope.models.addresses import resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.layers import Layer
 from dreamscope.objectives import Objective
-from dreamscope.probes import tapped
+from dreamscope.probes import probe, tapped
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class LayerCam(_Map):
 
 
 def last_map(case: Case) -> str:
-    """Return the last layer with a map at which the first image's score has a gradient.
+    """Return the last layer with a map at which the first image's score has a gradient, each term of it if it is a sum.
 
     In a vision transformer that reads its class token, the layers behind the last attention have none: the other
     tokens no longer count there. It is looked for once for each target of a model.
@@ -125,12 +125,18 @@ _LAST: WeakKeyDictionary[Classifier, dict[Objective, str]] = WeakKeyDictionary()
 
 def _find_last(case: Case) -> str:
     names = _maps(case.model)
-    with torch.enable_grad(), tapped(case.model, names) as caught:
-        score = case.score(case.leaf())
+    objective = case.objective
+    # Channels of several layers: behind the first of them a map would be of the others alone.
+    terms = [replace(case.target, terms=(term,)).objective("mean") for term in case.target.terms] or [objective]
+    with torch.enable_grad(), tapped(case.model, names) as caught, probe(case.model, objective.layers) as seen:
+        seen(case.leaf())
+        score, scores = objective(seen).float(), [term(seen).float() for term in terms]
     for name in reversed(names):
         # One by one from the end: a gradient at a late layer costs little, at all layers a whole backward pass.
         gradient = _gradient(case, score, caught, name)
-        if gradient is not None and bool(gradient.any()):
+        if gradient is None or not bool(gradient.any()):
+            continue
+        if all(_gradient(case, each, caught, name) is not None for each in scores):
             return name
     raise DreamscopeError(f"no layer of {case.model.name} between the picture and '{case.target.name}' has a map")
 

@@ -39,7 +39,7 @@ METHODS: Mapping[str, type[Method]] = {
 }
 """The methods by name; each is a dataclass of its options."""
 
-DEFAULT_METHOD = GradCam.name
+DEFAULT_METHOD: str = GradCam.name
 
 Picture = str | Path | Image | np.ndarray[Any, Any] | Tensor
 """Whatever `dreamscope.images.read` takes."""
@@ -74,7 +74,8 @@ def explain(
         predicted for an image if neither this nor `at` is given.
     at
         A channel or neuron to explain instead (``features.28:40@7,7``), or a weighted sum of addresses and classes
-        (``class:bee - class:fly``: why the one and not the other).
+        (``class:bee - class:fly``: why the one and not the other). Of a channel, ``guided`` and ``deconv`` explain
+        its strongest neuron in each image, the other methods the mean over its positions.
     method
         One or several: names in `METHODS`, with options if wanted (``occlusion:32,8``, ``occlusion:fill=blur``), or
         a `Method`, which may be your own.
@@ -138,28 +139,30 @@ def explain(
     found = []
     with reported(callback, progress=progress) as report:
         for each in chosen:
+            mine = each.aimed(case)
+            own_values = values if mine is case else _evaluated(model, ready, mine.targets)[1]
             started = time.perf_counter()
-            attribution = each(_running(case, fast, report, each.name))
+            attribution = each(_running(mine, fast, report, each.name))
             seconds = time.perf_counter() - started
             if not torch.isfinite(attribution.values).all():
-                raise DreamscopeError(f"{each.name} of '{case.target.name}' gives numbers that are not finite")
+                raise DreamscopeError(f"{each.name} of '{mine.target.name}' gives numbers that are not finite")
             maps = heat(each, attribution.values)
             explanation = Explanation(
                 method=each,
                 images=ready.cpu(),
                 values=attribution.values,
-                targets=values,
+                targets=own_values,
                 windows=attribution.windows,
                 seconds=seconds,
                 recipe=made,
             )
             if faithfulness:
-                parts = _running(case, fast, report, "insertion, deletion").split(1)
+                parts = _running(mine, fast, report, "insertion, deletion").split(1)
                 curves = tuple(faithfulness_of(part, map_[0]) for part, map_ in zip(parts, maps, strict=True))
                 explanation = replace(explanation, faithfulness=curves)
             if sanity:
                 # Folded, measured forms hold for these weights alone: random ones run in the network as it is.
-                checked = sanity_of(_running(case, model, report, f"{each.name}, random weights"), each, maps, heat_of)
+                checked = sanity_of(_running(mine, model, report, f"{each.name}, random weights"), each, maps, heat_of)
                 explanation = replace(explanation, sanity=tuple(checked))
             found.append(explanation)
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -17,7 +17,11 @@ from torch import Tensor
 
 from dreamscope.attribution.base import BATCH, FILLS, Attribution, Case, Method, ensure_between
 from dreamscope.errors import ensure_one_of
+from dreamscope.models.addresses import Address
 from dreamscope.models.relu_rules import Counted, deconvolved, ensure_only_rectifiers, guided
+from dreamscope.objectives.excite import select_map
+from dreamscope.objectives.targets import Target
+from dreamscope.probes import probe
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,34 @@ class SmoothGrad(Method):
         return Attribution(_plain(mean))
 
 
-class _Ruled(Method):
-    """A gradient with another rule for rectifiers."""
+POSITIONS = ("strongest", "all")
+"""What of a channel is explained where no position is named: its strongest neuron, or the mean of all."""
 
+
+@dataclass(frozen=True)
+class _Ruled(Method):
+    """A gradient with another rule for rectifiers.
+
+    Attributes
+    ----------
+    position : str
+        One of `POSITIONS`; of classes, neurons and sums it changes nothing.
+    """
+
+    position: str = "strongest"
+
+    pictured: ClassVar[bool] = True
     _rule: ClassVar[Callable[[], AbstractContextManager[Counted]]]
+
+    def __post_init__(self) -> None:
+        ensure_one_of(self.position, POSITIONS, "position")
+
+    def aimed(self, case: Case) -> Case:
+        """Return the case with each channel at its strongest position, unless all are wanted."""
+        if self.position == "all":
+            return case
+        found = tuple(target for part in case.split(BATCH) for target in _strongest(part))
+        return case if found == case.targets else replace(case, targets=found)
 
     def attribute(self, case: Case) -> Attribution:
         """Return the gradient by the rule, (N, 3, H, W)."""
@@ -102,7 +130,8 @@ class Guided(_Ruled):
     """Guided backpropagation: a ReLU hands back a gradient only where it is active and the gradient is above 0.
 
     Springenberg et al., "Striving for Simplicity: The All Convolutional Net" (2014). It shows edges sharply, but
-    almost the same ones for every class, and also when the last layers are random.
+    almost the same ones for every class, and also when the last layers are random. Of a channel it shows the strongest
+    neuron, as their figures do.
     """
 
     name: ClassVar[str] = "guided"
@@ -115,7 +144,9 @@ class Deconv(_Ruled):
     """The deconvnet: a ReLU hands back a gradient wherever it is above 0, whether it is active or not.
 
     Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks" (2013), as a rule for gradients;
-    their other parts, transposed filters and the switches of max pooling, are what the gradient does anyway.
+    their other parts, transposed filters and the switches of max pooling, are what the gradient does anyway. Of a
+    channel it shows the strongest neuron, as their figures do. Of a network without max pooling it shows the grid of
+    its strides and little else, as Springenberg et al. (2014) report; take guided.
     """
 
     name: ClassVar[str] = "deconv"
@@ -163,6 +194,36 @@ class Integrated(Method):
             internal_batch_size=BATCH // 2,
         )
         return Attribution(_plain(shares))
+
+
+def _strongest(case: Case) -> tuple[Target, ...]:
+    """Return the targets, those that are one channel of a map without a position at its strongest one."""
+    layers = case.model.layers
+    wanted = [
+        target.terms[0]
+        if len(target.terms) == 1
+        and isinstance(term := target.terms[0], Address)
+        and term.position is None
+        and len(term.channels or ()) == 1
+        and len(layers[term.layer].grid) == 2
+        else None
+        for target in case.targets
+    ]
+    names = sorted({each.layer for each in wanted if isinstance(each, Address)})
+    if not names:
+        return case.targets
+    with torch.no_grad(), probe(case.model, names) as seen:
+        seen(case.images)
+    found = []
+    for number, (target, address) in enumerate(zip(case.targets, wanted, strict=True)):
+        if not isinstance(address, Address):
+            found.append(target)
+            continue
+        activation = address.weight * select_map(seen, address)[number, 0]
+        row, column = divmod(int(activation.argmax()), activation.shape[1])
+        there = replace(address, position=(row, column))
+        found.append(replace(target, terms=(there,), name=str(there)))
+    return tuple(found)
 
 
 def _gradient(score: Callable[[Tensor], Tensor], case: Case) -> Tensor:

@@ -134,6 +134,10 @@ class Rise(Method):
         # A pixel that no mask shows gets 0.
         return Attribution((total / weight.clamp_min(1e-6)).float()[None, None])
 
+    def evidence(self, heat: Tensor) -> Tensor:
+        """Return what lies above a map's least value: a pixel that counts for nothing has the mean of all masks."""
+        return heat - heat.amin((1, 2, 3), keepdim=True)
+
     def _draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
         """Return masks (count, 1, H, W) in [0, 1]: a coarse random grid, enlarged, shifted by part of a cell."""
         rows, columns = -(-height // self.cells), -(-width // self.cells)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +14,9 @@ from torch import Tensor
 from dreamscope import files, images
 from dreamscope.attribution.base import Case, Method, Windows
 from dreamscope.attribution.metrics import Checkpoint, Faithfulness
-from dreamscope.errors import DreamscopeError
 from dreamscope.recipes import Recipe
+
+_CLIP = 0.995
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,14 @@ class Explanation:
         """Heat maps, (N, 1, H, W): of three colours the sum if they have signs, else the largest absolute value."""
         return heat(self.method, self.values)
 
+    @property
+    def picture(self) -> Tensor | None:
+        """Of ``guided`` and ``deconv`` the gradient as a picture, (N, 3, H, W) in [0, 1], else ``None``.
+
+        Gray is 0; of the colours that have a gradient, all but 0.5 % lie within the scale, each image by itself.
+        """
+        return pictured(self.values) if self.method.pictured else None
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -110,7 +118,19 @@ class Explanation:
         colour = torch.cat([strength.clamp_min(0), 0 * strength, (-strength).clamp_min(0)], 1)
         light = colour if self.method.signed else strength.expand(-1, 3, -1, -1)
         mixed = (0.3 * images.gray(self.images) + 0.7 * light).clamp(0, 1)
-        return images.png(torch.cat([torch.cat([*row], 2) for row in (self.images, mixed)], 1)[None])
+        rows = [self.images, mixed, *([] if self.picture is None else [self.picture])]
+        return images.png(torch.cat([torch.cat([*row], 2) for row in rows], 1)[None])
+
+
+def pictured(values: Tensor) -> Tensor:
+    """Return gradients (N, 3, H, W) as pictures around gray, each scaled by a high percentile of its own."""
+    found = []
+    for each in values:
+        strength = each.abs()[each != 0]
+        # A neuron sees a few pixels of many: what it can't see must not count.
+        far = float(strength.kthvalue(max(1, int(_CLIP * len(strength)))).values) if len(strength) else 1.0
+        found.append((0.5 + 0.5 * each / far).clamp(0, 1))
+    return torch.stack(found)
 
 
 def heat(method: Method, values: Tensor) -> Tensor:
@@ -129,15 +149,16 @@ def save_arrays(explanations: Sequence[Explanation], path: str | Path) -> Path:
     """Write explanations of the same images as NumPy's ``.npz``, the recipe inside, whole or not at all.
 
     It holds ``image`` (H, W, 3); for each method the heat map ``NAME`` (H, W) and the attribution ``NAME_values``
-    (C, H, W); of occlusion also ``occlusion_windows`` and ``occlusion_predictions``; and ``recipe``, a text. Of
-    several images each array has one more dimension in front. A method that was used twice is ``NAME`` and ``NAME-2``.
+    (C, H, W); of guided and deconv also ``NAME_picture`` (H, W, 3), the gradient as a picture; of occlusion also
+    ``occlusion_windows`` and ``occlusion_predictions``; and ``recipe``, a text. Of several images each array has one
+    more dimension in front. A method that was used twice is ``NAME`` and ``NAME-2``.
 
     Raises
     ------
     DreamscopeError
         If `path` does not end in ``.npz`` or can't be written.
     """
-    ensure_arrays(path)
+    files.ensure_arrays(path)
     first = explanations[0]
     arrays = {"image": first.images.permute(0, 2, 3, 1)}
     times: Counter[str] = Counter()
@@ -147,6 +168,8 @@ def save_arrays(explanations: Sequence[Explanation], path: str | Path) -> Path:
         name = each.method.name if number == 1 else f"{each.method.name}-{number}"
         arrays[name] = each.map[:, 0]
         arrays[f"{name}_values"] = each.values
+        if each.picture is not None:
+            arrays[f"{name}_picture"] = each.picture.permute(0, 2, 3, 1)
         if each.windows:
             arrays[f"{name}_windows"] = torch.stack([windows.values for windows in each.windows])
             predictions = [windows.predictions for windows in each.windows if windows.predictions is not None]
@@ -155,16 +178,4 @@ def save_arrays(explanations: Sequence[Explanation], path: str | Path) -> Path:
     plain = {name: (values[0] if len(first) == 1 else values).numpy() for name, values in arrays.items()}
     if first.recipe is not None:
         plain["recipe"] = np.array(first.recipe.to_json())
-    # NumPy appends .npz to names that lack it, as a temporary one does; to a file it does not.
-    held = io.BytesIO()
-    np.savez_compressed(held, **plain)  # type: ignore[arg-type]
-    with files.written_whole(path) as temporary:
-        temporary.write_bytes(held.getvalue())
-    return Path(path)
-
-
-def ensure_arrays(path: str | Path) -> Path:
-    """Return `path` if arrays can be written there, or raise."""
-    if Path(path).suffix.lower() != ".npz":
-        raise DreamscopeError(f"can't write '{path}': arrays go into a .npz")
-    return files.ensure_writable(path)
+    return files.write_arrays(path, plain)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from dreamscope.cli.allocator import keep_freed_memory
 from dreamscope.cli.exits import FAULT, INTERRUPTED, REFUSED
+from dreamscope.cli.output import remarks
 from dreamscope.errors import DreamscopeError
 
 
@@ -30,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(app: object, words: list[str], *, debug: bool) -> int:
     try:
-        return int(app(words, standalone_mode=False, prog_name="dreamscope") or 0)  # type: ignore[operator]
+        with remarks():
+            return int(app(words, standalone_mode=False, prog_name="dreamscope") or 0)  # type: ignore[operator]
     except DreamscopeError as error:
         if debug:
             traceback.print_exc()

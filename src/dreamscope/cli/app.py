@@ -8,6 +8,7 @@ import typer
 
 from dreamscope import __version__
 from dreamscope.cli import (
+    activations,
     blind,
     classify,
     dissect,
@@ -61,6 +62,7 @@ app.command()(fool.fool)
 app.command()(dissect.dissect)
 app.command()(blind.blind)
 app.command()(explain.explain)
+app.command()(activations.activations)
 app.command()(exemplars.exemplars)
 app.command()(filters.filters)
 app.command("map")(map.map_)

@@ -13,11 +13,15 @@ from dreamscope.cli import output
 from dreamscope.cli.film import FORMATS, Fps
 from dreamscope.cli.options import Json, Loader, Seed, out_option, seconds, with_model
 from dreamscope.cli.photo_options import (
+    AtLeast,
     ClassName,
     Controls,
     FromLayer,
     Layers,
+    Loudest,
+    PerLayer,
     Targets,
+    frequency_rule,
     given_controls,
     paths,
     writable,
@@ -55,8 +59,13 @@ def blind(
     ] = None,
     class_name: ClassName = None,
     units: Annotated[
-        str, typer.Option(metavar="U", help="What is taken away: directions, channels, or both (channels first).")
-    ] = "directions",
+        str | None,
+        typer.Option(
+            metavar="U",
+            help="What is taken away: directions, channels, or both (channels first). If not given, channels where "
+            "--method or --channels is, else directions.",
+        ),
+    ] = None,
     aim: Annotated[
         str | None,
         typer.Option(
@@ -82,16 +91,26 @@ def blind(
             "first chooses.",
         ),
     ] = None,
+    loudest: Loudest = None,
+    at_least: AtLeast = None,
+    per_layer: PerLayer = None,
     top: Annotated[
         int | None,
         typer.Option(
             metavar="K",
             min=1,
-            help="Number of channels to remove; if not given, as many as the aim takes, at most 50.",
+            help="Number of channels to remove; if not given, all of frequency's rule, or as many as the aim takes, at "
+            "most 50.",
         ),
     ] = None,
     how: Annotated[
-        str, typer.Option(metavar="H", help="How channels are removed: zero, mean, noise or scale:X.")
+        str,
+        typer.Option(
+            metavar="H",
+            help="How channels are removed, and what that leaves: zero (nothing), mean (how strong they are, not "
+            "where), noise (their mean and spread: nearly all), gaussian (nothing, but noise as strong as the layer), "
+            "randomize[:SEED] (what random weights make of the same input) or scale:X (X times themselves).",
+        ),
     ] = "zero",
     folds: Annotated[int, typer.Option(metavar="N", min=1, help="Number of parts of the photos that take turns.")] = 2,
     draws: Annotated[
@@ -127,11 +146,12 @@ def blind(
 ) -> None:
     """Take a class away, and measure on other photos what was lost - and whether it is blind, or only mute."""
     from dreamscope.dissection.blind import blind as technique
-    from dreamscope.dissection.dissect import METHODS
     from dreamscope.dissection.scores import ChannelScores
+    from dreamscope.dissection.search import METHODS
     from dreamscope.dissection.sites import ensure_exportable
     from dreamscope.film import dose_film
     from dreamscope.models import weight_export
+    from dreamscope.models.ablation import BAKED
     from dreamscope.pages import report as reports
 
     page = writable(out, ".html")
@@ -142,15 +162,15 @@ def blind(
     for each in method or ():
         ensure_one_of(each, METHODS, "method")
     time_limit = None if budget is None else seconds(budget)
-    if weights is not None and how != "zero" and not how.startswith("scale:"):
+    if weights is not None and how.partition(":")[0] not in BAKED:
         raise DreamscopeError(
-            f"'{how}' can't become plain weights: only zero and scale:X can; leave out --export or --how"
+            f"'{how}' can't become plain weights: only zero, randomize and scale:X can; leave out --export or --how"
         )
     scores = None if channels is None else ChannelScores.load(channels)
     model = (
         loader() if scores is None or scores.recipe is None else loader.like(scores.recipe.model, near=channels or "")
     )
-    if weights is not None and scores is None and units != "channels":
+    if weights is not None and scores is None and units != "channels" and not (units is None and method):
         ensure_exportable(model, depth)
     with output.stages() as callback:
         blinding = technique(
@@ -166,7 +186,7 @@ def blind(
             scores=scores,
             layers=layers or None,
             from_layer=from_layer,
-            method=method or next(iter(METHODS)),
+            method=method or None,
             top=top,
             how=how,
             folds=folds,
@@ -175,6 +195,7 @@ def blind(
             budget=time_limit,
             seed=seed,
             callback=callback,
+            **frequency_rule(loudest, at_least, per_layer),
         )
     if page is not None:
         with output.stages() as callback:

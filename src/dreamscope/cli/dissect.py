@@ -10,12 +10,15 @@ import typer
 from dreamscope.cli import output
 from dreamscope.cli.options import Json, Loader, Seed, out_option, with_model
 from dreamscope.cli.photo_options import (
+    AtLeast,
     ClassName,
     Controls,
     FromLayer,
     Layers,
+    Loudest,
+    PerLayer,
     Targets,
-    given_controls,
+    frequency_rule,
     paths,
     writable,
 )
@@ -38,12 +41,18 @@ def dissect(
         typer.Option(
             metavar="M",
             help="joint, contrast, attribution, frequency or single; may be repeated, the first ranks. All but single, "
-            "which is slow, if not given.",
+            "which is slow, if not given. frequency alone needs no controls.",
         ),
     ] = None,
+    loudest: Loudest = None,
+    at_least: AtLeast = None,
+    per_layer: PerLayer = None,
     out: Annotated[str | None, out_option("The scores, for blind --channels: a .json.")] = None,
     plot: Annotated[
-        str | None, typer.Option(metavar="OUT", help="Plot of the ranking: .png, .svg, .pdf, .jpg or .webp.")
+        str | None,
+        typer.Option(
+            metavar="OUT", help="Plot of the ranking, of frequency layer by layer: .png, .svg, .pdf, .jpg or .webp."
+        ),
     ] = None,
     top: Annotated[int, typer.Option(metavar="K", min=1, help="Number of channels to show.")] = 20,
     seed: Seed = 0,
@@ -52,7 +61,7 @@ def dissect(
     """Find the channels that carry a class."""
     from dreamscope.dissection.dissect import DEFAULT_METHODS
     from dreamscope.dissection.dissect import dissect as technique
-    from dreamscope.figures import plots, style
+    from dreamscope.figures import frequency_plot, plots, style
 
     target = writable(out, ".json")
     picture = None if plot is None else style.ensure_format(plot)
@@ -61,25 +70,29 @@ def dissect(
         scores = technique(
             model,
             paths(targets),
-            given_controls(controls),
+            paths(controls) if controls else None,
             class_name=class_name,
             layers=layers or None,
             from_layer=from_layer,
             method=method or DEFAULT_METHODS,
             seed=seed,
             callback=callback,
+            **frequency_rule(loudest, at_least, per_layer),
         )
     if target is not None:
         scores.save(target)
     if picture is not None:
-        plots.ranking(scores, picture)
+        draw = frequency_plot.counts if scores.method == "frequency" else plots.ranking
+        draw(scores, picture)
     output.unreadable(scores.unreadable)
     if json:
         output.as_json(_ranking(scores, top))
         return
-    print(f"{scores.label}: {scores.counts['targets']} photos against {scores.counts['controls']} controls")
+    print(f"{scores.label}: {scores.photos()}")
+    if scores.chosen_by_rule:
+        print(f"{len(scores.ranking())} channels are {scores.rule}")
     rows = _ranking(scores, top)["channels"]
-    columns = ["channel", *scores.scores, "difference", "auc"]
+    columns = ["channel", *scores.shown()]
     output.table(columns, [[row["address"], *(f"{row[name]:.3g}" for name in columns[1:])] for row in rows])
     for (first, second), value in scores.agreement().items():
         print(f"{first} and {second} agree to {value:.2f} (rank correlation)")
@@ -97,6 +110,7 @@ def _ranking(scores: ChannelScores, top: int) -> dict[str, Any]:
     return {
         "class": {"index": scores.class_index, "label": scores.label},
         "counts": dict(scores.counts),
+        "rule": None if scores.rule is None else asdict(scores.rule),
         "channels": rows,
         "agreement": {f"{first} {second}": value for (first, second), value in scores.agreement().items()},
         "unreadable": dict(scores.unreadable),

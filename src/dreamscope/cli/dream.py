@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import output
+from dreamscope.cli.channel_options import FEW, LOSS, ChannelsFile, model_of, read_channels, strongest_option
 from dreamscope.cli.film import Every, FilmOut, Fps, Hold, PingPong, filmed
 from dreamscope.cli.options import (
     PHOTO_OR_PATTERN,
@@ -43,6 +44,10 @@ def dream(
     loader: Loader,
     out: Annotated[str | None, out_option(f"{PICTURES}; NAME-dream.png if not given.")] = None,
     at: Addresses = None,
+    channels: ChannelsFile = None,
+    strongest: Annotated[
+        int | None, strongest_option(FEW, note=" The dream is of the sum of their means; --loss changes that.")
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(metavar="P", help=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if not given.")
     ] = None,
@@ -90,6 +95,9 @@ def dream(
     from dreamscope import files, images
     from dreamscope.optimize.initial_images import INITIAL_IMAGES
 
+    found = read_channels(channels, strongest, FEW, at=at)
+    if found is not None and recipe is None:
+        loss = loss or LOSS
     given, load = replayed(
         "dream",
         recipe,
@@ -97,7 +105,7 @@ def dream(
         image=image,
         guide=guide,
         mask=mask,
-        at=at or None,
+        at=(at or None) if found is None else found.texts(),
         preset=preset,
         loss=loss,
         steps=steps,
@@ -133,7 +141,7 @@ def dream(
 
     from dreamscope.dreaming import dream as technique
 
-    model = load()
+    model = model_of(found, loader, load if recipe is not None else None)
     with (
         output.keeping(lambda result: result.save(target)),
         output.progress("dreaming") as callback,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dreamscope.cli import output
+from dreamscope.cli.channel_options import SHEETFUL, ChannelsFile, model_of, read_channels, strongest_option
 from dreamscope.cli.options import PICTURES, DirectionsFile, Json, Loader, out_option, with_model
 from dreamscope.cli.photo_options import PHOTO_SETS
 from dreamscope.errors import DreamscopeError
@@ -43,6 +45,8 @@ def exemplars(
         ),
     ] = None,
     directions: DirectionsFile = None,
+    channels: ChannelsFile = None,
+    strongest: Annotated[int | None, strongest_option(SHEETFUL, top=False)] = None,
     top: Annotated[
         int | None, typer.Option(metavar="K", min=1, help="Number of photos for each channel; 9 if not given.")
     ] = None,
@@ -68,24 +72,20 @@ def exemplars(
     from dreamscope.models.addresses import Address
     from dreamscope.models.directions import directions_of, read_directions
 
-    if not photos and index is None:
-        raise DreamscopeError("give photos to search, or an index written before with --index")
     if at and directions is not None:
         raise DreamscopeError("--at and --directions exclude each other: directions say themselves where they are")
-    if not at and directions is None and (out is not None or index is None or not photos):
-        raise DreamscopeError(
-            "say what to show: --at LAYER[:CHANNELS] or --directions FILE; with photos and --index alone, all channels "
-            "go into the index"
-        )
-    if index is not None and Path(index).suffix.lower() != ".json":
-        raise DreamscopeError(f"can't use '{index}': an index is a .json file")
+    listed = read_channels(channels, strongest, SHEETFUL, at=at, directions=directions)
+    at = at if listed is None else listed.texts()
+    _ensure_something(photos, index, shows=bool(at) or directions is not None, sheet=out is not None)
     edits = [] if directions is None else read_directions(directions)
     given = sets.find(photos) if photos else []
     known = None
     if index is not None:
         known = None if given else _known(Exemplars.load(index), index, top=top, least=least)
         files.ensure_writable(index)
-    model = loader() if known is None or known.recipe is None else loader.like(known.recipe.model, near=index or "")
+    source = None if known is None or known.recipe is None else known.recipe.model
+    like_index = None if source is None else partial(loader.like, source, near=index or "")
+    model = model_of(listed, loader, like_index)
     along = directions_of(model, edits)
     if known is not None:
         known.check(model, index or "")
@@ -106,9 +106,9 @@ def exemplars(
     _draw(known, model, rows, top, sheets)
     output.unreadable(known.unreadable)
     if json:
-        channels = [_row_facts(*row, each) for row, each in zip(rows, found, strict=True)]
-        facts = {"index": index, "sheets": [str(path) for path in sheets], "photos": known.count, "channels": channels}
-        output.as_json({**facts, "unreadable": dict(known.unreadable)})
+        facts = {"index": index, "sheets": [str(path) for path in sheets], "photos": known.count}
+        shown = [_row_facts(*row, each) for row, each in zip(rows, found, strict=True)]
+        output.as_json({**facts, "channels": shown, "unreadable": dict(known.unreadable)})
         return
     ranked = "direction" if edits else "channel"
     print(f"{known.count} photos, {sum(len(each.values) for each in known.most.values())} {ranked}s")
@@ -120,6 +120,19 @@ def exemplars(
         output.table([ranked, "exciting", "value", "photo"], lines)
     for path in [*([index] if index and given else []), *sheets]:
         print(path)
+
+
+def _ensure_something(photos: list[str] | None, index: str | None, *, shows: bool, sheet: bool) -> None:
+    """Raise if there are no photos and no index of them, or nothing would come out."""
+    if not photos and index is None:
+        raise DreamscopeError("give photos to search, or an index written before with --index")
+    if not shows and (sheet or index is None or not photos):
+        raise DreamscopeError(
+            "say what to show: --at LAYER[:CHANNELS], or --channels or --directions FILE; with photos and --index "
+            "alone, all channels go into the index"
+        )
+    if index is not None and Path(index).suffix.lower() != ".json":
+        raise DreamscopeError(f"can't use '{index}': an index is a .json file")
 
 
 def _known(found: Exemplars, index: str, *, top: int | None, least: bool) -> Exemplars:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -62,6 +63,33 @@ def input_picture(source: str, target: Path) -> Tensor:
 def note(text: str) -> None:
     """Print a remark on stderr, beside the result."""
     print(text, file=sys.stderr)
+
+
+class _Remarks(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self._printed: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text not in self._printed:
+            self._printed.add(text)
+            note(text)
+
+
+@contextmanager
+def remarks() -> Iterator[None]:
+    """Print what the library logs in the block on stderr, each remark once: which layer is meant by a known name."""
+    handler = _Remarks()
+    logger = logging.getLogger("dreamscope")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def unreadable(photos: Mapping[str, str]) -> None:

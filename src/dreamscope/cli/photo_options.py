@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dreamscope.errors import DreamscopeError
+
+if TYPE_CHECKING:
+    from dreamscope.dissection.frequency import FrequencySettings
 
 PHOTO_SETS = "folders, photos, or labels files (CSV: file, class_index or label)"
 
@@ -37,6 +40,33 @@ Layers = Annotated[
 FromLayer = Annotated[
     str | None, typer.Option(metavar="LAYER", help="In place of --layers: the activations from this layer on.")
 ]
+
+Loudest = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="For frequency: the N loudest channels of a layer count; 5 if not given."),
+]
+AtLeast = Annotated[
+    int | None,
+    typer.Option(
+        metavar="M", min=1, help="For frequency: channels that are among them on at least M photos; 1 if not given."
+    ),
+]
+PerLayer = Annotated[
+    int | None,
+    typer.Option(metavar="K", min=1, help="For frequency: at most K channels of a layer; all if not given."),
+]
+
+
+def frequency_rule(loudest: int | None, at_least: int | None, per_layer: int | None) -> FrequencySettings:
+    """Return what was given of the rule of the method ``frequency``."""
+    rule: FrequencySettings = {}
+    if loudest is not None:
+        rule["loudest"] = loudest
+    if at_least is not None:
+        rule["at_least"] = at_least
+    if per_layer is not None:
+        rule["per_layer"] = per_layer
+    return rule
 
 
 def given_controls(controls: list[str] | None) -> list[str | Path]:

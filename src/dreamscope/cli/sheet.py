@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import dream, output
+from dreamscope.cli import sheet_inputs as inputs
+from dreamscope.cli.channel_options import LOSS, SOME, ChannelsFile, read_channels, strongest_option
 from dreamscope.cli.exits import INTERRUPTED
 from dreamscope.cli.film import FORMATS, Every, Fps, ensure_sheet_film, film_of_sheet
 from dreamscope.cli.options import PHOTO_OR_PATTERN, Json, Loader, out_option, size_option, with_model
-from dreamscope.cli.replay import located, recipe_of
-from dreamscope.errors import DreamscopeError, did_you_mean, ensure_one_of
-from dreamscope.sheets.plan import OVER, STEPS
+from dreamscope.errors import DreamscopeError, ensure_one_of
+from dreamscope.sheets.axes import OVER, STEPS
 
 if TYPE_CHECKING:
     from dreamscope.models.classifier import Classifier
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 LARGEST_UNASKED = 512
 """Photos with a longer side than this are made smaller, if --size is not given: a sheet has many dreams."""
+LARGEST_IN_GRID = 256
+"""The same where two ways differ: that are more dreams, shown smaller."""
 
 _AS_IN_DREAM = (
     *("preset", "loss", "steps", "rate", "octaves", "octave_scale", "jitter", "filter", "natural", "precision"),
@@ -64,7 +67,9 @@ def sheet(
     *,
     loader: Loader,
     given: dict[str, Any],
-    over: Annotated[str, typer.Option(metavar="WHAT", help=f"What differs: {', '.join(OVER)}.")],
+    over: Annotated[
+        list[str], typer.Option(metavar="WHAT", help=f"What differs: {', '.join(OVER)}. Twice: rows and columns.")
+    ],
     out: Annotated[
         str | None,
         out_option("A .png or .webp; beside it a .html to click through and OUT.cells/. NAME-WHAT.png if not given."),
@@ -77,6 +82,8 @@ def sheet(
             "each is a cell; over layers, the network's blocks if none is given.",
         ),
     ] = None,
+    channels: ChannelsFile = None,
+    strongest: Annotated[int | None, strongest_option(SOME, note=" Over channels each is a cell.")] = None,
     weights_set: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=W,W,...", help="Over weights: a number for each --at; may be repeated."),
@@ -85,11 +92,11 @@ def sheet(
         str | None, typer.Option(metavar="FILE", help="Over weights: TOML lines such as deep = [0.2, 0.5, 1, 2].")
     ] = None,
     values: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            metavar="V,V,...",
-            help=f"Over steps or octaves: the numbers ({','.join(map(str, STEPS))}; 1 to the preset's); over "
-            "presets: their names.",
+            metavar="[WHAT=]V,V,...",
+            help=f"Over steps or octaves: the numbers ({','.join(map(str, STEPS))}; 1 to the preset's); over presets "
+            "or losses: their names. Where two of these differ, once each: steps=5,10.",
         ),
     ] = None,
     models: Annotated[str | None, typer.Option(metavar="M,M,...", help="Over models: their names.")] = None,
@@ -97,7 +104,9 @@ def sheet(
         str | None,
         typer.Option(metavar="OUT", help="A dream whose settings are used; other options change single values."),
     ] = None,
-    size: Annotated[str | None, size_option(f"the photo's own up to {LARGEST_UNASKED}")] = None,
+    size: Annotated[
+        str | None, size_option(f"the photo's own up to {LARGEST_UNASKED}, {LARGEST_IN_GRID} two ways")
+    ] = None,
     differences: Annotated[
         bool,
         typer.Option("--differences", help="Also show where each dream changed the photo, and at which wavelengths."),
@@ -106,7 +115,9 @@ def sheet(
         list[str] | None,
         typer.Option(metavar="A..B", help="Also show where the cells labelled A and B differ; may be repeated."),
     ] = None,
-    columns: Annotated[int | None, typer.Option(metavar="N", min=1, help="Number of cells side by side.")] = None,
+    columns: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Number of cells side by side, where one way differs.")
+    ] = None,
     film: Annotated[
         str | None, typer.Option("--film", metavar="OUT", help=f"Film of the dreams growing side by side: {FORMATS}.")
     ] = None,
@@ -125,41 +136,44 @@ def sheet(
     from dreamscope.recipes import ensure_recipe
     from dreamscope.sheets import plan as plans
     from dreamscope.sheets.differences import changes as changes_of
+    from dreamscope.sheets.weight_sets import weights
 
-    started, pairs = time.perf_counter(), [_pair(text) for text in between or []]
-    ensure_one_of(over, OVER, "kind of sheet")
-    given = {**({} if recipe is None else _settings(recipe, over, given)), **given}
+    started, pairs = time.perf_counter(), [inputs.pair(text) for text in between or []]
+    for each in over:
+        ensure_one_of(each, OVER, "kind of sheet")
+    if len(over) > 1 and columns is not None:
+        raise DreamscopeError("a sheet of two ways has its columns already; leave --columns out")
+    given = {**({} if recipe is None else inputs.settings(recipe, over, given)), **given}
+    listed = read_channels(channels, strongest, SOME, at=at)
     default_at = given.pop("at", None)
-    sources = _sources(pictures)
-    target = Path(out) if out is not None else output.free_name(f"{output.stem_of(sources[0])}-{over}", ".png")
-    written = _targets(target, differences=bool(differences or pairs))
+    if listed is not None:
+        default_at = listed.texts()
+        given = given if "losses" in over else {"loss": LOSS, **given}
+    sources = inputs.sources(pictures)
+    target = Path(out) if out is not None else output.free_name("-".join([output.stem_of(sources[0]), *over]), ".png")
+    written = inputs.targets(target, differences=bool(differences or pairs))
     ensure_sheet_film(film, fps, crossfade, every)
-    longer = _longest_side([*sources, *(given[role] for role in ("guide", "mask") if role in given)], target)
-    if size is not None:
-        given["size"] = size
-    elif "size" not in given and longer > LARGEST_UNASKED:
-        given["size"] = LARGEST_UNASKED
-        output.note(f"The longest side is {longer} pixels; dreaming at {LARGEST_UNASKED} (--size changes that).")
+    longer = inputs.longest_side([*sources, *(given[role] for role in ("guide", "mask") if role in given)], target)
+    given |= _size(size, longer, LARGEST_UNASKED if len(over) == 1 else LARGEST_IN_GRID, given)
     folder = target.with_suffix(".cells")
-    networks = _models(loader, models, over, recipe)
+    networks = inputs.models(loader, models, over, recipe, listed)
     plan = plans.plan(
         over,
         networks,
         sources,
         at=at or default_at,
-        sets=plans.weights(weights_set or [], weights_file),
-        values=None if values is None else [value.strip() for value in values.split(",")],
+        sets=weights(weights_set or [], weights_file),
+        values=inputs.values(values or []),
         **given,
     )
-    if over == "layers" and not (at or default_at):
-        count = sum(bool(layer.grid) for layer in networks[0].layers.values())
-        output.note(f"Over the {len(plan.cells)} blocks of {networks[0].name}; --at '*' takes all {count} layers.")
-    _ensure_labels(pairs, [cell.label for cell in plan.cells])
+    _note(plan, networks[0], blocks=not (at or default_at))
+    inputs.ensure_labels(pairs, [cell.label for cell in plan.cells])
     found = _made(plan, folder, every if film is not None and crossfade is None else None)
     note, changes, drawn = ensure_recipe(found.recipe).to_json(), {}, None
     if differences or pairs:
         changes = changes_of(found, pairs)
-        drawn = difference_maps.maps(changes, columns=columns, title=found.title)
+        across = columns if len(over) == 1 else len(plan.axes[1].places)
+        drawn = difference_maps.maps(changes, columns=across, title=found.title)
         images.write(drawn, written[2], note=note)
         images.write(difference_maps.frequencies(changes, title=found.title), written[3], note=note)
     sheet_page.write(found, written[1], changes=changes, maps=drawn)
@@ -173,75 +187,24 @@ def sheet(
     _print(found, written, changes, seconds)
 
 
-def _settings(recipe: str, over: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings in a dream's recipe that are the same in all cells."""
-    stored = recipe_of("dream", recipe, [*given, over.removesuffix("s")])
-    # A sheet over layers or channels varies the address, so it does not take the dream's.
-    own = {"tile", over, *(["at"] if over in ("layers", "channels") else [])}
-    found = {name: value for name, value in stored.parameters.items() if name not in own}
-    if over == "photos":
-        # Its size has the proportions of its own photo.
-        found["size"] = max(map(int, found["size"].split("x")))
-    return found | located(stored, recipe, {"guide", "mask"} - given.keys())
+def _size(size: str | None, longer: int, largest: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the size that is given, or the largest one unasked for where photos are larger."""
+    if size is not None:
+        return {"size": size}
+    if "size" in given or longer <= largest:
+        return {}
+    output.note(f"The longest side is {longer} pixels; dreaming at {largest} (--size changes that).")
+    return {"size": largest}
 
 
-def _sources(pictures: Sequence[str]) -> list[str]:
-    from dreamscope import photos
-
-    found: list[str] = []
-    for each in pictures:
-        found += [str(photo.path) for photo in photos.find(each)] if Path(each).is_dir() else [each]
-    return list(dict.fromkeys(found))
-
-
-def _targets(target: Path, *, differences: bool) -> list[Path]:
-    """Return where to write; raise before any long work if that can't be written."""
-    from dreamscope import files
-
-    if target.suffix.lower() not in (".png", ".webp"):
-        raise DreamscopeError(
-            f"can't write '{target}': a sheet is a .png or .webp (JPEG has no room for the recipes of all cells), "
-            "with a .html of the same name beside it"
-        )
-    names = ["-differences.png", "-frequencies.png"] if differences else []
-    written = [target, target.with_suffix(".html"), *(target.with_name(target.stem + name) for name in names)]
-    for path in written:
-        files.ensure_writable(path)
-    return written
-
-
-def _longest_side(sources: Sequence[str], target: Path) -> int:
-    """Read every input picture, so that an unreadable one is refused at once; return the longest side."""
-    from dreamscope.optimize.initial_images import INITIAL_IMAGES
-
-    sides = [max(output.input_picture(source, target).shape[-2:]) for source in sources if source not in INITIAL_IMAGES]
-    return max(sides, default=0)
-
-
-def _models(loader: Loader, names: str | None, over: str, recipe: str | None) -> list[Classifier]:
-    from dreamscope.recipes import Recipe
-
-    if (names is None) == (over == "models"):
-        raise DreamscopeError("--over models and --models M,M,... go together")
-    if names is None:
-        return [loader() if recipe is None else loader.again(Recipe.read(recipe).model, near=recipe)]
-    found = [loader.named(name.strip()) for name in names.split(",")]
-    if len({json_module.dumps(model.source, sort_keys=True) for model in found}) < len(found):
-        raise DreamscopeError("two of the models are the same: name each once in --models, and leave out --model")
-    return found
-
-
-def _pair(text: str) -> tuple[str, str]:
-    first, dots, second = (part.strip() for part in text.partition(".."))
-    if not (first and dots and second):
-        raise DreamscopeError(f"'{text}' names no two cells; expected A..B, such as balanced..deep")
-    return first, second
-
-
-def _ensure_labels(pairs: Sequence[tuple[str, str]], labels: Sequence[str]) -> None:
-    for label in (label for pair in pairs for label in pair):
-        if label not in labels:
-            raise DreamscopeError(f"no cell '{label}' to compare{did_you_mean(label, labels)}")
+def _note(plan: Plan, model: Classifier, *, blocks: bool) -> None:
+    """Report what a person should know before the work begins."""
+    for axis in plan.axes if blocks else ():
+        if axis.over == "layers":
+            count = sum(bool(layer.grid) for layer in model.layers.values())
+            output.note(f"Over the {len(axis.places)} blocks of {model.name}; --at '*' takes all {count} layers.")
+    for each in plan.remarks:
+        output.note(each)
 
 
 def _made(plan: Plan, folder: Path, every: int | None) -> Gallery:
@@ -296,7 +259,8 @@ def _facts(found: Gallery, written: Sequence[Path], changes: Mapping[str, Change
     labels = {each.label for each in found.cells}
     return {
         "files": [str(path) for path in written],
-        "over": found.plan.over,
+        "over": found.plan.kinds[0] if len(found.plan.kinds) == 1 else list(found.plan.kinds),
+        "remarks": list(found.plan.remarks),
         "cells": cells,
         "between": {name: each for name, each in numbers.items() if name not in labels},
         "bands": list(BANDS) if changes else [],

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import output
+from dreamscope.cli.channel_options import SOME, ChannelsFile, model_of, read_channels, strongest_option
 from dreamscope.cli.film import Every, FilmOut, Fps, Hold, PingPong, filmed
 from dreamscope.cli.options import (
     PICTURES,
@@ -54,6 +55,8 @@ def visualize(
         typer.Option("--class-name", "--class", metavar="LABEL", help="Name or index of a class; may be repeated."),
     ] = None,
     directions: DirectionsFile = None,
+    channels: ChannelsFile = None,
+    strongest: Annotated[int | None, strongest_option(SOME)] = None,
     out: Annotated[
         str | None, out_option(f"One picture: {PICTURES}. Several: a folder, for them and a contact sheet.")
     ] = None,
@@ -137,11 +140,12 @@ def visualize(
     """Show, from noise, what a layer, channel, neuron, direction or class looks like."""
     from dreamscope.models.directions import read_directions
 
+    found_channels = read_channels(channels, strongest, SOME, ADDRESS=of)
     given, load = replayed(
         "visualize",
         recipe,
         loader,
-        of=of or None,
+        of=(of or None) if found_channels is None else found_channels.texts(),
         class_name=class_name or None,
         directions=None if directions is None else read_directions(directions),
         preset=preset,
@@ -170,11 +174,11 @@ def visualize(
     texts = [str(each) for each in with_classes(given.get("of", ()), given.get("class_name", ()))]
     if not texts and not given.get("directions"):
         raise DreamscopeError(
-            "give something to visualize: an address such as features.28:40, --class LABEL, --directions FILE, or "
-            "--recipe OUT"
+            "give something to visualize: an address such as features.28:40, --class LABEL, --channels or "
+            "--directions FILE, or --recipe OUT"
         )
     alpha = given.pop("alpha", False)
-    model = load()
+    model = model_of(found_channels, loader, load if recipe is not None else None)
 
     shown = [*(targets(model, texts) if texts else ()), *along(model, given.get("directions", ()))]
     several = max(len(shown), given.get("between", 0)) * given.get("diversity", 1) > 1
@@ -206,6 +210,9 @@ def visualize(
     silent = [row["shows"] for row in rows if row["silent"]]
     if silent:
         output.note(f"silent in every attempt, so no picture: {', '.join(silent)}")
+    for each in found:
+        if each.gray and not each.silent:
+            output.note(f"{each.name} stayed gray: {each.gray}")
     if several:
         print(target / "sheet.png")
 
@@ -239,7 +246,7 @@ def _save(found: Sequence[Visualization], target: Path, *, several: bool, alpha:
 
     if not several:
         if found and found[0].silent:
-            raise DreamscopeError(f"'{found[0].name}' is silent: no attempt excited it, so there is no picture")
+            raise DreamscopeError(f"'{found[0].name}' is silent, so there is no picture: {found[0].gray}")
         return [each.save(target, alpha=alpha) for each in found]
     if not found:
         return []
@@ -265,6 +272,7 @@ def _facts(found: Visualization, path: Path | None) -> dict[str, Any]:
         "shows": found.name,
         "reached": found.reached,
         "silent": found.silent,
+        "gray": found.gray or None,
         "steps": len(found.values),
         "seconds": round(found.seconds, 3),
     }

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from dreamscope.dissection.channel_masks import masked
 from dreamscope.dissection.first_order import Channels, effects, margin
+from dreamscope.dissection.statistics import shrunk_covariance
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.probes import means, probe
@@ -108,9 +109,8 @@ class AnswerAim(Aim):
 class ReadoutAim(Aim):
     """No fresh linear probe tells photos of the class from others any more.
 
-    The probe is Fisher's linear discriminant with a shrunk covariance (Ledoit and Wolf 2004, "A well-conditioned
-    estimator for large-dimensional covariance matrices"), fitted anew at each look. What a channel carries is what
-    its removal would take from the distance between the sets along the discriminant.
+    The probe is Fisher's linear discriminant with a `shrunk_covariance`, fitted anew at each look. What a channel
+    carries is what its removal would take from the distance between the sets along the discriminant.
 
     Parameters
     ----------
@@ -192,7 +192,6 @@ def discriminant(positives: _Matrix, negatives: _Matrix) -> _Matrix:
         (features,): the inverse of the shrunk covariance within the sets, times the difference of their means.
     """
     from scipy.linalg import solve
-    from sklearn.covariance import ledoit_wolf
 
     together = np.concatenate([positives, negatives])
     spread = together.std(0)
@@ -200,7 +199,7 @@ def discriminant(positives: _Matrix, negatives: _Matrix) -> _Matrix:
     spread[spread <= _ROUNDING * np.abs(together).max(0)] = 1
     sets = [each / spread for each in (positives, negatives)]
     within = np.concatenate([each - each.mean(0) for each in sets])
-    covariance, _ = ledoit_wolf(within, assume_centered=True)
+    covariance = shrunk_covariance(torch.from_numpy(within)).numpy()
     # Where all features are the same for all photos, it would be zero.
     covariance[np.diag_indices_from(covariance)] += _RIDGE
     direction: _Matrix = solve(covariance, sets[0].mean(0) - sets[1].mean(0), assume_a="pos") / spread

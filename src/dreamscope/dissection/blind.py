@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
-from itertools import combinations
+from dataclasses import asdict, replace
 from math import nan
+from typing import Unpack
 
 import torch
 
-from dreamscope import photos
+from dreamscope import folds, photos
 from dreamscope.dissection.aims import AIMS
 from dreamscope.dissection.blinding import Blinding, Design, Removed
 from dreamscope.dissection.dissect import (
-    METHODS,
     chosen_layers,
     chosen_methods,
     class_of,
@@ -25,17 +24,21 @@ from dreamscope.dissection.dissect import (
 from dreamscope.dissection.dose_response import course
 from dreamscope.dissection.evaluation import compare
 from dreamscope.dissection.finder import UNITS, Approach, Finder
+from dreamscope.dissection.frequency import Frequency, FrequencySettings
+from dreamscope.dissection.overlap import agreement
 from dreamscope.dissection.scores import ChannelScores
+from dreamscope.dissection.search import METHODS
 from dreamscope.dissection.sites import readable_layers, sites
 from dreamscope.dissection.trials import CHOSEN, INTACT, Trials
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.exemplars import exemplars
+from dreamscope.folds import Fold
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.directions import directions_of
 from dreamscope.models.edit_base import Edit
 from dreamscope.models.erase import Erase
 from dreamscope.optimize.precision import prepared
-from dreamscope.photos import Fold, Photo, Source
+from dreamscope.photos import Photo, Source
 from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe
 
@@ -57,13 +60,13 @@ def blind(
     measure: Source | Sequence[Source | Photo] | None = None,
     rest: Source | Sequence[Source | Photo] | None = None,
     class_name: str | int | None = None,
-    units: str = UNITS[0],
+    units: str | None = None,
     aim: str | None = None,
     depth: str | None = None,
     scores: ChannelScores | None = None,
     layers: str | Sequence[str] | None = None,
     from_layer: str | None = None,
-    method: str | Sequence[str] = next(iter(METHODS)),
+    method: str | Sequence[str] | None = None,
     top: int | None = None,
     how: str = "zero",
     folds: int = FOLDS,
@@ -74,6 +77,7 @@ def blind(
     callback: Callback | None = None,
     progress: bool = False,
     recipe: bool = True,
+    **rule: Unpack[FrequencySettings],
 ) -> Blinding:
     """Take a class away from a network, and measure what was lost.
 
@@ -96,7 +100,8 @@ def blind(
         The class; see `dissect`.
     units
         ``directions`` (see `dreamscope.dissection.erasure`), ``channels``, or ``both``: first channels until the class
-        is no longer recognised, then directions.
+        is no longer recognised, then directions. If not given, ``channels`` where a method or `scores` is given, else
+        ``directions``.
     aim
         ``readout``: until a fresh linear probe finds the class no more; ``answer``: until the network says it no more.
         If not given, ``answer`` for channels, of which most would have to go for the other, else ``readout``.
@@ -108,12 +113,13 @@ def blind(
     layers, from_layer
         See `dissect`.
     method
-        See `dissect`; the first of several chooses the channels.
+        See `dissect`; the first of several chooses the channels, ``joint`` if none is given.
     top
-        The number of channels; if not given, as many as it took on the photos they were found on, where the method
-        knows (``joint`` does), more where these were few, and no more than `TOP`.
+        The number of channels; if not given, all that a rule names, or as many as it took on the photos they were
+        found on, where the method knows (``joint`` does), more where these were few, and no more than `TOP`.
     how
-        ``zero``, ``mean``, ``noise`` or ``scale:X``, see `Ablation`; channels are searched for with ``zero``.
+        ``zero``, ``mean``, ``noise``, ``gaussian``, ``randomize`` or ``scale:X``, see `Ablation`; channels are searched
+        for with ``zero``.
     folds
         The number of parts of the photos that take turns.
     draws
@@ -130,6 +136,9 @@ def blind(
         Draw a bar.
     recipe
         Keep what the result can be made again with.
+    rule
+        Of the method ``frequency``, with which every choice is compared: ``loudest``, ``at_least`` and ``per_layer``,
+        see `Frequency`. `at_least` is said of all targets: of a part of them as large a share is asked.
 
     Raises
     ------
@@ -138,23 +147,22 @@ def blind(
     """
     arguments = locals()
     began = time.monotonic()
-    methods = chosen_methods(method)
-    units = "channels" if scores is not None else units
+    methods = chosen_methods(method or next(iter(METHODS)))
+    units = "channels" if scores is not None else units or (UNITS[0] if method is None else "channels")
     aim = aim or AIMS[units != "channels"]
-    if budget is not None and budget <= 0:
-        raise DreamscopeError(f"the budget is a time in seconds, more than 0, not {budget}")
+    _ensure_sensible(model, budget, scores, rule)
     approach = Approach(units, aim, depth, tuple(methods), top, how, curve, draws)
     found_targets = photos.find(targets)
     given = scores.class_index if scores is not None and class_name is None else class_name
     class_index = class_of(model, found_targets, given)
     found_targets = of_class(model, found_targets, class_index)
+    frequency = Frequency(**rule, of=len(found_targets))
+    approach = replace(approach, rule=frequency)
     found_controls = others(model, photos.find(controls), found_targets, class_index)
     measured = None if measure is None else of_class(model, photos.find(measure), class_index)
     parts = _parts(found_targets, found_controls, measured, folds, seed, searched=scores is None)
     # A photo that was used for the search proves nothing any more.
     apart = None if rest is None else others(model, photos.find(rest), [*found_targets, *found_controls], class_index)
-    if scores is not None:
-        scores.check(model, "the scores file")
     names = list(scores.layers) if scores is not None else chosen_layers(model, layers, from_layer)
     readable = readable_layers(model)
     where = sites(model, depth, readable)
@@ -180,11 +188,13 @@ def blind(
                 "layers": names,
                 "from_layer": None,
                 "method": methods[0] if scores is None else scores.method,
+                **frequency.settings(),
             },
         )
     early = _early(model, readable)
     looked_at = [*names, *early, *(name for site in where for name in (site.layer, site.block))]
-    fast, _ = prepared(model, looked_at, max(model.input_size), "float32")
+    # Random weights are put in place of a layer's own, which a faster form may not have any more.
+    fast = model if how.startswith("randomize") else prepared(model, looked_at, max(model.input_size), "float32")[0]
     with reported(callback, progress=progress) as callback_:
         every_control = list(dict.fromkeys(photo for _, controls_ in parts for photo in controls_.find))
         finder = Finder(
@@ -209,7 +219,13 @@ def blind(
             kept = None
             if recipe and approach.of_channels:
                 kept = recipe_of(
-                    arguments, found_targets, every_control, class_index=class_index, layers=names, methods=methods
+                    arguments,
+                    found_targets,
+                    every_control,
+                    class_index=class_index,
+                    layers=names,
+                    methods=methods,
+                    rule=frequency,
                 )
             # What is taken away in the end is found on all of them; its effect was measured fold by fold.
             found = finder.run(found_targets, every_control, recipe=kept, callback=_in_fold(callback_, 0, len(parts)))
@@ -238,12 +254,23 @@ def blind(
             read_at=read_at,
             folds=len(parts),
             counts=_counts(parts, apart),
-            agreement=_agreement(chosen),
+            agreement=agreement(chosen),
         ),
         class_index=class_index,
         unreadable={**finder.unreadable, **trials.unreadable},
         recipe=made and made.but(removed=[str(edit.address) for edit in edits]),
     )
+
+
+def _ensure_sensible(
+    model: Classifier, budget: float | None, scores: ChannelScores | None, rule: FrequencySettings
+) -> None:
+    if budget is not None and budget <= 0:
+        raise DreamscopeError(f"the budget is a time in seconds, more than 0, not {budget}")
+    if scores is not None and rule:
+        raise DreamscopeError(f"{', '.join(rule)}: this is for a search, and the scores say which channels")
+    if scores is not None:
+        scores.check(model, "the scores file")
 
 
 def _early(model: Classifier, readable: Sequence[str]) -> list[str]:
@@ -263,19 +290,17 @@ def _parts(
     targets: Sequence[Photo],
     controls: Sequence[Photo],
     measured: Sequence[Photo] | None,
-    folds: int,
+    count: int,
     seed: int,
     *,
     searched: bool,
 ) -> list[tuple[Fold, Fold]]:
     """Return what to find on, to train probes on and to measure on: photos of the class, and others, for each fold."""
     if not searched:
-        held = targets if measured is None else photos.without(measured, targets)
+        held = targets if measured is None else folds.without(measured, targets)
         return [(Fold([], [] if measured is None else targets, held), Fold([], [], controls))]
-    mine = (
-        photos.folds(targets, folds, seed) if measured is None else photos.folds_apart(targets, measured, folds, seed)
-    )
-    of_others = photos.k_folds(controls, min(folds, len(mine)), seed)
+    mine = folds.folds(targets, count, seed) if measured is None else folds.folds_apart(targets, measured, count, seed)
+    of_others = folds.k_folds(controls, min(count, len(mine)), seed)
     return [(fold, of_others[number % len(of_others)]) for number, fold in enumerate(mine)]
 
 
@@ -292,34 +317,14 @@ def _counts(parts: Sequence[tuple[Fold, Fold]], rest: Sequence[Photo] | None) ->
     }
 
 
-def _agreement(edits: Sequence[Sequence[Edit]]) -> float | None:
-    """Return how much edits have in common, in the mean of all pairs."""
-    found = [_overlap(one, other) for one, other in combinations(edits, 2)]
-    return sum(found) / len(found) if found else None
-
-
-def _overlap(one: Sequence[Edit], other: Sequence[Edit]) -> float:
-    of_one, of_other = ({edit.address.layer: edit for edit in edits} for edits in (one, other))
-    shares = []
-    for layer in {**of_one, **of_other}:
-        first, second = of_one.get(layer), of_other.get(layer)
-        if first is None or second is None:
-            shares.append(0.0)
-        elif isinstance(first, Erase) and isinstance(second, Erase):
-            bases = [torch.linalg.qr(edit.remove.double()).Q for edit in (first, second)]
-            shares.append(float((bases[0].T @ bases[1]).square().sum()) / min(first.count, second.count))
-        else:
-            these, those = (set(edit.address.channels or ()) for edit in (first, second))
-            shares.append(len(these & those) / max(1, len(these | those)))
-    return sum(shares) / len(shares) if shares else 1.0
-
-
 def _channels(scores: ChannelScores, count: int, model: Classifier, targets: Sequence[Photo]) -> list[Removed]:
     places = scores.ranking()[:count].tolist()
     addresses = [scores.address(place) for place in places]
     strongest = exemplars(model, targets, list(scores.layers), top=1, recipe=False)
     patches = [row[0] if row else None for row in strongest.patches(model, addresses, smallest=PATCH)]
-    measured = (scores.scores[scores.method], scores.numbers["difference"], scores.numbers["auc"])
+    unknown = torch.full_like(scores.scores[scores.method], nan)
+    told = (scores.numbers.get(name, unknown) for name in ("difference", "auc"))
+    measured = (scores.scores[scores.method], *told)
     found = []
     for place, address, patch in zip(places, addresses, patches, strict=True):
         score, difference, auc = (float(each[place]) for each in measured)

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from dreamscope.dissection.passes import Passes
 from dreamscope.dissection.sites import Site
+from dreamscope.dissection.statistics import shrunk_covariance
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edit_base import Edit
 from dreamscope.models.erase import Erase
@@ -152,13 +153,17 @@ class Eraser:
             model = self._model.edited([*before, *found]) if before or found else self._model
             mine = self._seen(self._targets, model, site, torch.cat([targets, targets + self._count]))
             others = self._seen(self._controls, model, site, controls)
-            spread = _shrunk(torch.cat([each.block - each.block.mean(0) for each in (mine, others)]))
+            spread = shrunk_covariance(torch.cat([each.block - each.block.mean(0) for each in (mine, others)]))
             if number == len(self._sites):
                 edit: Erase | None = self._features(site, mine, others, spread=spread, rows=controls)
             else:
                 edit = self._partial(site, mine, others, spread=spread, rows=controls, left=left)
             if edit is not None:
                 found.append(edit)
+                if draws and before:
+                    # What hardly varies without those edits would be read with any strength in their absence.
+                    others = self._seen(self._controls, self._model, site, controls)
+                    spread = shrunk_covariance(others.block - others.block.mean(0))
                 for drawn in random:
                     drawn.append(self._random(site, others, spread, edit.count))
             if callback is not None:
@@ -301,16 +306,6 @@ def _celled(activation: Tensor) -> Tensor:
     if activation.dim() == 3:
         return F.adaptive_avg_pool1d(activation, min(_CELLS, activation.shape[2]))
     return activation[..., None]
-
-
-def _shrunk(centred: Tensor) -> Tensor:
-    """Return the covariance of features (N, c), shrunk so that it can be inverted (Ledoit and Wolf 2004)."""
-    from sklearn.covariance import ledoit_wolf_shrinkage
-
-    size = centred.square().mean(0).sqrt().clamp_min(_LEAST)
-    share = float(ledoit_wolf_shrinkage((centred / size).numpy(), assume_centered=True))
-    plain = centred.T @ centred / len(centred)
-    return (1 - share) * plain + max(share, 1e-6) * size.square().diag()
 
 
 def _lifted(covariance: Tensor) -> Tensor:

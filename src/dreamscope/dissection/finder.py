@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from dreamscope.dissection.aims import AIMS
-from dreamscope.dissection.dissect import MOST_CONTROLS, MOST_TARGETS, Search
 from dreamscope.dissection.dose_response import DOSES, PORTIONS, portion
 from dreamscope.dissection.erasure import Eraser
+from dreamscope.dissection.frequency import Frequency
 from dreamscope.dissection.greedy import MOST, with_spare
 from dreamscope.dissection.photo_set import PhotoSet, drawn
-from dreamscope.dissection.scores import ChannelScores, ablations
+from dreamscope.dissection.removals import Removals
+from dreamscope.dissection.scores import ChannelScores
+from dreamscope.dissection.search import MOST_CONTROLS, MOST_TARGETS, Search
 from dreamscope.dissection.sites import Site
 from dreamscope.dissection.trials import CHOSEN, FREQUENCY, RANDOM_CHANNELS, RANDOM_DIRECTIONS, Name
 from dreamscope.errors import DreamscopeError, ensure_one_of
+from dreamscope.models.ablation import Ablation
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edit_base import Edit
-from dreamscope.models.edits import Ablation
 from dreamscope.models.erase import Erase
 from dreamscope.photos import Photo, Stream
 from dreamscope.progress import Callback
@@ -53,6 +56,8 @@ class Approach:
         Whether more and fewer are measured, too.
     draws : int
         The number of random sets.
+    rule : Frequency
+        What ``frequency`` asks for.
     """
 
     units: str
@@ -63,6 +68,7 @@ class Approach:
     how: str
     curve: bool
     draws: int
+    rule: Frequency = field(default_factory=Frequency)
 
     def __post_init__(self) -> None:
         ensure_one_of(self.units, UNITS, "kind of units")
@@ -145,6 +151,7 @@ class Finder:
         self._class = class_index
         self._approach = approach
         self._layers = list(layers)
+        self._removed = Removals(model, layers, approach.how)
         self._scores = scores
         self._seed = seed
         self._generator = torch.Generator().manual_seed(seed)
@@ -154,7 +161,7 @@ class Finder:
         if approach.of_directions:
             mine = self._read("targets", drawn(targets, MOST_TARGETS, seed), callback)
             others = self._read("controls", drawn(controls, MOST_CONTROLS, seed), callback)
-            before = self._layers if approach.of_channels else ()
+            before = self._removed.layers if approach.of_channels else ()
             self._eraser = Eraser(model, class_index, sites, mine, others, before=before, seed=seed)
 
     def _read(self, what: str, given: Sequence[Photo], callback: Callback | None) -> Tensor:
@@ -180,14 +187,16 @@ class Finder:
         callback: Callback | None = None,
     ) -> Found:
         """Find what to take away on photos of the class and of other things."""
+        places: list[int] = []
         channels: list[Edit] = []
         scores = self._scores
         if self._approach.of_channels:
             scores = scores or self._searched(targets, controls, recipe, callback)
             self.unreadable |= scores.unreadable
             if not len(scores.ranking()):
-                raise DreamscopeError(f"no channel carries '{scores.label}' by {scores.method}; do the photos show it?")
-            channels = list(ablations(scores, scores.ranking()[: self.count(scores)].tolist(), self._approach.how))
+                raise DreamscopeError(_nothing(scores))
+            places = scores.ranking()[: self.count(scores)].tolist()
+            channels = self._removed(scores, places)
         directions: list[Erase] = []
         random: list[list[Erase]] = []
         if self._approach.of_directions:
@@ -200,7 +209,7 @@ class Finder:
             )
         found: dict[Name, Sequence[Edit]] = {CHOSEN: [*channels, *directions]}
         found |= {(RANDOM_DIRECTIONS, draw): edits for draw, edits in enumerate(random)}
-        found |= self._by_channels(scores, targets, channels)
+        found |= self._by_channels(scores, targets, places)
         if self._approach.curve:
             found |= self._doses(scores, channels, directions)
         return Found(found, scores)
@@ -209,6 +218,8 @@ class Finder:
         """Return the number of channels that are removed: as asked for, or as many as it took, see `with_spare`."""
         if self._approach.top is not None:
             return self._approach.top
+        if scores.chosen_by_rule:
+            return len(scores.ranking())
         if scores.enough is None:
             return TOP
         # A class is spread over many more channels than say it.
@@ -226,6 +237,7 @@ class Finder:
                 self._layers,
                 controls,
                 list(dict.fromkeys([*self._approach.methods, "frequency"])),
+                rule=self._approach.rule,
                 # Where directions follow, channels need not do it all.
                 aim=self._approach.aim if self._approach.units == "channels" else "answer",
                 until_enough=not self._approach.curve and self._approach.top is None,
@@ -241,26 +253,34 @@ class Finder:
         return torch.tensor(rows)
 
     def _by_channels(
-        self, scores: ChannelScores | None, targets: Sequence[Photo], channels: Sequence[Edit]
+        self, scores: ChannelScores | None, targets: Sequence[Photo], chosen: Sequence[int]
     ) -> dict[Name, Sequence[Edit]]:
-        """Return what the rule of the write-ups would remove, and random channels."""
+        """Return what the rule of the write-ups would remove, and random channels; `chosen` are those removed."""
         widths = [self._model.layers[name].channels for name in self._layers]
         layers = dict(zip(self._layers, widths, strict=True))
-        taken = {edit.address.layer: len(edit.address.channels or ()) for edit in channels}
-        count = sum(taken.values()) or TOP
-        how = self._approach.how
+        count = len(chosen) or TOP
         found: dict[Name, Sequence[Edit]] = {}
         known = ChannelScores(layers, self._class, "", {}, {}, {}, {}, None) if scores is None else scores
+        taken = Counter(known.address(place).layer for place in chosen)
         # Of one photo nothing is frequent.
         if "frequency" not in known.scores and len(targets) > 1:
-            loud = PhotoSet(self._model, self._layers, "targets", targets).responses.loud
-            known = replace(known, scores={**known.scores, "frequency": loud})
+            rule = self._approach.rule
+            mine = PhotoSet(self._model, self._layers, "targets", targets, loudest=rule.loudest).responses
+            known = replace(
+                known,
+                scores={**known.scores, "frequency": rule.scores(mine, widths)},
+                numbers={**known.numbers, "loudness": mine.loudness},
+                rule=rule,
+            )
         if "frequency" in known.scores:
-            found[FREQUENCY] = ablations(known, known.ranking("frequency")[:count].tolist(), how)
+            frequent = known.ranking("frequency").tolist()
+            # A rule says itself how many.
+            chooses = known.rule is not None and known.rule.chooses
+            found[FREQUENCY] = self._removed(known, frequent if chooses else frequent[:count])
         # Of what is not taken away one set is enough to compare with.
-        for draw in range(self._approach.draws if channels else 1):
-            places = self._like(layers, taken) if channels else self._permuted(sum(widths))[:count]
-            found[RANDOM_CHANNELS, draw] = ablations(known, places, how)
+        for draw in range(self._approach.draws if chosen else 1):
+            places = self._like(layers, taken) if chosen else self._permuted(sum(widths))[:count]
+            found[RANDOM_CHANNELS, draw] = self._removed(known, places)
         return found
 
     def _like(self, layers: Mapping[str, int], taken: Mapping[str, int]) -> list[int]:
@@ -287,6 +307,13 @@ class Finder:
         for kind, method in (("dose", scores.method), ("frequency dose", "frequency")):
             if method in scores.scores:
                 order = scores.ranking(method).tolist()
-                doses = {dose: ablations(scores, order[:dose], self._approach.how) for dose in DOSES}
+                doses = {dose: self._removed(scores, order[:dose]) for dose in DOSES}
                 found |= {(kind, dose): edits for dose, edits in doses.items() if dose <= len(order)}
         return found
+
+
+def _nothing(scores: ChannelScores) -> str:
+    """Say why there are no channels."""
+    if scores.chosen_by_rule:
+        return f"no channel is {scores.rule}; ask for fewer photos, or count more of a layer as loud"
+    return f"no channel carries '{scores.label}' by {scores.method}; do the photos show it?"

@@ -79,20 +79,20 @@ def paired_difference(before: Sequence[float], after: Sequence[float]) -> Estima
     )
 
 
-def auc(positives: Sequence[float], negatives: Sequence[float], count: int | None = None) -> Estimate:
+def auc(positives: Sequence[float], negatives: Sequence[float], counts: tuple[int, int] | None = None) -> Estimate:
     """Return the chance that a positive scores higher than a negative, with Hanley and McNeil's interval.
 
     Parameters
     ----------
     positives, negatives
         Scores.
-    count
-        The number of photos among the positives, where some were scored several times.
+    counts
+        The numbers of photos among the positives and the negatives, where some were scored several times.
     """
     from sklearn.metrics import roc_auc_score
 
     area = float(roc_auc_score([1] * len(positives) + [0] * len(negatives), [*positives, *negatives]))
-    n, m = count or len(positives), len(negatives)
+    n, m = counts or (len(positives), len(negatives))
     first, second = area / (2 - area), 2 * area**2 / (1 + area)
     variance = (area * (1 - area) + (n - 1) * (first - area**2) + (m - 1) * (second - area**2)) / (n * m)
     half = _Z * sqrt(max(0.0, variance))

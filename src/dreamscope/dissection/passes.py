@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dreamscope.models.classifier import Classifier
-from dreamscope.models.tails import Tail, cut_before
+from dreamscope.models.tails import cut_before, part_behind
 from dreamscope.probes import probe, tapped
 
 MOST = 2**30
@@ -48,25 +48,15 @@ class Passes:
     def runs(self, model: Classifier, layers: Sequence[str], rows: Tensor | None = None) -> Iterator[dict[str, Tensor]]:
         """Yield what layers of the edited network put out, channels second, batch by batch; of some rows or of all."""
         given = self._given if rows is None else self._given[rows]
-        if self._cut is None:
-            with probe(model, layers) as seen:
-                for batch in given.split(_BATCH):
-                    yield dict(seen(batch))
-            return
-        tail = Tail(model, self._cut)
+        part = part_behind(model, self._cut)
         for batch in given.split(_BATCH):
-            with tail.given(batch), probe(tail.model, layers) as seen:
-                yield dict(seen(tail.images(len(batch))))
+            with part.given(batch) as images, probe(part.model, layers) as seen:
+                yield dict(seen(images))
 
     def with_gradients(self, model: Classifier, layers: Sequence[str]) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
         """Yield class scores and what layers put out as the network goes on with it, so that there are gradients."""
-        tail = None if self._cut is None else Tail(model, self._cut)
+        part = part_behind(model, self._cut)
         for batch in self._given.split(_BATCH):
-            given = batch.clone().requires_grad_()
-            with torch.enable_grad():
-                if tail is None:
-                    with tapped(model, layers) as caught:
-                        yield model.logits(given), dict(caught)
-                else:
-                    with tail.given(given), tapped(tail.model, layers) as caught:
-                        yield tail.model.logits(tail.images(len(given))), dict(caught)
+            started = batch.clone().requires_grad_()
+            with torch.enable_grad(), part.given(started) as images, tapped(part.model, layers) as caught:
+                yield part.model.logits(images), dict(caught)

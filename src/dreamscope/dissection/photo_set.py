@@ -36,6 +36,8 @@ class PhotoSet:
         The most images that are kept in memory, 0.6 MB each at 224 x 224 pixels; of more photos, so many are drawn.
     seed
         Of the draw.
+    loudest
+        The number of channels of a layer that count as loud on a photo.
     callback
         ``callback(stage, done, total)``, after each batch.
 
@@ -65,12 +67,13 @@ class PhotoSet:
         *,
         most: int = 0,
         seed: int = 0,
+        loudest: int = 5,
         callback: Callback | None = None,
     ) -> None:
         self._model = model
         self._photos = given
         self._seed = seed
-        self.responses = Responses([model.layers[name].channels for name in layers])
+        self.responses = Responses([model.layers[name].channels for name in layers], loudest=loudest)
         self.unreadable: dict[Path, str] = {}
         wanted = {photo: place for place, photo in enumerate(drawn(given, most, seed))}
         kept: dict[int, tuple[Tensor, Tensor]] = {}

@@ -58,8 +58,8 @@ class Readout:
         Photos that were skipped, by file name, and why.
     recipe : Recipe or None
         Enough to make it again.
-    count : int or None
-        The number of photos of the class, where several probes scored the same.
+    counts : tuple of int or None
+        The numbers of photos of the class and of others, where several probes scored the same.
     """
 
     layer: str
@@ -68,7 +68,7 @@ class Readout:
     folds: int
     unreadable: dict[str, str]
     recipe: Recipe | None
-    count: int | None = None
+    counts: tuple[int, int] | None = None
 
     @property
     def auc(self) -> float:
@@ -77,7 +77,7 @@ class Readout:
 
     def area(self) -> Estimate:
         """Return `auc` with its interval."""
-        return intervals.auc(self.positives, self.negatives, self.count)
+        return intervals.auc(self.positives, self.negatives, self.counts)
 
     @property
     def accuracy(self) -> float:
@@ -91,11 +91,11 @@ class Readout:
         limit = sorted(self.negatives, reverse=True)[allowed] if allowed < len(self.negatives) else float("-inf")
         found = sum(score > limit for score in self.positives) / len(self.positives)
         # Scoring a photo again says nothing new about others.
-        return intervals.share([found] * (self.count or len(self.positives)))
+        return intervals.share([found] * (self.counts[0] if self.counts else len(self.positives)))
 
     def _repr_html_(self) -> str:
-        count = self.count or len(self.positives)
-        title = f"{count} photos of the class and {len(self.negatives)} others, read at {self.layer}"
+        positives, negatives = self.counts or (len(self.positives), len(self.negatives))
+        title = f"{positives} photos of the class and {negatives} others, read at {self.layer}"
         rows: list[list[object]] = [
             ["area under the curve", f"{self.auc:.3f}"],
             ["accuracy", f"{self.accuracy:.3f}"],
@@ -200,7 +200,9 @@ class Split:
     others: Tensor
 
 
-def readout(layer: str, splits: Sequence[Split], *, count: int | None = None, seed: int = 0) -> Readout | None:
+def readout(
+    layer: str, splits: Sequence[Split], *, counts: tuple[int, int] | None = None, seed: int = 0
+) -> Readout | None:
     """Return what fresh linear probes can tell on photos that neither they nor the edit have seen.
 
     Parameters
@@ -209,8 +211,9 @@ def readout(layer: str, splits: Sequence[Split], *, count: int | None = None, se
         Where the features come from.
     splits
         One for each edit, if there are several (folds). Log-odds of all probes are put together.
-    count
-        The number of photos of the class, if some are in several splits or were scored by several probes.
+    counts
+        The numbers of photos of the class and of others, if some are in several splits or were scored by several
+        probes.
     seed
         Of the halves.
 
@@ -235,8 +238,9 @@ def readout(layer: str, splits: Sequence[Split], *, count: int | None = None, se
             probes += 1
     if not probes:
         return None
-    photos_ = None if count is None else min(count, len(positives))
-    return Readout(layer, tuple(positives), tuple(negatives), probes, {}, None, photos_)
+    if counts is not None:
+        counts = min(counts[0], len(positives)), min(counts[1], len(negatives))
+    return Readout(layer, tuple(positives), tuple(negatives), probes, {}, None, counts)
 
 
 def _halves(values: Tensor, seed: int) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from dreamscope import files
+from dreamscope.dissection.frequency import Frequency
+from dreamscope.dissection.statistics import places
 from dreamscope.dissection.tables import html_table
 from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
-from dreamscope.models.edits import Ablation
 from dreamscope.recipes import Recipe
 
 _FORM = 1
@@ -34,13 +35,14 @@ class ChannelScores:
     layers : Mapping of str to int
         Layer -> number of channels; all tensors below run over these, one layer after the other.
     class_index : int
-        The class.
+        The class; -1 where the network has none.
     label : str
         Its name.
     scores : Mapping of str to Tensor
         Method -> (channels,), higher carries more; the first is the one that ranks.
     numbers : Mapping of str to Tensor
-        What else was measured: ``target_mean``, ``control_mean``, ``difference``, ``auc``.
+        What else was measured: ``target_mean``; ``times_loud`` and ``loudness``, see `Responses`; where there were
+        controls, ``control_mean``, ``difference`` and ``auc``.
     counts : Mapping of str to int
         The numbers of ``targets`` and ``controls`` that were read.
     unreadable : Mapping of str to str
@@ -50,6 +52,8 @@ class ChannelScores:
     enough : int or None
         The number of channels without which the class was no longer recognised on the photos they were found on;
         ``None`` if that is not known.
+    rule : Frequency or None
+        What ``frequency`` asked for; ``None`` if it is not among the methods.
     """
 
     layers: Mapping[str, int]
@@ -61,19 +65,30 @@ class ChannelScores:
     unreadable: Mapping[str, str]
     recipe: Recipe | None
     enough: int | None = None
+    rule: Frequency | None = None
 
     @property
     def method(self) -> str:
         """The method that ranks."""
         return next(iter(self.scores))
 
+    @property
+    def chosen_by_rule(self) -> bool:
+        """Whether a rule says which channels are to be removed: all that are ranked, however many."""
+        return self.rule is not None and self.rule.chooses and self.method == "frequency"
+
     def ranking(self, method: str | None = None) -> Tensor:
-        """Return the channels' places in the tensors, the highest score first, without those scored 0 or less."""
+        """Return the channels' places in the tensors, the highest score first, without those scored 0 or less.
+
+        Of equally frequent channels the one that is louder, for its layer, comes first.
+        """
         method = method or self.method
         if method not in self.scores:
             raise DreamscopeError(f"these scores have {', '.join(self.scores)}, no '{method}'")
         scores = self.scores[method]
-        order = scores.argsort(descending=True, stable=True)
+        # Files written before have no loudness.
+        ties = self.numbers.get("loudness") if method == "frequency" else None
+        order = places(scores, torch.zeros_like(scores) if ties is None else ties)
         return order[scores[order] > 0]
 
     def address(self, place: int) -> Address:
@@ -92,14 +107,24 @@ class ChannelScores:
             for first, second in combinations(self.scores, 2)
         }
 
+    def shown(self) -> dict[str, Tensor]:
+        """Return what tables show of each channel: all scores and, where there were controls, how it tells them."""
+        return {**self.scores, **{name: self.numbers[name] for name in ("difference", "auc") if name in self.numbers}}
+
+    def photos(self) -> str:
+        """Return how many photos these scores are of."""
+        controls = self.counts.get("controls", 0)
+        return f"{self.counts['targets']} photos" + (f" against {controls} controls" if controls else "")
+
     def _repr_html_(self) -> str:
-        values = {**self.scores, "difference": self.numbers["difference"], "auc": self.numbers["auc"]}
+        values = self.shown()
         rows = [
             [self.address(place), *(f"{float(each[place]):.3g}" for each in values.values())]
             for place in self.ranking()[:_SHOWN].tolist()
         ]
-        counts = f"{self.counts['targets']} photos against {self.counts['controls']} controls"
-        return html_table(f"Channels that carry {self.label}, by {self.method} ({counts})", ["channel", *values], rows)
+        return html_table(
+            f"Channels that carry {self.label}, by {self.method} ({self.photos()})", ["channel", *values], rows
+        )
 
     def save(self, path: str | Path) -> Path:
         """Write the scores as JSON, whole or not at all."""
@@ -111,6 +136,7 @@ class ChannelScores:
             "numbers": {name: _plain(values) for name, values in self.numbers.items()},
             "counts": dict(self.counts),
             "enough": self.enough,
+            "rule": None if self.rule is None else asdict(self.rule),
             "unreadable": dict(self.unreadable),
             "recipe": None if self.recipe is None else json.loads(self.recipe.to_json()),
         }
@@ -145,6 +171,7 @@ class ChannelScores:
                 label=str(content["class"]["label"]),
                 counts=content["counts"],
                 enough=content.get("enough"),
+                rule=None if content.get("rule") is None else Frequency(**content["rule"]),
                 unreadable=content["unreadable"],
                 recipe=None if content["recipe"] is None else Recipe.from_json(json.dumps(content["recipe"])),
                 **tensors,
@@ -173,11 +200,6 @@ def addresses(scores: ChannelScores, places: Sequence[int]) -> list[Address]:
         address = scores.address(place)
         by_layer.setdefault(address.layer, []).extend(address.channels or ())
     return [Address(layer, tuple(sorted(by_layer[layer]))) for layer in scores.layers if layer in by_layer]
-
-
-def ablations(scores: ChannelScores, places: Sequence[int], how: str) -> list[Ablation]:
-    """Return the edits that remove some channels."""
-    return [Ablation(address, how) for address in addresses(scores, places)]
 
 
 def _plain(values: Tensor) -> list[float]:

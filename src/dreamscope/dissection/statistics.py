@@ -1,7 +1,7 @@
 """How channels respond to two sets of photos, in one pass over each: statistics, never activations.
 
 A photo's response at a channel is one number, the mean of the activation over positions; of a set of photos, the
-count, mean, variance and a histogram are kept, and how often the channel was among a layer's loudest.
+count, mean, variance and a histogram are kept, how loud the channel was, and how often among a layer's loudest.
 """
 
 from __future__ import annotations
@@ -25,8 +25,12 @@ class Responses:
         Photos so far.
     mean, deviation : Tensor
         Of the mean activation, (channels of all layers,).
+    times_loud : Tensor
+        The number of photos in which the channel was among its layer's `loudest` by L2 norm; silent ones never are.
     loud : Tensor
-        The share of photos in which the channel was among its layer's `loudest` by L2 norm.
+        The same as a share of the photos.
+    loudness : Tensor
+        The mean L2 norm, as a share of that of its layer's loudest channel.
     histogram : Tensor
         How many photos' means fell into each bin, (channels of all layers, bins), from the most negative bin on.
     """
@@ -38,7 +42,8 @@ class Responses:
         self._loudest = loudest
         self._mean = torch.zeros(total, dtype=torch.float64)
         self._squares = torch.zeros(total, dtype=torch.float64)
-        self._times_loud = torch.zeros(total)
+        self._norms = torch.zeros(total, dtype=torch.float64)
+        self.times_loud = torch.zeros(total)
         self._side = (_OCTAVES[1] - _OCTAVES[0]) * _BINS
         self.histogram = torch.zeros(total, 2 * self._side + 1)
 
@@ -52,11 +57,12 @@ class Responses:
         self._mean += delta * (len(batch) / count)
         self.count = count
         self.histogram.scatter_add_(1, self._bins(means).T, torch.ones_like(means).T)
+        self._norms += norms.double().sum(0)
         start = 0
         for width in self._widths:
-            part = norms[:, start : start + width]
-            top = part.topk(min(self._loudest, width), dim=1).indices
-            self._times_loud[start : start + width] += torch.bincount(top.flatten(), minlength=width)
+            top = norms[:, start : start + width].topk(min(self._loudest, width), dim=1)
+            heard = top.indices[top.values > 0]
+            self.times_loud[start : start + width] += torch.bincount(heard, minlength=width)
             start += width
 
     def add_seen(self, seen: Mapping[str, Tensor], layers: Sequence[str]) -> None:
@@ -82,7 +88,13 @@ class Responses:
     @property
     def loud(self) -> Tensor:
         """The share of photos in which the channel was among the loudest of its layer."""
-        return self._times_loud / max(1, self.count)
+        return self.times_loud / max(1, self.count)
+
+    @property
+    def loudness(self) -> Tensor:
+        """The mean norm of each channel as a share of that of its layer's loudest."""
+        parts = self._norms.split(self._widths)
+        return torch.cat([part / part.max().clamp_min(1e-30) for part in parts]).float()
 
 
 def mean_and_norm(activation: Tensor) -> Tensor:
@@ -90,6 +102,12 @@ def mean_and_norm(activation: Tensor) -> Tensor:
     flat = activation.reshape(*activation.shape[:2], -1)
     # PyTorch's own vector_norm takes five times as long on channels_last maps.
     return torch.stack([flat.mean(2), flat.square().sum(2).sqrt()], 2)
+
+
+def places(values: Tensor, ties: Tensor) -> Tensor:
+    """Return the places of numbers, the highest first; of equal ones that with the higher number in `ties`."""
+    order = ties.argsort(descending=True, stable=True)
+    return order[values[order].argsort(descending=True, stable=True)]
 
 
 def standardized_difference(targets: Responses, controls: Responses) -> Tensor:
@@ -109,3 +127,17 @@ def rank_auc(targets: Responses, controls: Responses) -> Tensor:
     share_c = controls.histogram / max(1, controls.count)
     below = share_c.cumsum(1) - share_c
     return (share_t * (below + share_c / 2)).sum(1)
+
+
+def shrunk_covariance(centred: Tensor) -> Tensor:
+    """Return the covariance of features (N, c), double, shrunk so that it can be inverted.
+
+    Towards its diagonal, by Ledoit and Wolf 2004, "A well-conditioned estimator for large-dimensional covariance
+    matrices", of the features divided by their standard deviations.
+    """
+    from sklearn.covariance import ledoit_wolf_shrinkage
+
+    size = centred.square().mean(0).sqrt().clamp_min(1e-9)
+    share = float(ledoit_wolf_shrinkage((centred / size).numpy(), assume_centered=True))
+    plain = centred.T @ centred / len(centred)
+    return (1 - share) * plain + max(share, 1e-6) * size.square().diag()

@@ -21,10 +21,11 @@ from dreamscope.dissection.predictions import Measured, PhotoPrediction, predict
 from dreamscope.dissection.readout import Readout, Split, readout
 from dreamscope.dissection.views import views
 from dreamscope.errors import DreamscopeError
+from dreamscope.folds import Fold
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edit_base import Edit
-from dreamscope.models.tails import Tail, cut_before
-from dreamscope.photos import Fold, Photo, Stream
+from dreamscope.models.tails import Tail, Whole, cut_before, part_behind
+from dreamscope.photos import Photo, Stream
 from dreamscope.probes import LOGITS, means, probe, tapped
 from dreamscope.progress import Callback
 
@@ -93,7 +94,7 @@ class _Arm:
     name: Name
     model: Classifier
     cut: str | None
-    tail: Tail | None
+    part: Tail | Whole
     reads: bool
     features: dict[str, dict[str, list[Tensor]]] = field(default_factory=dict)
 
@@ -147,12 +148,13 @@ class Trials:
         arms = []
         for name, given in edits.items():
             model = self._model.edited(given)
-            looked_at = [*(edit.address.layer for edit in given), *self._layers]
+            edited = model.edits[len(self._model.edits) :]
+            looked_at = [*(edit.address.layer for edit in edited), *self._layers]
             cut = cut_before(self._model, looked_at)
             reads = name in (CHOSEN, FREQUENCY) or (name[0] in (RANDOM_CHANNELS, RANDOM_DIRECTIONS) and not name[1])
-            arms.append(_Arm(name, model, cut, Tail(model, cut) if cut else None, reads))
+            arms.append(_Arm(name, model, cut, part_behind(model, cut), reads))
             self._sizes.setdefault(name, []).append(_size(given))
-        arms.append(_Arm(INTACT, self._model, None, None, True))
+        arms.append(_Arm(INTACT, self._model, None, Whole(self._model), True))
         self._sizes.setdefault(INTACT, []).append(0)
         self._folds.append((targets, controls, arms))
 
@@ -266,12 +268,10 @@ class Trials:
         for arm in arms:
             if arm.name == INTACT:
                 yield arm, intact
-            elif arm.tail is None or arm.cut is None:
-                with probe(arm.model, [*read, LOGITS], keep=means) as seen:
-                    yield arm, dict(seen(images))
             else:
-                with arm.tail.given(caught[arm.cut]), probe(arm.tail.model, [*read, LOGITS], keep=means) as seen:
-                    yield arm, dict(seen(arm.tail.images(len(images))))
+                started = images if arm.cut is None else caught[arm.cut]
+                with arm.part.given(started) as given, probe(arm.part.model, [*read, LOGITS], keep=means) as seen:
+                    yield arm, dict(seen(given))
 
     def measured(self, name: Name) -> tuple[list[Measured], list[Measured]]:
         """Return what photos of the class, and of everything else, were taken for; a photo again for each fold."""
@@ -361,10 +361,13 @@ class Trials:
                         torch.cat(of_controls[layer]),
                     )
                 )
-        count = len({photo for photo, _ in self._targets[name]})
+        counts = (
+            len({photo for photo, _ in self._targets[name]}),
+            len({photo for _, controls, _ in self._folds for photo in controls}),
+        )
         found = {}
         for number, (layer, parts) in enumerate(splits.items(), 1):
-            if (one := readout(layer, parts, count=count, seed=self._seed)) is not None:
+            if (one := readout(layer, parts, counts=counts, seed=self._seed)) is not None:
                 found[layer] = one
             if callback is not None:
                 callback(f"training probes ({name[0]})", number, len(splits))

@@ -201,7 +201,7 @@ def map(
     features: list[Tensor] = []
     thumbnails: list[Tensor] = []
     predictions: list[Prediction | None] = []
-    wanted = [address.layer, *([LOGITS] if _has_classes(model) else [])]
+    wanted = [address.layer, *([LOGITS] if has_classes(model) else [])]
     with reported(callback, progress=progress) as report:
         with torch.no_grad(), probe(fast, wanted, keep=means) as recorded:
             for named, pictures in stream:
@@ -247,7 +247,7 @@ def before_logits(model: Classifier) -> str:
         If there is nothing before the logits.
     """
     names = list(model.layers)
-    if not _has_classes(model):
+    if not has_classes(model):
         return names[-1]
     parts = {name: model.module.get_submodule(name) for name in names}
     weighted = [name for name in names if isinstance(parts[name], nn.Linear | nn.Conv2d)]
@@ -257,7 +257,8 @@ def before_logits(model: Classifier) -> str:
     return before[-1]
 
 
-def _has_classes(model: Classifier) -> bool:
+def has_classes(model: Classifier) -> bool:
+    """Return whether a network puts out class scores."""
     try:
         with torch.no_grad():
             model.logits(torch.rand((1, 3, *model.input_size), generator=torch.Generator().manual_seed(0)))

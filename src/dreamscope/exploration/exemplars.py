@@ -2,7 +2,8 @@
 
 One pass over any number of photos for all channels of some layers; only the best photos of each channel so far
 are kept, so that memory does not grow with their number. Each photo counts once, where it excites the
-channel most (Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", 2014).
+channel most (Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", 2014). Channels with a ceiling,
+which many photos reach (ReLU6), are ranked by what the ceiling cuts off.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dreamscope.errors import DreamscopeError
+from dreamscope.exploration.clipping import unclipped
 from dreamscope.exploration.exemplar_index import Exemplars, Ranked
 from dreamscope.exploration.patches import channels_of, windows
 from dreamscope.exploration.unit_layers import unit_layers
@@ -41,21 +43,24 @@ class Best:
 
     Attributes
     ----------
-    values, means, photos, places : Tensor
+    values, shown, means, photos, places : Tensor
         (channels, up to top), the best first. Of equal values, which activations with a ceiling (ReLU6) and a floor
-        have often, the one with the higher (for least, lower) mean; of equal means, the earlier photo.
+        have often, the one with the higher (for least, lower) mean; of equal means, the earlier photo. What is shown
+        are the values, or what a ceiling leaves of them.
     """
 
     def __init__(self, channels: int, top: int, *, least: bool = False) -> None:
         self.values = torch.empty((channels, 0))
+        self.shown = torch.empty((channels, 0))
         self.means = torch.empty((channels, 0))
         self.photos = torch.empty((channels, 0), dtype=torch.int64)
         self.places = torch.empty((channels, 0), dtype=torch.int64)
         self._top = top
         self._least = least
 
-    def add(self, values: Tensor, means: Tensor, places: Tensor, first: int) -> None:
+    def add(self, values: Tensor, means: Tensor, places: Tensor, first: int, shown: Tensor | None = None) -> None:
         """Add a batch of photos numbered from `first` on: their values, means and places, (N, channels) each."""
+        shown = torch.cat([self.shown, (values if shown is None else shown).T], 1)
         numbers = torch.arange(first, first + len(values)).expand(values.shape[1], -1)
         values = torch.cat([self.values, values.T], 1)
         means = torch.cat([self.means, means.T], 1)
@@ -63,13 +68,13 @@ class Best:
         order = means.argsort(dim=1, descending=not self._least, stable=True)
         by_value = values.gather(1, order).argsort(dim=1, descending=not self._least, stable=True)
         order = order.gather(1, by_value)[:, : self._top]
-        self.values, self.means = values.gather(1, order), means.gather(1, order)
+        self.values, self.shown, self.means = (each.gather(1, order) for each in (values, shown, means))
         self.photos = torch.cat([self.photos, numbers], 1).gather(1, order)
         self.places = torch.cat([self.places, places.T], 1).gather(1, order)
 
     def ranked(self, among: Sequence[int]) -> Ranked:
         """Return them with the photos renumbered: as places in `among`, which is sorted."""
-        return Ranked(self.values, torch.searchsorted(torch.tensor(among), self.photos), self.places)
+        return Ranked(self.shown, torch.searchsorted(torch.tensor(among), self.photos), self.places)
 
 
 def exemplars(
@@ -133,7 +138,10 @@ def exemplars(
     if recipe:
         resolved = {"at": None if edits else layers, "directions": [edit.to_dict() for edit in edits]}
         made = Recipe.of_call(exemplars, arguments, inputs={"photos": reference(given)}, resolved=resolved)
-    fast, _ = prepared(model, layers, max(model.input_size), "float32")
+    # Of channels with a ceiling, which many photos reach, the layer before it still tells the photos apart.
+    before = {} if edits else unclipped(model, layers)
+    recorded_at = list(dict.fromkeys([*layers, *before.values()]))
+    fast, _ = prepared(model, recorded_at, max(model.input_size), "float32")
     rows = {layer: model.layers[layer].channels for layer in layers}
     if edits:
         rows = {name_at(layer): sum(edit.address.layer == layer for edit in edits) for layer in layers}
@@ -144,17 +152,21 @@ def exemplars(
     extremes_of = _extremes if least else _largest
     # Of channels only the extremes are kept, since whole activations of many layers are too many.
     keep = torch.clone if edits else extremes_of
-    with reported(callback, progress=progress) as report, torch.no_grad(), probe(fast, layers, keep=keep) as recorded:
+    with (
+        reported(callback, progress=progress) as report,
+        torch.no_grad(),
+        probe(fast, recorded_at, keep=keep) as recorded,
+    ):
         for named, pictures in stream:
             found: Mapping[str, Tensor] = recorded(pictures)
             if edits:
                 found = {name: extremes_of(each) for name, each in _along(edits, found).items()}
-            for name, extremes in found.items():
-                numbers = extremes.cpu()
-                means = numbers[..., 2]
-                best[name].add(numbers[..., 0], means, numbers[..., 1].long(), len(seen))
+            extremes = {name: each.cpu() for name, each in found.items()}
+            for name in rows:
+                high, low = extremes[before.get(name, name)], extremes[name]
+                best[name].add(high[..., 0], high[..., 2], high[..., 1].long(), len(seen), shown=low[..., 0])
                 if least:
-                    worst[name].add(numbers[..., 3], means, numbers[..., 4].long(), len(seen))
+                    worst[name].add(low[..., 3], low[..., 2], low[..., 4].long(), len(seen))
             seen += named
             if report is not None:
                 report("photos", len(seen) + len(stream.unreadable), len(given))

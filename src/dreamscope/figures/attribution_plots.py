@@ -9,26 +9,31 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
+from torch.nn import functional as F
 
 from dreamscope import images
 from dreamscope.attribution.base import Change
 from dreamscope.attribution.result import Explanation
 from dreamscope.errors import DreamscopeError
-from dreamscope.figures import style
+from dreamscope.figures import gradient_panels, style
 from dreamscope.figures.contact_sheets import Cell, sheet
 
 INSERTION, DELETION = style.FOUND, style.COMPARED
 SCALE, SIGNED = "inferno", "RdBu_r"
 """Maps of colour: one that only grows brighter; one that parts in two at zero, red for what speaks for it."""
 
+SIGNS = "red: speaks for it, blue: against it"
+
 MOST_CHANGES = 4
 """Other predictions that are outlined."""
 
 _OUTLINES = ("#00c2a8", "#c058f0", "#f2b705", "#4f9dff")
-_CLIP = 0.995
-"""Of the pixels lie within the scale: a few of a gradient's are so large that nothing else would be seen."""
-_SIDE, _BAR, _CURVES, _HEAD, _GAP = 4.0, 0.95, 3.6, 0.4, 0.1
+_CLIP, _CLIP_COLOURS = 0.995, 0.98
+"""Of the pixels lie within the scale, also of a gradient's: a few are so large that nothing else would be seen."""
+_SIDE, _BAR, _CURVES, _HEAD, _GAP = 4.0, 1.25, 3.6, 0.4, 0.1
 """Inches: the photo's width, room for the colour bar and its numbers, for the curves, for a title; between."""
+
+_WIDE = round(100 * _SIDE)  # pixels
 
 _LOOK: dict[str, Any] = {
     **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), style.INK),
@@ -56,20 +61,27 @@ def drawn(explanations: Sequence[Explanation]) -> Tensor:
     if len(explanations) == 1:
         return overlay(explanations[0])
     first = explanations[0]
-    pictures = [overlay(each, title=False) for each in explanations]
-    cells = [
-        Cell(
-            images.resize(first.images, images.fit_to(first.images, round(100 * _SIDE))).clamp(0, 1),
-            str(first.targets[0]),
-        )
-    ]
-    cells += [
-        Cell(picture, str(each.method), _note(each)) for each, picture in zip(explanations, pictures, strict=True)
-    ]
+    same = len({each.targets for each in explanations}) == 1
+    maps = [overlay(each, title=False) for each in explanations]
+
+    def framed(picture: Tensor) -> Tensor:
+        """Put a picture of a photo's size where the photos of maps are."""
+        gap, below, beside = round(100 * _GAP), maps[0].shape[-2] - picture.shape[-2], maps[0].shape[-1] - _WIDE
+        return F.pad(picture, (gap, beside - gap, gap, max(0, below - gap)), value=1.0)
+
+    photo = images.resize(first.images, images.fit_to(first.images, _WIDE)).clamp(0, 1)
+    cells = [Cell(framed(photo), str(first.targets[0]) if same else "the photo")]
+    for each, picture in zip(explanations, maps, strict=True):
+        label = each.method.name if each.method.pictured else str(each.method)
+        cells.append(Cell(picture, label if same else f"{label}: {each.targets[0]}", _note(each)))
+        cells += [
+            Cell(framed(panel.at_width(_WIDE)), f"{each.method.name}: {panel.title}", panel.note)
+            for panel in gradient_panels.of(each)
+        ]
     name = "a network" if first.recipe is None else first.recipe.model.get("name", "a network")
-    title = f"{name}: what counts for {first.targets[0]}"
-    columns = min(len(cells), 3 if first.faithfulness else 4)
-    return sheet(cells, columns=columns, title=title, most=1000)
+    title = f"{name}: what counts" + (f" for {first.targets[0]}" if same else "")
+    rows = math.ceil(len(cells) / (3 if first.faithfulness else 4))
+    return sheet(cells, columns=math.ceil(len(cells) / rows), title=title, most=1000)
 
 
 def overlay(explanation: Explanation, *, title: bool = True) -> Tensor:
@@ -81,7 +93,7 @@ def overlay(explanation: Explanation, *, title: bool = True) -> Tensor:
         What to draw, of one image. A map with signs is red where it speaks for the target, blue where against it. Of
         occlusion, the places whose cover changes the prediction are outlined, and the new predictions named.
     title
-        Write what is explained above it.
+        Write what is explained above it, and of ``guided`` and ``deconv`` draw the gradient as a picture beside it.
 
     Returns
     -------
@@ -90,7 +102,8 @@ def overlay(explanation: Explanation, *, title: bool = True) -> Tensor:
     """
     proportion = explanation.images.shape[-2] / explanation.images.shape[-1]
     curves = bool(explanation.faithfulness)
-    width = _GAP + _SIDE + _BAR + (_CURVES if curves else 0)
+    panels = gradient_panels.of(explanation) if title else []
+    width = _GAP + _SIDE + _BAR + len(panels) * (_SIDE + _GAP) + (_CURVES if curves else 0)
     height = max(_SIDE * proportion, 2.4 if curves else 0) + (_HEAD if title else _GAP) + _GAP
     with style.canvas(width, height, plain=True, **_LOOK) as figure:
 
@@ -103,6 +116,10 @@ def overlay(explanation: Explanation, *, title: bool = True) -> Tensor:
             place(_GAP + _SIDE + 0.08, _GAP, 0.15, _SIDE * proportion),
             explanation,
         )
+        for number, panel in enumerate(panels):
+            left = _GAP + _SIDE + _BAR + number * (_SIDE + _GAP)
+            panel.draw(place(left, _GAP, _SIDE, _SIDE * proportion))
+            figure.text(left / width, 1 - 0.26 / height, panel.caption, fontsize=10, parse_math=False)
         if curves:
             bottom = _GAP + 0.4
             _curves(place(width - _CURVES + 0.6, bottom, _CURVES - 0.8, height - bottom - 0.6), explanation)
@@ -116,12 +133,17 @@ def overlay(explanation: Explanation, *, title: bool = True) -> Tensor:
 
 def limits(explanation: Explanation) -> tuple[float, float, str]:
     """Return where the colours of a map begin and end, and on which sides values lie beyond (as colour bars say)."""
-    heat = explanation.map[0, 0]
-    if explanation.method.signed:
-        far = float(heat.abs().quantile(_CLIP)) or float(heat.abs().max()) or 1.0
+    clip = _CLIP_COLOURS if explanation.values.shape[1] > 1 else _CLIP
+    return limits_of(explanation.map[0, 0], signed=explanation.method.signed, clip=clip)
+
+
+def limits_of(heat: Tensor, *, signed: bool, clip: float = _CLIP) -> tuple[float, float, str]:
+    """Return the same of a map (H, W), so that the share `clip` of its pixels lies within."""
+    if signed:
+        far = float(heat.abs().quantile(clip)) or float(heat.abs().max()) or 1.0
         low, high = -far, far
     else:
-        low, high = float(heat.min()), float(heat.quantile(_CLIP))
+        low, high = float(heat.min()), float(heat.quantile(clip))
         # All of it may lie in fewer pixels than are cut off.
         high = high if high > low else float(heat.max())
         high = high if high > low else low + 1.0
@@ -129,23 +151,36 @@ def limits(explanation: Explanation) -> tuple[float, float, str]:
     return low, high, "both" if below and above else "min" if below else "max" if above else "neither"
 
 
-def _map(axes: Any, bar: Any, explanation: Explanation) -> None:
+def blended(photo: Tensor, heat: Tensor, low: float, high: float, *, signed: bool) -> np.ndarray[Any, Any]:
+    """Return a map (H, W) in colours from `low` to `high` over a photo (1, 3, H, W) in gray: (H, W, 3) in [0, 1]."""
+    colours = _colours(low, high, signed=signed)
+    values = heat.numpy()
+    # The stronger, the less of the photo: where nothing counts it is to be seen as it is, but gray.
+    strength = np.clip(np.abs(values) / high if signed else (values - low) / (high - low), 0, 1)[..., None]
+    cover = 0.25 + 0.65 * strength if not signed else 0.85 * strength**0.7
+    gray = images.gray(photo)[0, 0].numpy()[..., None]
+    gray = 0.35 + 0.6 * gray if signed else gray
+    mixed: np.ndarray[Any, Any] = np.clip(gray * (1 - cover) + colours.to_rgba(values)[..., :3] * cover, 0, 1)
+    return mixed
+
+
+def _colours(low: float, high: float, *, signed: bool) -> Any:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
+    return ScalarMappable(Normalize(low, high), SIGNED if signed else SCALE)
+
+
+def _map(axes: Any, bar: Any, explanation: Explanation) -> None:
     low, high, beyond = limits(explanation)
     signed = explanation.method.signed
-    colours = ScalarMappable(Normalize(low, high), SIGNED if signed else SCALE)
-    heat = explanation.map[0, 0].numpy()
-    # The stronger, the less of the photo: where nothing counts it is to be seen as it is, but gray.
-    strength = np.clip(np.abs(heat) / high if signed else (heat - low) / (high - low), 0, 1)[..., None]
-    cover = 0.25 + 0.65 * strength if not signed else 0.85 * strength**0.7
-    photo = images.gray(explanation.images)[0, 0].numpy()[..., None]
-    photo = 0.35 + 0.6 * photo if signed else photo
-    axes.imshow(np.clip(photo * (1 - cover) + colours.to_rgba(heat)[..., :3] * cover, 0, 1), interpolation="bilinear")
+    mixed = blended(explanation.images, explanation.map[0, 0], low, high, signed=signed)
+    axes.imshow(mixed, interpolation="bilinear")
     axes.set_axis_off()
-    unit = explanation.method.unit.format(value=_value(explanation))
-    axes.figure.colorbar(colours, cax=bar, extend=beyond, extendfrac=0.03, label=unit)
+    unit = explanation.method.unit.format(value=_value(explanation)) + (f"\n{SIGNS}" if signed else "")
+    bar_of = _colours(low, high, signed=signed)
+    axes.figure.colorbar(bar_of, cax=bar, extend=beyond, extendfrac=0.03, label=unit)
+    gradient_panels.outline(axes, explanation)
     if explanation.windows:
         _outline(axes, explanation)
 

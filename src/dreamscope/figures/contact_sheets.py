@@ -5,21 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from dreamscope import images
 from dreamscope.errors import DreamscopeError
-
-PAPER, INK, FAINT = (255, 255, 255), (27, 31, 36), (128, 134, 142)
+from dreamscope.figures.lettering import FAINT, INK, LINE, PAPER, heading, lines_in, width_of, write
 
 GAP = 10
 """Pixels between pictures, and around them all."""
-TEXT = 13
-"""Pixels: how large labels are written, and `shortened` measures them."""
+NARROW = 96
+"""Pixels that a label may have beside its neighbours, however small the pictures are."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +28,9 @@ class Cell:
     image : Tensor or None
         (1, 3, H, W) in [0, 1]; ``None`` leaves an outlined place.
     label : str
-        Under it; cut short if it is too wide.
+        Under it, on as many lines as it takes.
     note : str
-        A second, fainter line.
+        Fainter, below.
     """
 
     image: Tensor | None
@@ -41,7 +38,15 @@ class Cell:
     note: str = ""
 
 
-def sheet(cells: Sequence[Cell], *, columns: int | None = None, title: str = "", most: int = 320) -> Tensor:
+def sheet(
+    cells: Sequence[Cell],
+    *,
+    columns: int | None = None,
+    title: str = "",
+    remarks: Sequence[str] = (),
+    most: int = 320,
+    room: Sequence[Cell] = (),
+) -> Tensor:
     """Lay pictures out in rows.
 
     Parameters
@@ -52,8 +57,12 @@ def sheet(cells: Sequence[Cell], *, columns: int | None = None, title: str = "",
         How many stand side by side; about as many as rows if not given.
     title
         Above them.
+    remarks
+        Below them all, each a paragraph.
     most
         Pixels: wider or higher pictures are made smaller.
+    room
+        Cells whose labels must have room as well: those on other frames of a film.
 
     Returns
     -------
@@ -68,28 +77,36 @@ def sheet(cells: Sequence[Cell], *, columns: int | None = None, title: str = "",
     if not cells:
         raise DreamscopeError("a sheet of no pictures")
     columns = columns or columns_for(len(cells))
-    pictures = [None if cell.image is None else _fitted(cell.image, most) for cell in cells]
+    pictures = [None if cell.image is None else fitted(cell.image, most) for cell in cells]
     there = [picture for picture in pictures if picture is not None]
-    width = max((picture.width for picture in there), default=96)
-    height = max((picture.height for picture in there), default=96)
-    lines = 1 + any(cell.note for cell in cells)
-    below = lines * (TEXT + 4) + 4
-    rows = math.ceil(len(cells) / columns)
-    head = TEXT + 16 if title else 0
-    page = Image.new("RGB", (columns * (width + GAP) + GAP, head + rows * (height + below + GAP) + GAP), PAPER)
+    # Beside tiny pictures there is room for their labels.
+    width = max([picture.width for picture in there] or [NARROW])
+    width = max(width, min(NARROW, max(width_of(cell.label) for cell in [*cells, *room])))
+    height = max([picture.height for picture in there] or [NARROW])
+    rows = [range(begin, min(begin + columns, len(cells))) for begin in range(0, len(cells), columns)]
+    below = [
+        max(_lines(each, width) for each in [*(cells[number] for number in row), *room]) * LINE + 4 for row in rows
+    ]
+    across = columns * (width + GAP) + GAP
+    above, foot = heading(title, across - 2 * GAP), [lines_in(each, across - 2 * GAP) for each in remarks]
+    head = len(above) * LINE + 12 if title else 0
+    tall = head + GAP + sum(height + each + GAP for each in below) + sum(len(each) * LINE + GAP for each in foot)
+    page = Image.new("RGB", (across, tall), PAPER)
     draw = ImageDraw.Draw(page)
-    if title:
-        draw.text((GAP, GAP), shortened(title, page.width - 2 * GAP, bold=True), INK, font=_font(bold=True))
-    for place, (cell, picture) in enumerate(zip(cells, pictures, strict=True)):
-        left = GAP + place % columns * (width + GAP)
-        top = head + GAP + place // columns * (height + below + GAP)
-        if picture is None:
-            draw.rectangle((left, top, left + width - 1, top + height - 1), outline=FAINT)
-        else:
-            page.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
-        draw.text((left, top + height + 3), shortened(cell.label, width), INK, font=_font())
-        if cell.note:
-            draw.text((left, top + height + 7 + TEXT), shortened(cell.note, width), FAINT, font=_font())
+    write(draw, (GAP, GAP), above, INK, bold=True)
+    top = head + GAP
+    for row, under in zip(rows, below, strict=True):
+        for place, number in enumerate(row):
+            cell, picture, left = cells[number], pictures[number], GAP + place * (width + GAP)
+            if picture is None:
+                draw.rectangle((left, top, left + width - 1, top + height - 1), outline=FAINT)
+            else:
+                page.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
+            reached = write(draw, (left, top + height + 3), lines_in(cell.label, width), INK)
+            write(draw, (left, reached), lines_in(cell.note, width), FAINT)
+        top += height + under + GAP
+    for each in foot:
+        top = write(draw, (GAP, top), each, INK) + GAP
     return images.read(page)
 
 
@@ -98,26 +115,11 @@ def columns_for(count: int) -> int:
     return min(count, max(1, math.ceil(math.sqrt(count * 1.3))))
 
 
-def shortened(text: str, width: int, *, bold: bool = False) -> str:
-    """Cut the middle out of a text until it is no wider than so many pixels; its end often says most."""
-    font = _font(bold=bold)
-    if font.getlength(text) <= width:
-        return text
-    for length in range(len(text) - 1, 1, -1):
-        cut = text[: length - length // 2] + "…" + text[len(text) - length // 2 :]
-        if font.getlength(cut) <= width:
-            return cut
-    return "…"
-
-
-def _fitted(image: Tensor, most: int) -> Image.Image:
+def fitted(image: Tensor, most: int) -> Image.Image:
+    """Return a picture as Pillow has it, made smaller if one side is more than `most` pixels."""
     return images.to_pil(images.at_most(image, most))
 
 
-@cache
-def _font(*, bold: bool = False) -> ImageFont.FreeTypeFont:
-    # matplotlib brings fonts along, whatever the machine has.
-    from matplotlib import get_data_path
-
-    name = f"DejaVuSans{'-Bold' if bold else ''}.ttf"
-    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / name), TEXT)
+def _lines(cell: Cell, width: int) -> int:
+    """Return on how many lines the label and the note of a cell of so many pixels are written."""
+    return len(lines_in(cell.label, width)) + len(lines_in(cell.note, width))

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from dreamscope.errors import DreamscopeError
 from dreamscope.figures import style
-from dreamscope.figures.contact_sheets import Cell, sheet, shortened
+from dreamscope.figures.contact_sheets import Cell, sheet
+from dreamscope.figures.lettering import lines_in
 from dreamscope.sheets.differences import BANDS, Change
 
 SCALE = "inferno"
@@ -18,8 +19,8 @@ SCALE = "inferno"
 
 _CLIP = 0.998
 """Of all pixels lie within the scale: of a few that changed more nothing else would be seen."""
-_ROW, _HEAD, _COLUMN, _NAME = 0.26, 0.75, 0.72, 2.4
-"""Inches: a row of the table, what stands above and below, a column, the names."""
+_ROW, _LINE, _HEAD, _COLUMN, _NAME = 0.26, 0.14, 0.75, 0.72, 2.4
+"""Inches: a row of the table, one more line in it, what stands above and below, a column, the names."""
 
 
 def maps(changes: Mapping[str, Change], *, columns: int | None = None, title: str = "", most: int = 320) -> Tensor:
@@ -66,24 +67,32 @@ def frequencies(changes: Mapping[str, Change], *, title: str = "") -> Tensor:
     if not changes:
         raise DreamscopeError("no changes to draw")
     shares = np.array([each.shares for each in changes.values()])
-    wide, tall = _NAME + _COLUMN * len(BANDS) + 0.2, _ROW * len(shares) + 2 * _HEAD
+    names = [lines_in(name, 180) for name in changes]
+    # All rows are as high as the one with the longest name.
+    row = _ROW + _LINE * (max(map(len, names)) - 1)
+    wide = _NAME + _COLUMN * len(BANDS) + 0.2
+    above = lines_in(title, int(90 * wide))
+    head = _HEAD + 0.2 * max(0, len(above) - 1)
+    tall = row * len(shares) + head + _HEAD
     with style.canvas(wide, tall, plain=True, **{"font.size": 9}) as figure:
-        place = (_NAME / wide, _HEAD / tall, _COLUMN * len(BANDS) / wide, _ROW * len(shares) / tall)
+        place = (_NAME / wide, _HEAD / tall, _COLUMN * len(BANDS) / wide, row * len(shares) / tall)
         axes = figure.add_axes(place)
         high = max(float(shares.max()), 1e-9)
         axes.imshow(shares, cmap=SCALE, vmin=0, vmax=high, aspect="auto")
         for (row, column), share in np.ndenumerate(shares):
             ink = style.INK if share > 0.62 * high else "white"
             axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=ink, fontsize=8)
-        names = [shortened(name, 180) for name in changes]
         # A dollar sign would start a formula.
-        axes.set_yticks(range(len(names)), [name.replace("$", r"\$") for name in names], fontsize=8.5)
+        labels = ["\n".join(lines).replace("$", r"\$") for lines in names]
+        axes.set_yticks(range(len(names)), labels, fontsize=8.5, linespacing=1.1)
         axes.set_xticks(range(len(BANDS)), BANDS)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         axes.set_xlabel("wavelength (pixels), fine to coarse")
-        figure.text(0.1 / wide, 1 - 0.3 / tall, shortened(title, int(90 * wide)), fontsize=10, parse_math=False)
-        figure.text(0.1 / wide, 1 - 0.55 / tall, "energy of the change in each octave (%)", parse_math=False)
+        said = "\n".join(above)
+        figure.text(0.1 / wide, 1 - 0.15 / tall, said, fontsize=10, va="top", parse_math=False)
+        below = 1 - (head - 0.2) / tall
+        figure.text(0.1 / wide, below, "energy of the change in each octave (%)", parse_math=False)
         return style.drawn(figure, 110)
 
 

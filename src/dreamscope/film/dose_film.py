@@ -19,7 +19,7 @@ from dreamscope.dissection.blinding import Blinding
 from dreamscope.dissection.dose_response import Course, Stage
 from dreamscope.errors import DreamscopeError
 from dreamscope.figures import plots, style
-from dreamscope.figures.contact_sheets import TEXT, shortened
+from dreamscope.figures.lettering import TEXT, shortened
 from dreamscope.film import editing
 from dreamscope.film import writer as films
 from dreamscope.film.editing import Frames

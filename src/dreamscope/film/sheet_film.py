@@ -69,7 +69,7 @@ def growing(
 
     def at(index: int) -> Tensor:
         return sheet_picture.picture(
-            gallery, columns=columns, most=most, instead=[moment(n, index) for n in range(len(ends))]
+            gallery, columns=columns, most=most, instead=[moment(n, index) for n in range(len(ends))], before=before
         )
 
     def moment(number: int, index: int) -> Tensor | None:
@@ -116,6 +116,9 @@ def fading(gallery: Gallery, path: str | Path, *, seconds: float = 1.0, fps: str
     sizes = {str(images.size_of(gallery.before[number])) for number in there}
     if len(sizes) > 1:
         raise DreamscopeError(f"pictures of {' and '.join(sorted(sizes))} can't fade into one another; see --size")
+    most = (WIDEST - GAP) // 2 - GAP
+    # Frames are of one size, whatever is written on them.
+    room = [Cell(None, each.label, each.note) for each in gallery.cells]
     fade = round(seconds * fps)
     each = max(1, round(HOLD * fps)) + fade
 
@@ -129,7 +132,7 @@ def fading(gallery: Gallery, path: str | Path, *, seconds: float = 1.0, fps: str
         named = gallery.cells[now if share <= 0.5 else then]
         photo = torch.lerp(gallery.before[now], gallery.before[then], share)
         cells = [Cell(photo, "photo"), Cell(_mixed(gallery, now, then, share), named.label, named.note)]
-        return sheet(cells, columns=2, title=gallery.title, most=(WIDEST - GAP) // 2 - GAP)
+        return sheet(cells, columns=2, title=gallery.title, most=most, room=room)
 
     return writer.write(Frames(each * len(there), at), path, fps=fps, note=note_of(gallery.recipe) or "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,18 +10,21 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Protocol
 
 from dreamscope.errors import DreamscopeError, did_you_mean
+from dreamscope.models import known_names
 
 if TYPE_CHECKING:
     from dreamscope.models.layers import Layer
 
 _ADDRESS = re.compile(
     r"\s*(?:(?P<weight>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*\*\s*)?"
-    r"(?P<layer>[\w.\-*?\[\]]+)"
+    r"(?P<layer>[\w./\-*?\[\]]+)"
     r"(?:\s*:\s*(?P<channels>[\d\s,\-]+?))?"
     r"(?:\s*@\s*(?P<row>\d+)\s*,\s*(?P<column>\d+))?\s*"
 )
 _RANGE = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?")
 _GRAMMAR = "[WEIGHT*]LAYER[:CHANNELS][@ROW,COL], for example features.28, 0.5*features.28:3,7-9 or mixed4a:476@7,7"
+
+_log = logging.getLogger(__name__)
 
 
 class Addressable(Protocol):
@@ -114,7 +118,9 @@ def resolve(texts: str | Address | Iterable[str | Address] | None, model: Addres
     Parameters
     ----------
     texts
-        Addresses or their texts, or one; the model's default if ``None``.
+        Addresses or their texts, or one; the model's default if ``None``. A layer may have the name that people know
+        from lucid, Keras, Caffe or another torchvision (``mixed4a``, ``block5_conv1``, see `known_names.find`); which
+        one it is, is logged.
     model
         The classifier whose layers they name.
 
@@ -134,7 +140,7 @@ def resolve(texts: str | Address | Iterable[str | Address] | None, model: Addres
     found: list[Address] = []
     for text in [texts] if isinstance(texts, str | Address) else texts:
         address = Address.parse(text)
-        for name in _matching_layers(address.layer, model):
+        for name in _matching_layers(address, model):
             _check_channels(address, name, model)
             found.append(replace(address, layer=name))
     if not found:
@@ -168,8 +174,8 @@ def _join_channels(channels: Sequence[int]) -> str:
     return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in runs)
 
 
-def _matching_layers(pattern: str, model: Addressable) -> list[str]:
-    names = model.layer_names
+def _matching_layers(address: Address, model: Addressable) -> list[str]:
+    pattern, names = address.layer, model.layer_names
     if pattern in names:
         return _that_run([pattern], model)
     if pattern.isdecimal():
@@ -185,8 +191,27 @@ def _matching_layers(pattern: str, model: Addressable) -> list[str]:
         raise DreamscopeError(
             f"no layer of {model.name} matches '{pattern}'. List them: dreamscope layers {model.name}"
         )
+    return _that_run([_known(address, model)], model)
+
+
+def _known(address: Address, model: Addressable) -> str:
+    """Return the layer that people know by a name; raise if `model` has none, saying where the name is from."""
+    name = address.layer
+    found = None if name.isdecimal() else known_names.find(name, model.layers)
+    if found is not None:
+        remarks = [found.remark] if found.remark else []
+        if address.channels:
+            remarks.append("a channel's number means the same only with the same weights")
+        _log.info("%s is %s here%s", name, found.layer, f" ({'; '.join(remarks)})" if remarks else "")
+        return found.layer
+    choices, origin = list(model.layer_names), known_names.origin_of(name)
+    also = ""
+    if origin is not None:
+        alike = [other for other in known_names.names_of(model.layers) if known_names.origin_of(other) == origin]
+        choices += alike
+        also = "" if alike else f"The name is known from {origin[0]}: --model {origin[1]}. "
     raise DreamscopeError(
-        f"no layer '{pattern}' in {model.name}{did_you_mean(pattern, names) or '.'} "
+        f"no layer '{name}' in {model.name}{did_you_mean(name, choices) or '.'} {also}"
         f"List them: dreamscope layers {model.name}"
     )
 

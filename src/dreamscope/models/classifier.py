@@ -18,6 +18,7 @@ from dreamscope.models.edit_base import Edit
 from dreamscope.models.edits import EditLike, edit_hooks, ensure_edits
 from dreamscope.models.hooks import Hook, attached
 from dreamscope.models.layers import Layer, survey
+from dreamscope.models.producers import producers
 from dreamscope.models.recent import Recent
 from dreamscope.models.twins import Twins, twin_of
 
@@ -244,11 +245,10 @@ class Classifier(nn.Module):
             blind = model.edited(Ablation("features.28:40"))
             brighter = model.edited(("features.28", lambda activation: 1.2 * activation))
         """
-        added = []
+        added: list[Edit] = []
         for edit in ensure_edits(edits):
             for address in resolve([edit.address], self):
-                added.append(replace(edit, address=address))
-                added[-1].ensure_fits(self.layers[address.layer])
+                added.append(replace(edit, address=address).settled(self))
         return self.with_module(twin_of(self.module), edits=(*self.edits, *added))
 
     @property
@@ -337,6 +337,11 @@ class Classifier(nn.Module):
         generator = torch.Generator().manual_seed(0)
         image = torch.rand((1, 3, height, width), generator=generator).to(self.device)
         return self.normalization(image).to(self.dtype)
+
+    @cached_property
+    def producers(self) -> dict[str, str]:
+        """Layer -> the convolution or linear layer whose channels it shows, one by one; see `producers`."""
+        return producers(twin_of(self.module), self.layers, self.example())
 
     @cached_property
     def main_stack(self) -> str | None:

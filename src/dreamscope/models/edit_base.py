@@ -6,10 +6,10 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.models.addresses import Address
@@ -19,6 +19,20 @@ MOST_NUMBERS = 100_000
 """The largest tensor that is written down in a recipe."""
 
 _KINDS: dict[str, type[Edit]] = {}
+
+
+class Network(Protocol):
+    """What edits are made for; a `Classifier` is one."""
+
+    module: nn.Module
+
+    @property
+    def layers(self) -> Mapping[str, Layer]:
+        """The layers that run in a forward pass, in order."""
+
+    @property
+    def producers(self) -> Mapping[str, str]:
+        """Layer -> the convolution or linear layer that makes its channels, see `producers`."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,6 +78,31 @@ class Edit(ABC):
         changed = activation.clone()
         changed[place] = self.change(activation[place])
         return changed
+
+    def within(self, _module: nn.Module, _inputs: tuple[Any, ...], activation: Tensor, _axis: int) -> Tensor:
+        """Return a changed copy of an activation in a pass through the network.
+
+        Parameters
+        ----------
+        _module, _inputs
+            The layer, and what went into it.
+        activation
+            What it put out, after the edits before this one, (N, C, ...), channels second.
+        _axis
+            Where the layer itself has the channels.
+        """
+        return self(activation)
+
+    def settled(self, network: Network) -> Edit:
+        """Return the edit as it is in a network: this one, or what it comes to there.
+
+        Raises
+        ------
+        DreamscopeError
+            If it can't be applied at its layer.
+        """
+        self.ensure_fits(network.layers[self.address.layer])
+        return self
 
     def ensure_fits(self, layer: Layer) -> None:  # noqa: B027 - some fit everywhere
         """Raise a `DreamscopeError` if the edit can't be applied at a layer, whatever the picture."""

@@ -1,4 +1,4 @@
-"""The kinds of edits: ablation, replacement, steering, patching, erasing, and one's own functions."""
+"""The kinds of edits beside ablation and erasing: replacement, steering, patching, and one's own functions."""
 
 from __future__ import annotations
 
@@ -6,97 +6,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from dreamscope.errors import DreamscopeError, did_you_mean
+from dreamscope.errors import DreamscopeError
+from dreamscope.models.ablation import Ablation
 from dreamscope.models.addresses import Address
 from dreamscope.models.edit_base import Edit, ensure_channels, own_tensor, place_of
 from dreamscope.models.erase import Erase
 from dreamscope.models.hooks import Hook
 from dreamscope.models.layers import Layer, tensor_of, with_tensor
-
-
-def _zero(part: Tensor, _factor: float) -> Tensor:
-    return torch.zeros_like(part)
-
-
-def _mean(part: Tensor, _factor: float) -> Tensor:
-    """Replace each channel by its mean over the positions: how strong it is stays, where it is strong goes."""
-    positions = tuple(range(2, part.dim()))
-    return part.mean(positions, keepdim=True).expand_as(part) if positions else part
-
-
-def _noise(part: Tensor, _factor: float) -> Tensor:
-    """Replace each channel by noise of its own mean and spread: its statistics stay, its content goes."""
-    positions = tuple(range(2, part.dim()))
-    if not positions:
-        return part
-    # The same noise for every picture: what becomes of one must not depend on the batch it came in.
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(part.shape[1:], generator=generator).to(part)
-    # Without Bessel's correction, which would divide by zero on a map of one position.
-    return part.mean(positions, keepdim=True) + part.std(positions, correction=0, keepdim=True) * noise
-
-
-def _scale(part: Tensor, factor: float) -> Tensor:
-    return part * factor
-
-
-_ABLATIONS: Mapping[str, Callable[[Tensor, float], Tensor]] = {
-    "zero": _zero,
-    "mean": _mean,
-    "noise": _noise,
-    "scale": _scale,
-}
-
-
-@dataclass(frozen=True, eq=False, repr=False, init=False)
-class Ablation(Edit):
-    """Remove what channels carry, or scale it.
-
-    Attributes
-    ----------
-    address : Address or str
-        Channels (all, some, or at one position) of a layer.
-    how : str
-        ``zero``, ``mean`` (each channel by its mean over the picture), ``noise`` (each channel by Gaussian
-        noise with its own mean and standard deviation over the picture, the same noise each time) or
-        ``scale:X``. Where there are no positions, in a vector or at one position, a channel is its own mean
-        and has no spread: ``mean`` and ``noise`` leave it as it is.
-
-    Examples
-    --------
-    >>> Ablation("features.28:40", how="zero") == Ablation("features.28:40")
-    True
-    """
-
-    how: str
-    kind = "ablation"
-
-    def __init__(self, address: Address | str, how: str = "zero") -> None:
-        object.__setattr__(self, "address", Address.parse(address))
-        object.__setattr__(self, "how", how)
-        self._function_and_factor()
-
-    def _function_and_factor(self) -> tuple[Callable[[Tensor, float], Tensor], float]:
-        name, _, number = self.how.partition(":")
-        try:
-            factor = float(number) if number else 1.0
-        except ValueError:
-            name = ""
-            factor = 0.0
-        if name not in _ABLATIONS or (name == "scale") != bool(number):
-            raise DreamscopeError(
-                f"'{self.how}' is no way to ablate; there are zero, mean, noise and scale:X"
-                + did_you_mean(self.how, _ABLATIONS)
-            )
-        return _ABLATIONS[name], factor
-
-    def change(self, part: Tensor) -> Tensor:
-        """See `Edit.change`."""
-        function, factor = self._function_and_factor()
-        return function(part, factor)
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -307,13 +225,13 @@ def edit_hooks(edits: Sequence[Edit], layers: Mapping[str, Layer]) -> dict[str, 
     def hook_for(name: str, mine: list[Edit]) -> Hook:
         axis = layers[name].channel_axis
 
-        def hook(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> Any:
+        def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
             tensor = tensor_of(output)
             if tensor is None:
                 return None
             changed = tensor.movedim(axis, 1)
             for edit in mine:
-                changed = edit(changed)
+                changed = edit.within(module, inputs, changed, axis)
             return with_tensor(output, changed.movedim(1, axis))
 
         return hook

@@ -45,7 +45,7 @@ class Tail:
     ----------
     model : Classifier
         Of the layers behind the cut, which can be looked at and edited inside of a `given` block; the others do not
-        run. The images that it gets count for nothing but their number and size, see `images`.
+        run. The images that it gets count for nothing but their number and size.
     cut : str
         The layer.
 
@@ -89,8 +89,10 @@ class Tail:
         self._dim = tensor_of(known.outputs[self.cut]).dim()  # type: ignore[union-attr]
 
     @contextmanager
-    def given(self, activation: Tensor) -> Iterator[None]:
+    def given(self, activation: Tensor) -> Iterator[Tensor]:
         """Run the tail's `model` from an activation for the length of the block, in this thread.
+
+        Yields the images to call it with, (N, 3, H, W): it reads nothing of them, and they are NaN.
 
         Parameters
         ----------
@@ -110,22 +112,42 @@ class Tail:
                 f"{tuple(activation.shape)}"
             )
         before, self._given.activation = self._given.activation, activation.to(self.model.device)
+        nothing = torch.tensor(torch.nan, device=self.model.device)
         try:
-            yield
+            yield nothing.expand(len(activation), 3, *self.model.input_size)
         finally:
             self._given.activation = before
 
-    def images(self, count: int) -> Tensor:
-        """Return images (count, 3, H, W) for the tail's `model`, which reads nothing of them: they are NaN."""
-        return torch.tensor(torch.nan, device=self.model.device).expand(count, 3, *self.model.input_size)
-
     def logits(self, activation: Tensor) -> Tensor:
         """Return the class scores before softmax, float32 (N, classes), of what the cut put out; see `given`."""
-        with self.given(activation):
-            return self.model.logits(self.images(len(activation)))
+        with self.given(activation) as images:
+            return self.model.logits(images)
 
     def __repr__(self) -> str:
         return f"Tail({self.model!r}, cut={self.cut!r})"
+
+
+class Whole:
+    """A whole network in the place of a tail, where there is no cut: it is given the images themselves.
+
+    Attributes
+    ----------
+    model : Classifier
+        The network.
+    """
+
+    def __init__(self, model: Classifier) -> None:
+        self.model = model
+
+    @contextmanager
+    def given(self, images: Tensor) -> Iterator[Tensor]:
+        """Yield the images."""
+        yield images
+
+
+def part_behind(model: Classifier, cut: str | None) -> Tail | Whole:
+    """Return what of a network runs behind a cut: all of it, where there is none; see `cut_before`."""
+    return Whole(model) if cut is None else Tail(model, cut)
 
 
 def cut_before(model: Classifier, layers: str | Sequence[str]) -> str | None:
@@ -167,8 +189,8 @@ def _cut_before(model: Classifier, layers: Sequence[str]) -> str | None:
     for name in candidates:
         tail = Tail(plain, name)
         try:
-            with tail.given(whole[name]):
-                found = _outputs(tail.model, tail.images(2), layers)
+            with tail.given(whole[name]) as nothing:
+                found = _outputs(tail.model, nothing, layers)
         except Exception:
             # A network's own code may fail in any way where parts of it are skipped.
             continue

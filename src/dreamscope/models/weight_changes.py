@@ -7,10 +7,12 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from dreamscope.models.ablation import Ablation
 from dreamscope.models.edit_base import Edit
-from dreamscope.models.edits import Ablation, Add
+from dreamscope.models.edits import Add
 from dreamscope.models.erase import Erase
 from dreamscope.models.projection import Projection
+from dreamscope.models.randomize import Randomize
 from dreamscope.models.weight_parts import (
     Changes,
     Inflow,
@@ -78,10 +80,12 @@ def weight_change_of(edit: Edit) -> WeightChange:
         change = Shift(edit)
     elif isinstance(edit, Erase):
         change = Projection(edit)
+    elif isinstance(edit, Randomize):
+        change = RandomRows(edit)
     else:
         raise UnbakeableError(
-            "what replaces the channels depends on the picture or the position; only the edits zero, scale:X, Add "
-            "and Erase do not"
+            "what replaces the channels depends on the picture or the position; only the edits zero, scale:X, "
+            "randomize, Add and Erase do not"
         )
     if edit.address.position is not None:
         raise UnbakeableError("weights are the same at every position; leave out @ROW,COL")
@@ -158,3 +162,27 @@ class Shift:
         groups = shift.view(module.groups, -1)
         sums = module.weight.flatten(2).sum(2).view(module.groups, -1, groups.shape[1])
         return part.changed(bias=bias + (sums @ groups[..., None]).flatten())
+
+
+class RandomRows:
+    """Random weights in the layer that makes the channels."""
+
+    mixes = False
+    producers_first = True
+
+    def __init__(self, edit: Randomize) -> None:
+        self._edit = edit
+
+    def rows(self, part: Part, _before: Part | None, channels: list[int] | slice) -> Changes:
+        """See `WeightChange.rows`."""
+        if part.name != self._edit.address.layer:
+            raise UnbakeableError("other parts share these weights, or no one layer makes these channels alone")
+        weight, bias = self._edit.rows(part.module)
+        part.weights["weight"][channels] = weight
+        if bias is not None:
+            part.weights["bias"][channels] = bias
+        return part.changed(**part.weights)
+
+    def columns(self, _inflow: Inflow) -> Changes:
+        """Raise an `UnbakeableError`: what the channels are made of is not to be seen where they go."""
+        raise UnbakeableError("other parts share these weights, or no one layer makes these channels alone")

@@ -1,7 +1,7 @@
 """Edits as plain weights: a changed network that PyTorch loads without dreamscope, with the same outputs.
 
-Whole channels times a number, plus a number, or with directions erased, are the same as other numbers in the weights
-that make these channels (their producer), or in those that take them in (their consumers), see `Trial`.
+Whole channels times a number, plus a number, made at random or with directions erased, are the same as other numbers
+in the weights that make these channels (their producer), or in those that take them in (their consumers), see `Trial`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from torch.nn import functional as F
 
 from dreamscope.errors import DreamscopeError
 from dreamscope.files import ensure_writable, written_whole
+from dreamscope.models.ablation import Ablation
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edit_base import Edit
-from dreamscope.models.edits import Ablation
 from dreamscope.models.weight_bench import Bench, Trial, alike, tensors
 from dreamscope.models.weight_changes import WeightChange, weight_change_of
 from dreamscope.models.weight_parts import UnbakeableError
@@ -32,7 +32,7 @@ def bake(model: Classifier) -> dict[str, Tensor]:
     Parameters
     ----------
     model
-        With edits ``zero``, ``scale:X``, `Add` and `Erase` of whole channels; it stays as it is.
+        With edits ``zero``, ``scale:X``, ``randomize``, `Add` and `Erase` of whole channels; it stays as it is.
 
     Returns
     -------
@@ -43,8 +43,8 @@ def bake(model: Classifier) -> dict[str, Tensor]:
     Raises
     ------
     DreamscopeError
-        If no weights do what an edit does: it needs the picture (``mean``, ``noise``, `Patch`), stands at one
-        position, its channels are summed with others (a skip connection) before weights take them in, or no bias
+        If no weights do what an edit does: it needs the picture (``mean``, ``noise``, ``gaussian``, `Patch`), stands at
+        one position, its channels are summed with others (a skip connection) before weights take them in, or no bias
         and no norm is there to hold what is added.
     """
     # A GPU's short-cuts in multiplication, and half precision, would hide small mistakes and feign others.

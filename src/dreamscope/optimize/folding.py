@@ -26,7 +26,7 @@ from dreamscope.models.layers import tensor_of
 from dreamscope.models.twins import twin_of
 
 
-def folded(module: nn.Module, keep: Collection[str], images: Tensor) -> nn.Module:
+def folded(module: nn.Module, keep: Collection[str], images: Tensor, untouched: Collection[str] = ()) -> nn.Module:
     """Return a copy of `module` that computes the same in fewer operations.
 
     Parameters
@@ -37,6 +37,8 @@ def folded(module: nn.Module, keep: Collection[str], images: Tensor) -> nn.Modul
         Names of the layers whose output must stay what it is; others may put out something else.
     images
         (1, 3, H, W) as the module takes it: for the pass that shows what goes where.
+    untouched
+        Names of those among them that must stay as they are, weights and all.
 
     Returns
     -------
@@ -49,6 +51,8 @@ def folded(module: nn.Module, keep: Collection[str], images: Tensor) -> nn.Modul
     for convolution, norm in list(_foldable(twin, flow, kept)):
         _fold(twin, convolution, norm)
     for name, part in list(twin.named_modules()):
+        if name in untouched:
+            continue
         if isinstance(part, nn.Hardtanh) and len(flow.outputs.get(name, ())) == 1:
             # Only a convolution (or its padding) is sure to return a gradient that nothing else holds.
             alone = flow.uses_of(name) in (["convolution"], ["constant_pad_nd"])

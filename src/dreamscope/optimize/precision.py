@@ -22,6 +22,7 @@ from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.images import Size
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.devices import synchronize
+from dreamscope.models.randomize import Randomize
 from dreamscope.models.twins import twin_of
 from dreamscope.optimize.folding import folded
 from dreamscope.optimize.initial_images import clouds
@@ -111,9 +112,10 @@ def prepared(
 
 def _made(model: Classifier, layers: Sequence[str], side: int, precision: str) -> tuple[Classifier, Choice]:
     keep = {*layers, *(edit.address.layer for edit in model.edits)}
+    random = {edit.address.layer for edit in model.edits if isinstance(edit, Randomize)}
     # What is kept must serve later calls, whatever mode this one runs in.
     with torch.inference_mode(False):
-        light = model.with_module(folded(model.module, keep, model.example()))
+        light = model.with_module(folded(model.module, keep, model.example(), random))
         choice = Choice(_parse(precision)) if "/" in precision else _choose(model, light, list(layers), side, precision)
         return _in_form(light, choice.form), choice
 

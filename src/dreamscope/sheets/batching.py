@@ -25,6 +25,7 @@ from dreamscope.sheets import cell_cache
 from dreamscope.sheets.cell_cache import Entry
 from dreamscope.sheets.plan import Cell
 from dreamscope.sheets.snapshots import Snapshots
+from dreamscope.sheets.work import work_of
 
 BATCH_PIXELS = 512**2
 """Pixels that are dreamt on at once: with more, little is gained."""
@@ -73,19 +74,24 @@ def dreamt(
     every
         Take snapshots of every so many steps of each.
     callback
-        Called with the number of steps done, of all cells together: so the time left is known from the first cell on.
+        Called with the share that is done of all cells together, in steps of the same work: so the time left is known
+        from the first cell on.
     """
     if every is None:
         groups = _groups(entries, missing)
     else:
         groups = [(partial(_alone, every=every), [entry]) for entry in entries if entry.key in missing]
-    costs = [group[-1].steps if make is _along else sum(entry.steps for entry in group) for make, group in groups]
-    total, done = sum(costs), 0
+    run = [group[-1:] if make is _along else group for make, group in groups]
+    total = sum(entry.steps for group in run for entry in group)
+    # A step at the last layer may take a hundred times as long as one at the first: without this, the time left would
+    # be wrong by as much.
+    costs = [sum(work_of(entry.cell) for entry in group) for group in run]
+    whole, done = sum(costs) or 1.0, 0.0
     for (make, group), cost in zip(groups, costs, strict=True):
 
-        def share(part: float, before: int = done, cost: int = cost) -> None:
+        def share(part: float, before: float = done, cost: float = cost) -> None:
             if callback is not None:
-                callback("dreaming", before + int(cost * part), total)
+                callback("dreaming", round(total * (before + cost * part) / whole), total)
 
         share(0)
         yield from make(group, share)

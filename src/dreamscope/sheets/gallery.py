@@ -85,21 +85,25 @@ class Gallery:
     @property
     def title(self) -> str:
         """One line about all of it."""
-        first, over = self.plan.cells[0], self.plan.over
-        about = [] if over == "photos" else [name_of(first.image)]
-        about += [] if over == "models" else [first.model.name]
-        about += [] if over in ("layers", "channels", "models") else [_where(first)]
-        about += [] if over == "presets" else [str(first.settings["preset"])]
-        return f"{', '.join(about)}, over {over}"
+        first, over = self.plan.cells[0], self.plan.kinds
+        about = [] if "photos" in over else [name_of(first.image)]
+        about += [] if "models" in over else [first.model.name]
+        about += [] if {"layers", "channels", "models"} & set(over) else [_where(first)]
+        about += [] if "presets" in over else [str(first.settings["preset"])]
+        return ", ".join([*about, f"over {' and '.join(over)}"])
+
+    def original(self, number: int) -> Tensor:
+        """Return what a cell was dreamt on, at its size and as 8 bits hold it, (1, 3, H, W); made anew each time."""
+        return images.to_8_bits(_undreamt(self.plan.cells[number]).image)
 
     @cached_property
     def before(self) -> tuple[Tensor, ...]:
-        """What each of them was dreamt on, at its size and as 8 bits hold it, (1, 3, H, W)."""
+        """What each of them was dreamt on, see `original`."""
         found: dict[int, Tensor] = {}
-        for cell in self.plan.cells:
+        for number, cell in enumerate(self.plan.cells):
             # Cells of one sheet that share a picture share its size too.
             if id(cell.image) not in found:
-                found[id(cell.image)] = images.to_8_bits(_undreamt(cell).image)
+                found[id(cell.image)] = self.original(number)
         return tuple(found[id(cell.image)] for cell in self.plan.cells)
 
     def _repr_html_(self) -> str:
@@ -212,8 +216,9 @@ def _recipe(plan: Plan, cells: Sequence[FinishedCell]) -> Recipe:
     models = list({id(cell.model): cell.model for cell in plan.cells}.values())
     recipes = [ensure_recipe(each.recipe) for each in cells]
     inputs: Mapping[str, Any] = recipes[0].inputs
-    if plan.over == "photos":
-        inputs = {**inputs, "image": [each.inputs["image"] for each in recipes]}
+    if "photos" in plan.kinds:
+        pictures = {id(cell.image): each.inputs["image"] for cell, each in zip(plan.cells, recipes, strict=True)}
+        inputs = {**inputs, "image": list(pictures.values())}
     written = [
         {"label": each.label, "note": each.note, "recipe": asdict(recipe)}
         for each, recipe in zip(cells, recipes, strict=True)
@@ -223,5 +228,5 @@ def _recipe(plan: Plan, cells: Sequence[FinishedCell]) -> Recipe:
         command="sheet",
         model=models[0].source if len(models) == 1 else {"models": [model.source for model in models]},
         inputs=inputs,
-        parameters={"over": plan.over, "cells": written},
+        parameters={"over": plan.kinds[0] if len(plan.kinds) == 1 else list(plan.kinds), "cells": written},
     )

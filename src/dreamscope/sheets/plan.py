@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import math
-import tomllib
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamscope.dreaming import presets
-from dreamscope.dreaming.presets import DEFAULT_PRESET, PRESETS, Settings
+from dreamscope.dreaming.presets import DEFAULT_PRESET
 from dreamscope.errors import DreamscopeError, ensure_one_of
-from dreamscope.files import existing_file
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.optimize.ingredients import values_of
-from dreamscope.sheets.blocks import layers
+from dreamscope.sheets.axes import LISTED, OVER, Asked, Axis, Place, axis, numbers_of, setting_of
+from dreamscope.sheets.weight_sets import Weights, proportional
 
 if TYPE_CHECKING:
     from dreamscope.images import Picture
     from dreamscope.models.classifier import Classifier
     from dreamscope.objectives.targets import Given
 
-OVER = ("layers", "channels", "weights", "steps", "octaves", "models", "presets", "photos")
-"""What may differ from cell to cell."""
-
-STEPS = (0, 5, 10, 20, 40, 80)
-"""Numbers of steps over ``steps``, if none are given."""
-
 MOST = 400
 """Cells of one sheet at most: nobody would look at more."""
 
-Weights = Mapping[str, Sequence[float]]
-"""Sets of layer weights by name, a number for each address."""
+MOST_COLUMNS = 12
+"""Two ways with more columns than this, and than rows, are turned: a page is read downwards."""
+
+_WHERE = ("layers", "channels", "weights")
+"""What says where a dream climbs."""
 
 
 @dataclass(frozen=True)
@@ -61,20 +53,36 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sheet shows: what differs, one of `OVER`, and the cells in reading order."""
+    """What a sheet shows.
 
-    over: str
+    Attributes
+    ----------
+    axes : tuple of Axis
+        What differs: one axis, or the rows and the columns.
+    cells : tuple of Cell
+        In reading order, row after row.
+    remarks : tuple of str
+        What a person who looks at it should know.
+    """
+
+    axes: tuple[Axis, ...]
     cells: tuple[Cell, ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What differs: one or two of `OVER`."""
+        return tuple(each.over for each in self.axes)
 
 
 def plan(
-    over: str,
+    over: str | Sequence[str],
     models: Sequence[Classifier],
     pictures: Sequence[Picture],
     *,
     at: Given | Sequence[str | Address] | None = None,
     sets: Weights | None = None,
-    values: Sequence[str | int] | None = None,
+    values: Sequence[str | int] | Mapping[str, Sequence[str | int]] | None = None,
     **settings: Any,
 ) -> Plan:
     """Say what the cells of a sheet are.
@@ -82,20 +90,22 @@ def plan(
     Parameters
     ----------
     over
-        One of `OVER`.
+        One of `OVER`, or two: rows and columns. More than `MOST_COLUMNS` columns, and than rows, change places with
+        these.
     models
         One; several over ``models``.
     pictures
         One; several over ``photos``.
     at
         Addresses. Over ``layers`` each is one cell (the network's blocks if none are given, see
-        `dreamscope.sheets.blocks`; of layers that a glob names and that put out the same, one); over ``channels`` each
-        of their channels is. Over ``steps``, ``octaves``, ``models``, ``presets`` and ``photos`` also an objective of
-        your own, as in `dream`.
+        `dreamscope.exploration.blocks`; of layers that a glob names and that put out the same, one); over ``channels``
+        each of their channels is. Over what names no layers also an objective of your own, as in `dream`.
     sets
-        Over ``weights``: what the addresses are weighted with, see `weights`.
+        Over ``weights``: what the addresses are weighted with, see `dreamscope.sheets.weight_sets.weights`.
     values
-        Over ``steps`` and ``octaves``: which numbers; over ``presets``: which names.
+        Over ``steps`` and ``octaves``: which numbers; over ``presets`` and ``losses``: which names. By kind where two
+        of these differ, ``{"steps": [5, 10], "octaves": [1, 2]}``. Over ``layers`` and ``channels``: which channels of
+        each layer, ``{"channels": ["0-7"]}``.
     settings
         All other arguments of `dreamscope.dreaming.dream.dream`, the same for all cells.
 
@@ -104,136 +114,92 @@ def plan(
     DreamscopeError
         If an argument is invalid.
     """
-    ensure_one_of(over, OVER, "kind of sheet")
-    for count, kind, what in ((len(models), "models", "model"), (len(pictures), "photos", "picture")):
-        if count != 1 and (count == 0 or over != kind):
-            raise DreamscopeError(f"a sheet over {over} is of one {what}, not {count}; see --over {kind}")
-    if over == "weights" and not (at and sets):
-        raise DreamscopeError("a sheet over weights needs layers (--at) and sets of weights for them (--weights-set)")
-    if sets and over != "weights":
-        raise DreamscopeError(f"a sheet over {over} takes no sets of weights; see --over weights")
-    if values and over not in (listed := ("steps", "octaves", "presets")):
-        raise DreamscopeError(f"a sheet over {over} takes no values; those over {', '.join(listed)} do")
-    varied = "preset" if over == "presets" else over
-    if varied in settings:
-        raise DreamscopeError(f"a sheet over {over} takes them from --values; leave --{varied} out")
+    kinds = (over,) if isinstance(over, str) else tuple(over)
     at = [at] if isinstance(at, str | Address) else at
     texts, own = (at, None) if at is None or isinstance(at, Sequence) else (None, at)
-    if own is not None and over in ("layers", "channels", "weights"):
-        raise DreamscopeError(f"a sheet over {over} needs addresses, not an objective of your own")
-    model, picture = models[0], pictures[0]
-
-    def cell(label: object, note: str, addresses: Iterable[Address], **changed: Any) -> Cell:
-        found = {"model": model, "image": picture, **changed}
-        given = {key: value for key, value in found.items() if key not in ("model", "image")}
-        where = [str(address) for address in addresses] if own is None else own
-        return Cell(_line(str(label)), note, found["model"], found["image"], _spelt_out(where, {**settings, **given}))
-
-    if over == "layers":
-        made = [cell(address, model.layers[address.layer].type, [address]) for address in layers(model, texts)]
-    elif over == "channels":
-        made = [cell(address, "", [address]) for address in _channels(model, texts)]
-    elif over == "models":
-        made = []
-        for each in models:
-            found = [] if own is not None else resolve(texts, each)
-            made.append(cell(each.name, ", ".join(map(str, found)), found, model=each))
-    else:
-        addresses = [] if own is not None else resolve(texts, model)
-        if over == "weights":
-            made = [cell(name, _text(each), _weighted(addresses, name, each)) for name, each in (sets or {}).items()]
-        elif over == "photos":
-            made = [cell(_name(each), "", addresses, image=each) for each in pictures]
-        elif over == "presets":
-            made = [cell(name, "", addresses, preset=name) for name in dict.fromkeys(values or PRESETS)]
-        else:
-            usual = STEPS if over == "steps" else range(1, _numbers(settings).octaves + 1)
-            counts = sorted({_whole(value, over) for value in values or usual})
-            made = [cell(f"{n} {over if n != 1 else over[:-1]}", "", addresses, **{over: n}) for n in counts]
-    if len(made) > MOST:
-        raise DreamscopeError(f"that would be {len(made)} cells; a sheet has at most {MOST}: narrow it down with --at")
-    return Plan(over, tuple(_numbered(made)))
+    _ensure_kinds(kinds, settings, own)
+    for count, kind, what in ((len(models), "models", "model"), (len(pictures), "photos", "picture")):
+        if count != 1 and (count == 0 or kind not in kinds):
+            raise DreamscopeError(f"a sheet over {_and(kinds)} is of one {what}, not {count}; see --over {kind}")
+    if "weights" in kinds and not (texts and sets):
+        raise DreamscopeError("a sheet over weights needs layers (--at) and sets of weights for them (--weights-set)")
+    if sets and "weights" not in kinds:
+        raise DreamscopeError(f"a sheet over {_and(kinds)} takes no sets of weights; see --over weights")
+    asked = Asked(kinds, models, pictures, texts, sets or {}, _values(kinds, values), settings, own)
+    axes = [axis(kind, asked) for kind in kinds]
+    rows, columns = axes[0].places, axes[1].places if len(axes) > 1 else ()
+    count = len(rows) * len(columns) if columns else len(rows)
+    if count > MOST:
+        hint = "name fewer with --at or --values" if columns else "narrow it down with --at"
+        raise DreamscopeError(f"that would be {count} cells; a sheet has at most {MOST}: {hint}")
+    if len(columns) > max(MOST_COLUMNS, len(rows)):
+        axes.reverse()
+        rows, columns = columns, rows
+    cells = [_cell(asked, [row, column]) for row in rows for column in columns] or [_cell(asked, [row]) for row in rows]
+    return _remarked(Plan(tuple(axes), tuple(cells)), asked.sets)
 
 
-def weights(texts: Sequence[str], file: str | Path | None = None) -> dict[str, tuple[float, ...]]:
-    """Read sets of layer weights: ``NAME=W,W,...``, and a TOML file of lines such as ``deep = [0.2, 0.5, 1, 2]``.
-
-    Raises
-    ------
-    DreamscopeError
-        If one is not of that form, or two have the same name.
-
-    Examples
-    --------
-    >>> weights(["balanced=1,1", "deep=0.2,2"])
-    {'balanced': (1.0, 1.0), 'deep': (0.2, 2.0)}
-    """
-    pairs: list[tuple[str, Any]] = []
-    if file is not None:
-        try:
-            pairs += tomllib.loads(existing_file(file, "weights file").read_text("utf-8")).items()
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise DreamscopeError(
-                f"weights file '{file}' is no TOML such as deep = [0.2, 0.5, 1, 2]: {error}"
-            ) from error
-        if not pairs:
-            raise DreamscopeError(f"weights file '{file}' holds no sets such as deep = [0.2, 1, 2]")
-    for text in texts:
-        name, _, listed = text.partition("=")
-        pairs.append((name.strip(), listed.split(",")))
-    found: dict[str, tuple[float, ...]] = {}
-    for name, given in pairs:
-        if name in found:
-            raise DreamscopeError(f"two sets of weights are called '{name}'")
-        try:
-            numbers = tuple(float(each) for each in given)
-        except (TypeError, ValueError):
-            numbers = ()
-        # What TOML knows besides: a bool would pass for a number, a text for a list of digits.
-        other = isinstance(given, str) or any(isinstance(each, bool) for each in given) if numbers else True
-        if not name or other or not all(map(math.isfinite, numbers)):
-            raise DreamscopeError(f"'{name}' is no set of weights such as deep=0.2,0.5,1,2")
-        found[name] = numbers
-    return found
+def _ensure_kinds(kinds: Sequence[str], settings: Mapping[str, Any], own: object) -> None:
+    if not 1 <= len(kinds) <= 2:
+        raise DreamscopeError(f"a sheet differs one way or two, not {len(kinds)}: --over layers --over steps")
+    for kind in kinds:
+        ensure_one_of(kind, OVER, "kind of sheet")
+        varied = setting_of(kind)
+        if varied in settings:
+            raise DreamscopeError(f"a sheet over {kind} takes them from --values; leave --{varied} out")
+    if len(set(kinds)) < len(kinds):
+        raise DreamscopeError(f"both ways of the sheet are over {kinds[0]}; name two kinds, or one")
+    where = [kind for kind in kinds if kind in _WHERE]
+    if "weights" in where and len(where) > 1:
+        raise DreamscopeError(
+            f"a sheet over {_and(where)} says twice what is dreamt of: a weight counts only among several layers"
+        )
+    if own is not None and where:
+        raise DreamscopeError(f"a sheet over {_and(where)} needs addresses, not an objective of your own")
 
 
-def _channels(model: Classifier, at: Sequence[str | Address] | None) -> list[Address]:
-    if not at:
-        raise DreamscopeError("a sheet over channels needs their layer: --at LAYER:CHANNELS, such as blocks.4.2:0-15")
-    found = []
-    for address in resolve(at, model):
-        every = address.channels or tuple(range(model.layers[address.layer].channels))
-        found += [replace(address, channels=(channel,)) for channel in every]
-    return list(dict.fromkeys(found))
+def _values(
+    kinds: Sequence[str], values: Sequence[str | int] | Mapping[str, Sequence[str | int]] | None
+) -> Mapping[str, Sequence[str | int]]:
+    """Return the values by kind."""
+    may = [kind for kind in kinds if kind in LISTED]
+    may += ["channels"] if set(kinds) == {"layers", "channels"} else []
+    if not values:
+        return {}
+    if isinstance(values, Mapping):
+        for kind in values:
+            if kind not in may:
+                raise DreamscopeError(f"a sheet over {_and(kinds)} takes no values of {kind}{_that_do(may)}")
+        return values
+    if not may:
+        raise DreamscopeError(f"a sheet over {_and(kinds)} takes no values; those over {', '.join(LISTED)} do")
+    if len(may) > 1:
+        raise DreamscopeError(f"values of {_and(may)}? Say which: --values {may[0]}=V,V,... --values {may[1]}=V,V,...")
+    return {may[0]: values}
 
 
-def _weighted(addresses: Sequence[Address], name: str, numbers: Sequence[float]) -> list[Address]:
-    if len(numbers) != len(addresses):
-        names = ", ".join(str(address) for address in addresses)
-        raise DreamscopeError(f"weights '{name}' are {len(numbers)} for {len(addresses)} layers: {names}")
-    if any(address.weight != 1 for address in addresses):
-        raise DreamscopeError("a sheet over weights takes them from its sets; leave those before the layers out")
-    return [replace(address, weight=number) for address, number in zip(addresses, numbers, strict=True)]
+def _that_do(may: Sequence[str]) -> str:
+    return f"; of {_and(may)} it does" if may else f"; those over {', '.join(LISTED)} do"
 
 
-def _numbers(settings: Mapping[str, Any]) -> Settings:
-    own = {name: value for name, value in settings.items() if name in Settings.__dataclass_fields__}
-    return presets.settings(settings.get("preset", DEFAULT_PRESET), **own)
-
-
-def _numbered(made: Sequence[Cell]) -> list[Cell]:
-    """Number the cells that would be called the same: photos from two folders, say."""
-    seen: Counter[str] = Counter()
-    found = []
-    for cell in made:
-        seen[cell.label] += 1
-        number = seen[cell.label]
-        found.append(cell if number == 1 else replace(cell, label=f"{cell.label} ({number})"))
-    return found
+def _cell(asked: Asked, places: Sequence[Place]) -> Cell:
+    changed = {name: value for place in places for name, value in place.changed.items()}
+    model, image = changed.pop("model", asked.models[0]), changed.pop("image", asked.pictures[0])
+    named, channel = changed.pop("at", asked.at), changed.pop("channel", None)
+    where: Any = asked.own
+    if where is None:
+        # What the first model calls them; another one must have them too.
+        addresses = resolve(named, model)
+        if channel is not None:
+            addresses = resolve([replace(each, channels=(channel,)) for each in addresses], model)
+        where = [str(each) for each in addresses]
+    label = ", ".join(place.label for place in places)
+    note = "; ".join(place.note for place in places if place.note)
+    return Cell(label, note, model, image, _spelt_out(where, {**asked.settings, **changed}))
 
 
 def _spelt_out(at: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
-    chosen = _numbers(settings)
+    chosen = numbers_of(settings)
     preset = settings.get("preset", DEFAULT_PRESET)
     if not isinstance(preset, str):
         # Settings of one's own have no name; all their values are spelt out, and only `plain` takes no rate.
@@ -248,21 +214,37 @@ def _spelt_out(at: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _whole(value: str | int, what: str) -> int:
-    try:
-        return int(value)
-    except ValueError as error:
-        raise DreamscopeError(f"{what} are whole numbers such as 0,5,10, not '{value}'") from error
+def _remarked(made: Plan, sets: Weights) -> Plan:
+    """Say which sets of weights make the same picture, since steps that are normalised know no common factor."""
+    twins = proportional(sets)
+    normalized = [_is_normalized(cell.settings) for cell in made.cells]
+    if not twins or not any(normalized):
+        return made
+    rows = made.kinds[0] == "weights"
+    columns = len(made.axes[1].places) if len(made.axes) > 1 else 1
+    cells = []
+    for number, (cell, same) in enumerate(zip(made.cells, normalized, strict=True)):
+        place = number // columns if rows else number % columns
+        twin = twins.get(list(sets)[place])
+        cells.append(replace(cell, note=f"{cell.note}; same as {twin[1]}") if same and twin else cell)
+    which = "; ".join(
+        f"'{name}' is {f'{factor:g} times' if factor != 1 else 'the same as'} '{other}'"
+        for name, (factor, other) in twins.items()
+    )
+    steps = "Steps are normalised, so" if all(normalized) else "Where steps are normalised,"
+    remark = (
+        f"{which}. {steps} a common factor of all weights changes nothing: these come out the same, but for rounding. "
+        "--preset plain --rate R takes steps as long as the gradient is, so that they differ."
+    )
+    return replace(made, cells=tuple(cells), remarks=(remark,))
 
 
-def _text(numbers: Sequence[float]) -> str:
-    return ", ".join(f"{number:g}" for number in numbers)
+def _is_normalized(settings: Mapping[str, Any]) -> bool:
+    """Return whether a dream's steps are as long whatever the objective is multiplied by."""
+    bare = settings["filter"] == "none" and settings["rate"] is not None
+    # A penalty has a size of its own, and what another optimizer makes of a gradient is its own affair.
+    return not (bare or settings["penalty"] or settings["optimizer"] or settings["parameterization"] != "pixel")
 
 
-def _line(text: str) -> str:
-    # The name of a file may hold line breaks, and bytes that are no text: neither can be drawn.
-    return " ".join(text.encode("utf-8", "replace").decode().split())
-
-
-def _name(picture: Picture) -> str:
-    return Path(picture).name if isinstance(picture, str | Path) else "a picture in memory"
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(words)

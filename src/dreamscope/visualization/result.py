@@ -11,6 +11,12 @@ from dreamscope import images
 from dreamscope.optimize.precision import Choice
 from dreamscope.recipes import Recipe, note_of
 
+_FLAT = 0.02
+"""The standard deviation over positions that what begins as noise has at most before anything grows; later 0.1."""
+
+_SAME = 0.02
+"""An objective that ends so near to where it began, as a share of that, did not rise."""
+
 
 @dataclass(frozen=True)
 class Visualization:
@@ -47,6 +53,21 @@ class Visualization:
     seconds: float
     recipe: Recipe | None
     choice: Choice
+
+    @property
+    def gray(self) -> str:
+        """Why the picture stayed gray, or shows nothing but its noise, and what to try; empty if something is seen."""
+        flat = float(self.image.std((2, 3)).amax()) < _FLAT
+        if not self.values or not (flat or self.silent or not self.importance.any()):
+            return ""
+        first, last, steps = self.values[0], self.reached, len(self.values)
+        if last == 0 or abs(last - first) <= _SAME * abs(first):
+            return (
+                f"it is {last:.3g} whatever was tried: the channel is dead, or its gradient vanishes; try the layer "
+                "before its activation, another preset, or exemplars, to see whether any photo excites it"
+            )
+        taken = "1 step" if steps == 1 else f"{steps} steps"
+        return f"it went from {first:.3g} to {last:.3g} in {taken}, which is not to be seen yet; try more steps"
 
     def save(self, path: str | Path, *, alpha: bool = False) -> Path:
         """Write the picture (PNG, JPEG or WebP) with the recipe inside.

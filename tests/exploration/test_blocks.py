@@ -5,9 +5,9 @@ import torch
 from nets import Vgg, seeded
 from torch import Tensor, nn
 
+from dreamscope.exploration.blocks import blocks_of, layers
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
-from dreamscope.sheets.blocks import blocks_of, layers
 
 
 class Block(nn.Module):
