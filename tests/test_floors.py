@@ -35,7 +35,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         ],
     ),
     ("probes", []),
-    ("objectives", ["base", "class_scores", "excite", "likeness", "targets"]),
+    ("objectives", ["base", "class_scores", "excite", "balance", "likeness", "targets"]),
     (
         "optimize",
         [

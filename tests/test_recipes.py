@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -115,3 +116,21 @@ def test_a_result_without_a_recipe() -> None:
     assert recipes.note_of(None) is None
     with pytest.raises(DreamscopeError, match="made with recipe=False"):
         recipes.ensure_recipe(None)
+
+
+def test_what_was_chosen_is_left_out_of_what_was_given() -> None:
+    made = Recipe("dream", {}, {}, {"steps": 3, "rate": 0.1}, "0.1.0", chosen=["rate"])
+    assert Recipe.from_json(made.to_json()) == made
+    assert made.as_given() == Recipe("dream", {}, {}, {"steps": 3}, "0.1.0")
+    assert RECIPE.as_given() == RECIPE
+
+
+def test_raw_rates_of_recipes_that_do_not_say_so_are_those_of_the_image() -> None:
+    def read(command: str, **parameters: object) -> dict[str, object]:
+        old = {"command": command, "model": {}, "inputs": {}, "parameters": parameters, "version": "0.1.0"}
+        return dict(Recipe.from_json(json.dumps({"dreamscope": old})).parameters)
+
+    assert read("dream", filter="none", rate=0.1)["gradient"] == "image"
+    assert read("dream", filter="none", rate=0.1, gradient="input")["gradient"] == "input"
+    assert "gradient" not in read("dream", filter="mean", rate=0.1)
+    assert "gradient" not in read("invert", filter="none")

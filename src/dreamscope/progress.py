@@ -2,11 +2,74 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+EVERY = 10.0
+"""Seconds from one line of a log to the next."""
+
 Callback = Callable[[str, int, int], None]
 """``callback(stage, done, total)``: what is being done, how much of it is done, and of how much."""
+
+
+class Lines:
+    """A callback that writes a line every `EVERY` seconds, for a pipe or a log; of a quick job, nothing.
+
+    A line names the stage, the share that is done, and how long the rest of the stage takes at its pace so far.
+
+    Parameters
+    ----------
+    write
+        Called with each line.
+    clock
+        Returns seconds.
+
+    Examples
+    --------
+    >>> callback = Lines(print, clock=iter([0, 1, 21]).__next__)
+    >>> callback("dreaming", 1, 60)
+    >>> callback("dreaming", 21, 60)
+    dreaming: 35% (21 of 60), 39 s left
+    """
+
+    def __init__(self, write: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._write, self._clock = write, clock
+        self._written = self._heard = clock()
+        self._stage: str | None = None
+        self._begun, self._first = self._written, (self._written, 0)
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Hear that so much of a stage is done."""
+        now = self._clock()
+        if stage != self._stage:
+            # It began when the one before was last heard of.
+            self._stage, self._begun, self._first = stage, self._heard, (now, done)
+        self._heard = now
+        if now - self._written >= EVERY:
+            self._written = now
+            share = f"{stage}: {100 * done / total:.0f}% ({done} of {total})" if total else stage
+            left = self._left(now, done, total)
+            self._write(share if left is None else f"{share}, {_duration(left)} left")
+
+    def _left(self, now: float, done: int, total: int) -> float | None:
+        time_then, done_then = self._first
+        if done >= total:
+            return None
+        if done > done_then:
+            # Not from the beginning: the first part may have been there already, or have waited for a network to load.
+            return (now - time_then) * (total - done) / (done - done_then)
+        return (now - self._begun) * (total - done) / done if done else None
+
+
+def _duration(seconds: float) -> str:
+    """Return a time as 39 s, 3 min 20 s or 1 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_args
@@ -35,6 +35,8 @@ class Recipe:
         Every option of the technique, defaults spelt out.
     version : str
         The dreamscope that made it.
+    chosen : list of str
+        Parameters whose values were not given, but found by the technique for this very picture.
     """
 
     command: str
@@ -42,6 +44,7 @@ class Recipe:
     inputs: Mapping[str, Any]
     parameters: Mapping[str, Any]
     version: str
+    chosen: Sequence[str] = field(default_factory=list)
 
     @classmethod
     def of_call(
@@ -91,6 +94,11 @@ class Recipe:
             version=__version__,
         )
 
+    def as_given(self) -> Recipe:
+        """Return the recipe without the values that were chosen: made again, they are found again."""
+        given = {name: value for name, value in self.parameters.items() if name not in self.chosen}
+        return replace(self, parameters=given, chosen=[])
+
     def but(self, **parameters: Any) -> Recipe:
         """Return the recipe with other values of some parameters."""
         return replace(self, parameters={**self.parameters, **parameters})
@@ -103,8 +111,9 @@ class Recipe:
     def from_json(cls, text: str, *, source: str = "the text") -> Recipe:
         """Read what `to_json` wrote; raise a `DreamscopeError` that names `source` if it is not one."""
         try:
-            return cls(**json.loads(text)["dreamscope"])
-        except (ValueError, KeyError, TypeError) as error:
+            recipe = cls(**json.loads(text)["dreamscope"])
+            return replace(recipe, parameters={**_once(recipe), **recipe.parameters})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DreamscopeError(f"{source} holds no dreamscope recipe") from error
 
     @classmethod
@@ -119,6 +128,13 @@ class Recipe:
         else:
             note = images.read_note(path)
         return cls.from_json(note or "", source=f"'{path}'")
+
+
+def _once(recipe: Recipe) -> dict[str, Any]:
+    """Return values that recipes of earlier versions meant without saying them."""
+    raw = recipe.command in ("dream", "zoom", "video") and recipe.parameters.get("filter") == "none"
+    # Rates multiplied the gradient of the image then.
+    return {"gradient": "image"} if raw and "gradient" not in recipe.parameters else {}
 
 
 def note_of(recipe: Recipe | None) -> str | None:

@@ -186,3 +186,39 @@ def test_each_step_is_reported(colours: Classifier, photo: Tensor) -> None:
 
 def test_it_shows_itself_in_a_notebook(colours: Classifier, photo: Tensor) -> None:
     assert Image.open(io.BytesIO(fool(colours, photo, "red")._repr_png_())).size == (3 * 16, 16)
+
+
+@pytest.mark.parametrize("begun", ["noise", "clouds", "gray", "black", "white", "#336699", "navy"])
+def test_from_what_is_no_photo_it_reaches_99_percent(colours: Classifier, tmp_path: Path, begun: str) -> None:
+    to = "green" if begun == "#336699" else "red"
+    found = fool(colours, begun, to, seed=3)
+    assert found.success
+    assert found.goal.stop_at == 0.99
+    assert found.image.shape == (1, 3, 16, 16)
+    again = found.reread(colours, found.save(tmp_path / "a.png"))
+    assert again.success
+    assert again.after[0].probability >= 0.99
+    kept = Recipe.read(tmp_path / "a.png")
+    assert kept.inputs == {"image": begun}
+    assert (kept.parameters["method"], kept.parameters["size"]) == ("ascent", "16x16")
+    assert torch.equal(fool(colours, **kept.inputs, **kept.parameters).image, found.image)
+    assert hooks_on(colours.module) == 0
+
+
+def test_of_a_photo_nothing_more_is_asked(colours: Classifier, photo: Tensor) -> None:
+    found = fool(colours, photo, "red")
+    assert found.goal.stop_at is None
+    assert found.recipe is not None
+    assert found.recipe.parameters["method"] == "minimal"
+    assert fool(colours, photo, "red", size="24x20").image.shape == (1, 3, 20, 24)
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("begun", ["gray", "noise"])
+def test_the_embedded_network_sees_penguins_in_nothing(lite0: Classifier, tmp_path: Path, begun: str) -> None:
+    found = fool(lite0, begun, "king penguin")
+    again = found.reread(lite0, found.save(tmp_path / "a.png"))
+    assert again.success
+    assert again.after[0].probability >= 0.99
+    # Nobody else sees one: no colour is far from where it was, on average.
+    assert float((again.image - again.original).abs().mean()) < 0.05

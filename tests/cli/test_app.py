@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable
 
+import pytest
 from command_lines import ensure_refused
 
 import dreamscope
@@ -26,6 +27,26 @@ def test_debug_shows_a_traceback(run: Callable) -> None:
 
 def test_an_unknown_command(run: Callable) -> None:
     ensure_refused(run("dreem"), "dream")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("dream x.png --epochs 3", "no option '--epochs'; it is called --steps here"),
+        ("visualize 2:1 --iterations=3", "no option '--iterations'; it is called --steps here"),
+        ("dream x.png --lr 0.1", "no option '--lr'; it is called --rate here"),
+        ("invert x.png --learning-rate 0.1", "no option '--learning-rate'; it is called --rate here"),
+        ("sheet x.png --over steps --layer 2", "no option '--layer'; it is called --at here"),
+        ("dream x.png --channel 2", "no option '--channel'; it is called --at here, as LAYER:CHANNEL"),
+    ],
+)
+def test_names_that_others_have_for_options(run: Callable, words: str, message: str) -> None:
+    ran = run(*words.split())
+    assert (ran.code, ran.out, ran.err) == (2, "", f"dreamscope: {message}\n")
+
+
+def test_an_option_that_the_command_does_not_have(run: Callable) -> None:
+    ensure_refused(run("classify", "x.png", "--lr", 1), "No such option: --lr")
 
 
 def test_known_names_are_explained_once_and_recipes_hold_the_real_ones(run: Callable, photo: object) -> None:

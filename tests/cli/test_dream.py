@@ -65,7 +65,7 @@ def test_every_option(run: Callable, photo: Path) -> None:
         "dream", photo, "-o", "out.webp", *TINY, "--at", "0.5*0:1", "--at", "2", "--preset", "classic",
         "--loss", "gram", "--steps", 2, "--rate", 0.01, "--octaves", 2, "--octave-scale", 1.2, "--jitter", 4,
         "--filter", "gaussian", "--natural", 0.5, "--size", "88x72", "--guide", "sample:flower", "--mask", photo,
-        "--keep-color", "--seed", 5, "--device", "cpu", "--precision", "float32", "--json",
+        "--keep-color", "--balance", "--seed", 5, "--device", "cpu", "--precision", "float32", "--json",
     )  # fmt: skip
     assert (ran.code, ran.err) == (0, "")
     printed = json.loads(ran.out)
@@ -74,8 +74,9 @@ def test_every_option(run: Callable, photo: Path) -> None:
         "preset": "classic", "precision": "float32/contiguous", "loss": "gram",
         "steps": 2, "rate": 0.01, "octaves": 2, "octave_scale": 1.2, "jitter": 4,
         "filter": "gaussian", "natural": 0.5, "size": "88x72", "keep_color": True, "seed": 5, "tile": 0,
-        "at": ["0.5*0:1", "2"],
-        "transform": [], "penalty": [], "optimizer": None, "parameterization": "pixel",
+        "at": ["0.5*0:1", "2"], "class_name": [],
+        "transform": [], "crops": 1, "penalty": [], "optimizer": None, "parameterization": "pixel",
+        "gradient": "input", "balance": True,
     }  # fmt: skip
 
 
@@ -229,3 +230,86 @@ def test_memory(run: Callable, folder: Path) -> None:
     assert ran.code == 2
     assert "does not fit into 0.001 GB, not even in tiles" in ran.err
     assert not (folder / "c.png").exists()
+
+
+def test_a_class_is_judged_before_and_after(run: Callable, folder: Path, photo: Path) -> None:
+    ran = run("dream", "photo.png", *TINY, "--class", 2, "--steps", 30, "-o", "a.png")
+    assert ran.code == 0, ran.err
+    first, last = ran.out.splitlines()
+    assert first.startswith("a.png  48x40  tiny class 2  30 steps  ")
+    assert last.startswith("taken for class ")
+    assert "; class 2 " in last
+    told = json.loads(run("dream", "photo.png", *TINY, "--class", 2, "--steps", 30, "-o", "b.png", "--json").out)
+    assert told["wanted"][0]["after"] > told["wanted"][0]["before"]
+    assert told["after"]["confidence"] <= 1
+    assert told["recipe"]["parameters"]["class_name"] == [2]
+    assert run("dream", "--recipe", "a.png", *TINY, "-o", "again.png").code == 0
+    assert torch.equal(images.read(folder / "a.png"), images.read(folder / "again.png"))
+    assert run("dream", "--recipe", "a.png", *TINY, "-o", "1.png", "--class", 1, "--steps", 1).code == 0
+    ensure_refused(run("sheet", "photo.png", *TINY, "--over", "steps", "--recipe", "a.png"), "a dream towards a class")
+
+
+@pytest.mark.parametrize("start", ["black", "white", "#336699", "navy", "noise"])
+def test_starts_without_a_photo(run: Callable, folder: Path, start: str) -> None:
+    assert run("dream", start, *TINY, "--at", 1, "--size", 32, "--steps", 2, "-o", "a.png").code == 0
+    assert run("recipe", "a.png").out.count(f'"{start}"') == 1
+    assert run("dream", "--recipe", "a.png", *TINY, "-o", "b.png").code == 0
+    assert torch.equal(images.read(folder / "a.png"), images.read(folder / "b.png"))
+
+
+def test_a_dream_that_changed_nothing_says_so(run: Callable, folder: Path) -> None:
+    (folder / "flat.py").write_text(
+        "from torch import nn\n\nclass Flat(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.conv = nn.Conv2d(3, 2, 1)\n\n    def forward(self, x):\n        return self.conv(x * 0)\n"
+    )
+    ran = run(
+        "dream", "black", "--model", "flat.py:Flat", "--input-size", 16, "--at", "conv", "--size", 16, "--steps", 1
+    )
+    assert ran.code == 0
+    assert "nothing changed: what is dreamt of has no gradient on this picture" in ran.err
+
+
+def test_the_automatic_rate_is_told_and_chosen_again(run: Callable, photo: Path) -> None:
+    def rate_of(*words: object) -> tuple[float, list[str]]:
+        printed = json.loads(run("dream", *words, *TINY[:2], "--json", "-o", "again.png").out)
+        assert printed["rate"] == printed["recipe"]["parameters"]["rate"]
+        return printed["rate"], printed["recipe"]["chosen"]
+
+    ran = run("dream", photo, *TINY, "--preset", "plain", "--at", "2", "--steps", 2, "-o", "a.png", "--verbose")
+    rate, chosen = rate_of("--recipe", "a.png")
+    assert chosen == ["rate"]
+    assert f"rate {rate:.4g}, chosen: the first step changes colours by 1.5/255 on average\n" in ran.err
+    assert Path("again.png").read_bytes() == Path("a.png").read_bytes()
+    other, chosen = rate_of("--recipe", "a.png", "--at", "0")
+    assert (other != rate, chosen) == (True, ["rate"])
+    # One that was given stays.
+    words = ("--preset", "plain", "--at", "2", "--steps", 2, "--rate", rate)
+    assert "rate" not in run("dream", photo, *TINY, *words, "-o", "b.png", "--verbose").err
+    assert torch.equal(images.read("b.png"), images.read("a.png"))
+    assert rate_of("--recipe", "b.png", "--at", "0") == (rate, [])
+
+
+def test_a_raw_rate_of_an_old_recipe_is_that_of_the_image(run: Callable, photo: Path) -> None:
+    words = (*TINY[:2], "--mean", "0.5,0.5,0.5", "--std", "0.25,0.25,0.25")
+    plain = ("--preset", "plain", "--at", "2", "--steps", 2, "--rate", 0.1)
+    assert run("dream", photo, *words, *plain, "-o", "new.png").code == 0
+    old = json.loads(run("recipe", "new.png").out)
+    parameters = {name: old["dreamscope"]["parameters"][name] for name in old["dreamscope"]["parameters"]}
+    del parameters["gradient"], parameters["balance"], old["dreamscope"]["chosen"]
+    Path("old.json").write_text(json.dumps({"dreamscope": {**old["dreamscope"], "parameters": parameters}}))
+    assert run("dream", "--recipe", "old.json", *words, "-o", "old.png").code == 0
+    assert run("dream", photo, *words, *plain[:-1], 0.4, "-o", "larger.png").code == 0
+    difference = images.read("old.png") - images.read("larger.png")
+    assert difference.abs().max() < 2 / 255
+    assert (images.read("old.png") - images.read("new.png")).abs().max() > 2 / 255
+
+
+def test_balance_is_in_the_recipe(run: Callable, photo: Path) -> None:
+    words = ("dream", photo, *TINY, "--at", "0", "--at", "2", "--steps", 2)
+    free, even = (run(*words, *given, "--json", "-o", f"{len(given)}.png") for given in ((), ("--balance",)))
+    assert [json.loads(ran.out)["recipe"]["parameters"]["balance"] for ran in (free, even)] == [False, True]
+    assert not torch.equal(images.read("0.png"), images.read("1.png"))
+    assert run("dream", "--recipe", "1.png", *TINY[:2], "-o", "again.png").code == 0
+    assert Path("again.png").read_bytes() == Path("1.png").read_bytes()
+    assert run("dream", "--recipe", "1.png", *TINY[:2], "--no-balance", "-o", "free.png").code == 0
+    assert torch.equal(images.read("free.png"), images.read("0.png"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_lines import TINY, by_words, contents, ensure_refused
+from command_lines import PLANTED, TINY, by_words, contents, ensure_refused
 
 from dreamscope import images
 from dreamscope.adversarial.fool import Fooling
@@ -89,3 +89,15 @@ def test_bad_command_lines(run: Callable, folder: Path, photo: Path, words: tupl
     before = contents(folder)
     ensure_refused(run(*words, *TINY), message)
     assert contents(folder) == before
+
+
+def test_fool_from_a_plain_colour(run: Callable, photos: Path) -> None:
+    ran = run("fool", "#828080", "--to", "green", *PLANTED, "--size", "20x16")
+    assert ran.code == 0, ran.err
+    assert ran.out.splitlines()[-1] == "828080-fooled.png  828080-fooled-difference.png"
+    told = json.loads(run("classify", "828080-fooled.png", *PLANTED, "--json").out)[0]["predictions"][0]
+    assert told["label"] == "green"
+    assert told["probability"] >= 0.99
+    assert images.read(photos / "828080-fooled.png").shape == (1, 3, 16, 20)
+    assert run("fool", "--recipe", "828080-fooled.png", *PLANTED, "-o", "again.png").code == 0
+    assert torch.equal(images.read(photos / "828080-fooled.png"), images.read(photos / "again.png"))

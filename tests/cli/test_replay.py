@@ -168,7 +168,7 @@ def test_help_names_the_defaults_of_the_technique(command: str) -> None:
         if default not in (None, (), inspect.Parameter.empty) and not isinstance(default, bool):
             assert option.help.endswith(f"{default} if not given.")
             checked += 1
-    assert checked > 1
+    assert checked
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -367,3 +367,30 @@ def test_films_that_can_not_be_made(run: Callable, folder: Path, photo: Path, wo
     before = contents(folder)
     ensure_refused(run("sheet", "photo.png", "--over", "weights", *QUICK, *SETS, "-o", "a.png", *words), why)
     assert contents(folder) == before
+
+
+def test_weights_that_differ_by_a_factor_alone(run: Callable, photo: Path) -> None:
+    words = ("photo.png", "--over", "weights", *TINY, "--at", 0, "--at", 2, "--steps", 2, "--preset", "plain")
+    sets = ("--weights-set", "once=1,1", "--weights-set", "four=4,4")
+    for name, given in (("same", ()), ("absolute", ("--rate", 0.05)), ("balanced", ("--rate", 0.05, "--balance"))):
+        ran = run("sheet", *words, *sets, *given, "-o", f"{name}.png", "--json")
+        assert (ran.code, "come out the same" in ran.err) == (0, name == "same")
+        found = json.loads(ran.out)
+        once, four = (images.read(cell["file"]) - images.read(photo) for cell in found["cells"])
+        if name == "same":
+            assert (once - four).abs().max() < 2 / 255
+        else:
+            assert four.abs().mean() > 2 * once.abs().mean() > 0
+        recipes = [Recipe.read(cell["file"]) for cell in found["cells"]]
+        assert [each.parameters["balance"] for each in recipes] == [name == "balanced"] * 2
+        # Where the rate is automatic, that of each cell is in its recipe.
+        assert [each.chosen for each in recipes] == [["rate"] if name == "same" else []] * 2
+        rates = [each.parameters["rate"] for each in recipes]
+        assert rates == ([pytest.approx(4 * rates[1], rel=1e-3), rates[1]] if name == "same" else [0.05, 0.05])
+
+
+def test_the_automatic_rate_of_steps_along_one_ascent(run: Callable, photo: Path) -> None:
+    words = ("photo.png", "--over", "steps", *TINY, "--preset", "plain", "--at", 2, "--values", "1,3", "-o", "a.png")
+    found = [Recipe.read(cell["file"]) for cell in facts(*words, run=run)["cells"]]
+    assert found[0].parameters["rate"] == found[1].parameters["rate"] > 0
+    assert [each.chosen for each in found] == [["rate"]] * 2

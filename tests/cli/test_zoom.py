@@ -45,6 +45,7 @@ def test_every_option_of_zoom(run: Callable, folder: Path) -> None:
         "octave_scale": 1.4, "jitter": 32, "filter": "mean", "natural": 0.0, "precision": "float32/contiguous",
         "tile": 0, "size": "64x40", "seed": 5,
         "transform": [], "penalty": [], "optimizer": None, "parameterization": "pixel",
+        "gradient": "input", "balance": False,
     }  # fmt: skip
 
 

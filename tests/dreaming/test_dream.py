@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from nets import hooks_on
-from torch import Tensor
+from nets import Vgg, hooks_on, seeded
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamscope import images
@@ -16,6 +17,7 @@ from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 from dreamscope.images import Size
 from dreamscope.models.addresses import resolve
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.wrapping import wrap
 from dreamscope.objectives import Excite, Objective
 from dreamscope.optimize.ascent import Step
 from dreamscope.optimize.parameterizations import Fourier
@@ -325,6 +327,81 @@ def test_natural_colors_of_the_plain_preset_leave_steps_as_they_are(vgg: Classif
     assert changes[1] != pytest.approx(1.5 / 255, rel=0.01)
 
 
+def test_a_class_grows_on_a_photo(vgg: Classifier) -> None:
+    photo = 0.3 + 0.4 * torch.rand((1, 3, 40, 60), generator=torch.Generator().manual_seed(1))
+    found = dream(vgg, photo, class_name="b", steps=40)
+    assert found.image.shape == photo.shape
+    assert torch.equal(found.original, photo)
+    before, after = (float(vgg.logits(vgg.prepared(each))[0, 1]) for each in (photo, found.image))
+    assert after > before + 0.01
+    # Colours and composition stay.
+    assert torch.allclose(photo.mean((2, 3)), found.image.mean((2, 3)), atol=0.03)
+    assert found.recipe is not None
+    kept = found.recipe.parameters
+    assert (kept["class_name"], kept["preset"], kept["at"]) == ([1], "class", None)
+    assert torch.equal(dream(vgg, photo, **kept).image, found.image)
+    both = dream(vgg, photo, class_name=["b", 2], steps=3)
+    assert both.recipe is not None
+    assert both.recipe.parameters["class_name"] == [1, 2]
+    assert both.values[0] == pytest.approx(
+        sum(dream(vgg, photo, class_name=each, steps=1).values[0] for each in ("b", "c")), abs=1e-4
+    )
+    assert hooks_on(vgg.module) == 0
+
+
+def test_a_class_keeps_to_the_mask(vgg: Classifier, image: Tensor) -> None:
+    mask = torch.zeros_like(image)
+    mask[..., :24] = 1
+    seen: list[Tensor] = []
+    found = dream(vgg, image, class_name="b", steps=4, mask=mask, callback=lambda step: seen.append(step.image))
+    assert torch.allclose(found.image[..., 24:], image[..., 24:], atol=1e-6)
+    assert (found.image - image)[..., :24].abs().mean() > 1e-3
+    # And the network sees no more of it than that.
+    assert torch.allclose(seen[-1][..., 24:], image[..., 24:], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"class_name": "b", "at": "features.3"}, "an address and a class exclude each other"),
+        ({"class_name": "f"}, "no class 'f' in Vgg"),
+        ({"class_name": 9}, "class 9 is out of range: Vgg has 5 classes"),
+        ({"class_name": "b", "guide": torch.zeros(1, 3, 8, 8)}, "a guide and a class exclude each other"),
+        ({"class_name": "b", "tile": 64}, "can't be run in tiles"),
+    ],
+)
+def test_bad_classes_are_refused(vgg: Classifier, image: Tensor, options: dict[str, object], message: str) -> None:
+    with pytest.raises(DreamscopeError, match=message):
+        dream(vgg, image, **options)  # type: ignore[arg-type]
+
+
+def test_units_that_are_silent_on_a_black_picture_wake_up() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU())
+    with torch.no_grad():
+        net[0].weight.fill_(1.0)
+        net[0].bias.fill_(-0.05)
+    model = wrap(net, input_size=16)
+    for preset in ("rich", "classic", "plain"):
+        found = dream(model, "black", "1", preset=preset, size=40, octaves=1)
+        assert found.image.mean() > 0.01
+        assert found.values[-1] > found.values[0] > 0
+        assert found.recipe is not None
+        assert found.recipe.inputs == {"image": "black"}
+    assert hooks_on(model.module) == 0
+
+
+@pytest.mark.embedded
+def test_a_class_of_the_embedded_network_grows(lite0: Classifier) -> None:
+    photo = images.resize(images.read("sample:flower"), Size(120, 80)).clamp(0, 1)
+    found = dream(lite0, photo, class_name="sea anemone", steps=20)
+    shares = [lite0.logits(lite0.prepared(each)).softmax(1)[0, 108].item() for each in (photo, found.image)]
+    assert lite0.label(108) == "sea anemone"
+    assert shares[0] < 0.3
+    assert shares[1] > 0.7
+    assert (found.image - photo).abs().mean() < 0.1
+    assert hooks_on(lite0.module) == 0
+
+
 @pytest.mark.embedded
 @pytest.mark.parametrize("name", ["lite0", "vgg19"])
 def test_embedded_models_dream_at_their_default(name: str, request: pytest.FixtureRequest) -> None:
@@ -336,3 +413,110 @@ def test_embedded_models_dream_at_their_default(name: str, request: pytest.Fixtu
     assert result.values[-1] > result.values[4]
     assert 0.01 < (result.image - photo).abs().mean() < 0.3
     assert hooks_on(model.module) == 0
+
+
+USUAL = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
+
+
+def test_a_raw_rate_is_that_of_the_networks_own_input(image: Tensor) -> None:
+    """``x <- clip(x + rate * dL/dx)``, dL/dx with respect to what the network is given."""
+    model = wrap(seeded(Vgg()), input_size=32, **USUAL)  # type: ignore[arg-type]
+    x, rate = image.clone(), 0.02
+    for _ in range(3):
+        own = model.normalization(x).requires_grad_()
+        model.module.features[:4](own).norm().backward()
+        assert own.grad is not None
+        x = (x + rate * own.grad).clip(0, 1)
+    found = dream(model, image, "features.3", preset="plain", rate=rate, steps=3).image
+    assert (found - image).abs().mean() > 1e-3
+    assert (found - x).abs().max() <= 1e-5
+    # As rates were before, for recipes of that time.
+    before = dream(model, image, "features.3", preset="plain", rate=rate / 4, steps=3, gradient="image").image
+    assert (before - found).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["normalised", "taken in by the weights"])
+def test_a_raw_rate_means_the_same_whatever_the_range(image: Tensor, inside: bool) -> None:
+    """The same network for numbers 64 times as large: activations are, and steps are the same."""
+    small = wrap(seeded(Vgg()), input_size=32, **USUAL)  # type: ignore[arg-type]
+    large = seeded(Vgg())
+    with torch.no_grad():
+        for name, parameter in large.named_parameters():
+            parameter.mul_(64 if name.endswith("bias") else 1)
+        if inside:
+            large.features[0].weight.mul_(64)
+    std = (0.25, 0.25, 0.25) if inside else (0.25 / 64,) * 3
+    model = wrap(large, input_size=32, mean=USUAL["mean"], std=std)
+    if inside:
+        model.normalization = replace(model.normalization, scale=64.0)
+    changes = {"preset": "plain", "rate": 0.02, "steps": 4}
+    one, other = (dream(each, image, "features.3", **changes).image for each in (small, model))  # type: ignore[arg-type]
+    assert (one - image).abs().mean() > 1e-3
+    assert (one - other).abs().max() < 1e-5
+    raw = dream(model, image, "features.3", gradient="image", **changes).image  # type: ignore[arg-type]
+    assert (raw - image).abs().mean() > 5 * (one - image).abs().mean()
+
+
+def test_the_automatic_rate_is_in_the_recipe(image: Tensor) -> None:
+    model = wrap(seeded(Vgg()), input_size=32, **USUAL)  # type: ignore[arg-type]
+    found = dream(model, image, "features.3", preset="plain", steps=3, octaves=2)
+    assert found.recipe is not None
+    (rate,) = found.rates
+    assert rate == found.recipe.parameters["rate"] > 0
+    assert found.recipe.chosen == ["rate"]
+    again = dream(model, image, "features.3", preset="plain", steps=3, octaves=2, rate=rate)
+    assert torch.equal(again.image, found.image)
+    assert again.recipe is not None
+    assert (again.rates, again.recipe.chosen) == ((), [])
+    # Of several pictures each has its own; without a step, or a gradient, there is none.
+    both = dream(model, [image, image / 2], "features.3", preset="plain", steps=1)
+    assert [each.recipe.parameters["rate"] for each in both if each.recipe] == list(both.rates)
+    assert both.rates[0] != both.rates[1]
+    still = dream(model, image, "features.3", preset="plain", steps=0).recipe
+    assert still is not None
+    assert (still.parameters["rate"], still.chosen) == (None, [])
+    flat = Objective.of(lambda seen: 0 * seen["features.3"].sum((1, 2, 3)), layers=["features.3"])
+    assert dream(model, image, flat, preset="plain", steps=1, recipe=False).rates == (None,)
+
+
+def test_a_common_factor_of_weights_counts_with_a_raw_rate_alone(vgg: Classifier, image: Tensor) -> None:
+    def dreamt(weight: float, **settings: object) -> Tensor:
+        at = [f"{weight}*features.0", f"{weight}*features.3"]
+        return dream(vgg, image, at, steps=2, **settings).image  # type: ignore[arg-type]
+
+    for same in ({"preset": "plain"}, {"preset": "classic"}):
+        assert (dreamt(1, **same) - dreamt(4, **same)).abs().max() < 1e-4
+    for balance in (False, True):
+        once, four = (dreamt(weight, preset="plain", rate=0.002, balance=balance) - image for weight in (1, 4))
+        assert four.abs().mean() > 2.5 * once.abs().mean() > 0
+
+
+def test_balance(vgg: Classifier, image: Tensor) -> None:
+    """With one step, scaling a layer's numbers changes nothing."""
+    loud = seeded(Vgg())
+    at, settings = ["features.0", "0.5*features.3"], {"preset": "plain", "rate": 1e-3, "steps": 1}
+    # Nothing is clipped.
+    image = 0.5 + 0.1 * (image - 0.5)
+    with torch.no_grad():
+        loud.features[3].weight.mul_(100)
+        loud.features[3].bias.mul_(100)
+    models = vgg, wrap(loud, input_size=32)
+    changes = [dream(model, image, at, balance=True, **settings).image - image for model in models]  # type: ignore[arg-type]
+    # Up to the size that both layers come to, their mean.
+    directions = [change / change.abs().mean() for change in changes]
+    assert (directions[0] - directions[1]).abs().max() < 0.01
+    free = [dream(model, image, at, **settings).image - image for model in models]  # type: ignore[arg-type]
+    assert (free[0] / free[0].abs().mean() - free[1] / free[1].abs().mean()).abs().max() > 0.1
+    found = dream(vgg, image, at, steps=2, balance=True, preset="classic")
+    assert found.recipe is not None
+    assert found.recipe.parameters["balance"] is True
+    assert hooks_on(vgg.module) == 0
+    own = Objective.of(lambda seen: seen["features.0"].mean((1, 2, 3)), ["features.0"])
+    with pytest.raises(DreamscopeError, match="balance weighs addresses"):
+        dream(vgg, image, own, balance=True, recipe=False)
+
+
+def test_balance_with_a_guide(vgg: Classifier, image: Tensor) -> None:
+    settings = {"preset": "classic", "steps": 2, "guide": image.flip(3)}
+    pictures = [dream(vgg, image, ["features.0", "features.3"], balance=each, **settings).image for each in (0, 1)]  # type: ignore[arg-type]
+    assert not torch.equal(*pictures)

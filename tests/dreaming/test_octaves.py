@@ -7,13 +7,15 @@ import torch
 from torch import Generator, Tensor
 
 from dreamscope import images
+from dreamscope.dreaming import octaves
 from dreamscope.dreaming.octaves import Dreamer, octave_sizes
 from dreamscope.dreaming.presets import Settings
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 from dreamscope.images import Size
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives import Excite
+from dreamscope.objectives import Each, Excite, Objective
+from dreamscope.objectives.balance import parts_of
 from dreamscope.optimize.ascent import Step
 from dreamscope.optimize.parameterizations import Fourier
 
@@ -174,3 +176,38 @@ def test_other_parameterizations_and_optimizers(vgg: Classifier) -> None:
     ):
         with pytest.raises(DreamscopeError, match=message):
             dreamer(vgg, **bad)
+
+
+BOTH = Excite((Address("features.0"), Address("features.3", weight=0.5)), "mean_square")
+
+
+def test_a_balance_is_found_on_each_octave(vgg: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Tensor] = []
+    true = octaves.balanced
+
+    def noted(objective: Objective, sizes: Tensor) -> Objective:
+        found.append(sizes)
+        return true(objective, sizes)
+
+    monkeypatch.setattr(octaves, "balanced", noted)
+    settings = Settings(steps=2, octaves=2, jitter=0, balance=True)
+    made = Dreamer(vgg, BOTH.layers, settings, images.size_of(PICTURE))
+    pictures = torch.cat([PICTURE, PICTURE.flip(3) / 2])
+    made(pictures, BOTH, generator=seeded())
+    assert [sizes.shape for sizes in found] == [(2, 2), (2, 2)]
+    small = images.resize(PICTURE, octave_sizes(images.size_of(PICTURE), settings)[0]).clamp(0, 1)
+    expected = [made.strength(small, part) for part in parts_of(BOTH)]
+    assert found[0][0].tolist() == pytest.approx(expected, rel=1e-4)
+    # An objective for each image is weighed for each, too.
+    made(pictures, Each((BOTH, BOTH)), generator=seeded())
+    assert torch.allclose(found[2], found[0], rtol=1e-4)
+
+
+def test_a_balance_in_tiles(vgg: Classifier) -> None:
+    settings = Settings(steps=1, octaves=1, jitter=0, filter="none", rate=50, balance=True)
+    whole, tiled = (
+        Dreamer(vgg, BOTH.layers, settings, images.size_of(PICTURE), tile=tile)(PICTURE, BOTH, generator=seeded())
+        for tile in (0, 32)
+    )
+    assert (whole - PICTURE).abs().mean() > 1e-3
+    assert (whole - tiled).abs().max() < 1e-4

@@ -232,3 +232,10 @@ def test_an_objective_of_ones_own(vgg: Classifier) -> None:
         dive(vgg, at=own, recipe=False, tile=32)
     with pytest.raises(DreamscopeError, match="a zoom takes one picture, not 2"):
         dive(vgg, image=torch.rand(2, 3, 32, 48))
+
+
+def test_a_balance_takes_the_place_of_the_strengths_of_entries(vgg: Classifier) -> None:
+    """Each address is weighed as it is climbed; doing it for entries, too, would count twice."""
+    changes = {"at": None, "schedule": "0s:features.0 0.4s:features.4:1"}
+    assert dive(vgg, **changes)._climbed.strengths[1] != 1
+    assert dive(vgg, balance=True, **changes)._climbed.strengths == (1.0, 1.0)

@@ -6,7 +6,7 @@ from nets import Linear, Tokens, Vgg, hooks_on, seeded
 from torch import Tensor, nn
 
 from dreamscope.errors import DreamscopeError
-from dreamscope.models.classifier import Classifier
+from dreamscope.models.classifier import Classifier, Normalization
 from dreamscope.models.edits import Ablation
 from dreamscope.models.wrapping import wrap
 
@@ -117,3 +117,9 @@ def test_edits_in_a_transformer(image: Tensor) -> None:
 def test_repr_is_one_line(vgg: Classifier) -> None:
     assert repr(vgg) == "Classifier('Vgg', classes=5, input_size=(32, 32))"
     assert "features.0" in repr(vgg.edited(Ablation("features.0")))
+
+
+def test_the_unit_of_a_normalization() -> None:
+    assert Normalization().unit == 1
+    assert Normalization((0.4, 0.4, 0.4), (0.2, 0.3, 0.4)).unit == pytest.approx(0.3)
+    assert Normalization((0.4, 0.4, 0.4), scale=255.0).unit == pytest.approx(1 / 255)

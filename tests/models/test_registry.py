@@ -17,6 +17,7 @@ from dreamscope.models import downloads
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation, Add, Patch, Replace
 from dreamscope.models.registry import load, load_again
+from dreamscope.models.wrapping import wrap
 
 USER_FILE = """
 import torch
@@ -259,3 +260,13 @@ def test_squeezenet_with_a_weights_file(shared: Path) -> None:
     model = load("squeezenet1_1", weights=shared / "weights" / "squeezenet1_1.safetensors")
     assert model.classify(images.read(shared / "photos" / "kelpie" / "kelpie1.jpg"))[0][0].label == "kelpie"
     assert model.source["weights"]["name"] == "squeezenet1_1.safetensors"
+
+
+@pytest.mark.embedded
+def test_the_units_of_the_embedded_models(lite0: Classifier, vgg19: Classifier) -> None:
+    assert lite0.normalization.unit == pytest.approx(128 / 255)
+    assert vgg19.normalization.unit == pytest.approx(1 / 255)
+    # Weights with another mean are still for 0-255; those with a std of their own say themselves what they are for.
+    assert wrap(vgg19, mean=(0.5, 0.5, 0.5)).normalization.unit == pytest.approx(1 / 255)
+    assert wrap(vgg19, std=(0.5, 0.5, 0.5)).normalization.unit == pytest.approx(0.5)
+    assert load("oxford_vgg19", weights="none", std=(0.5, 0.5, 0.5)).normalization.unit == pytest.approx(0.5)

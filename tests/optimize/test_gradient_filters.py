@@ -84,3 +84,21 @@ def test_natural_colors_leave_the_size_to_raw_gradients() -> None:
     assert first(NOISE).abs().mean((1, 2, 3)).tolist() == pytest.approx([1, 1], abs=1e-4)
     # The factor is that of the first step, colours mixed or not.
     assert first(5 * NOISE).abs().mean((1, 2, 3)).tolist() == pytest.approx([5, 5], abs=1e-3)
+
+
+def test_the_rate_that_was_found_does_the_same_when_given() -> None:
+    first = gradient_filters.FirstAtUnitMean(0.01, unit=0.2)
+    assert first.rates == ()
+    assert first(NOISE).abs().mean((1, 2, 3)).tolist() == pytest.approx([0.01, 0.01], rel=1e-5)
+    given = gradient_filters.Times(0.2)
+    for index, rate in enumerate(first.rates):
+        assert torch.equal(given(3 * NOISE[index : index + 1]) * rate, first(3 * NOISE)[index : index + 1])
+
+
+def test_no_rate_is_found_without_a_gradient() -> None:
+    first = gradient_filters.FirstAtUnitMean(0.01)
+    gradient = NOISE.clone()
+    gradient[0] = 0
+    assert (first(gradient)[0] == 0).all()
+    assert first.rates[0] is None
+    assert first.rates[1] == pytest.approx(0.01 / NOISE[1].abs().mean().item())

@@ -11,6 +11,8 @@ from dreamscope.optimize.cppn import CPPN
 from dreamscope.optimize.parameterizations import (
     PARAMETERIZATIONS,
     Contrasted,
+    Covered,
+    Detail,
     Fourier,
     Maco,
     Numbers,
@@ -33,7 +35,7 @@ def noise(name: str, size: Size, count: int = 1, seed: int = 0) -> Numbers:
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("name", ["pixel", "fourier"])
+@pytest.mark.parametrize("name", ["pixel", "fourier", "detail"])
 def test_numbers_of_an_image_make_it_again(name: str, size: Size) -> None:
     assert torch.allclose(PARAMETERIZATIONS[name].of(photo(size)).image(), photo(size), atol=1e-4)
 
@@ -164,3 +166,29 @@ def test_contrast_changes_nothing_of_what_is_climbed() -> None:
     assert shown.image().std() > plain.image().std()
     assert shown.parameters() is plain.parameters()
     assert torch.equal(plain.numbers, before)
+
+
+def test_detail_holds_what_is_long_beside_the_picture() -> None:
+    size = Size(64, 64)
+    step = torch.zeros(1, 3, 64, 33, 2)
+    changes = {}
+    for kind in (Fourier, Detail):
+        begun = kind.of(photo(size)[:1])
+        for wave in (0, 1, 3, 12):
+            moved = step.clone()
+            moved[:, 0, 0, wave, 0] = 1
+            changes[kind, wave] = float(
+                (kind(begun.numbers + moved, size).image() - begun.image()).square().mean().sqrt()
+            )
+    held = [changes[Detail, wave] / changes[Fourier, wave] for wave in (0, 1, 3, 12)]
+    assert held[0] < 0.01
+    assert held[0] < held[1] < held[2] < held[3]
+
+
+def test_covered_images_keep_to_the_mask() -> None:
+    below, mask = torch.zeros(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
+    mask[..., :4] = 1
+    climbed = Covered(Pixel.of(torch.full((1, 3, 8, 8), 2.0)), below, mask)
+    climbed.constrain()
+    assert torch.equal(climbed.image(), mask.expand(1, 3, 8, 8))
+    assert climbed.parameters() is climbed.of.parameters()

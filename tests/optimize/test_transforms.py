@@ -18,7 +18,9 @@ from dreamscope.optimize.transforms import (
     Scale,
     Shift,
     Transform,
+    Window,
     ensure,
+    sized,
     turned,
 )
 
@@ -29,6 +31,7 @@ ALL: list[Transform] = [
     Flip(),
     Crop(0.4, 0.9),
     Crop(0.3, 1, 0.6),
+    Window(0.4, 1, 20, 16),
     Noise(),
     Blur(2),
 ]
@@ -144,6 +147,9 @@ def test_noise_and_blur_fade() -> None:
         ("crop:0,1", "factors of a crop are more than 0, not 0"),
         ("crop:0.5,2", "a share of the picture, at most 1, not 2"),
         ("crop:0.5,1,0", "shown at more than 0 and at most 4 times its size, not 0"),
+        ("window:0,1", "factors of a window are more than 0, not 0"),
+        ("window:0.5,2", "a share of the picture, at most 1, not 2"),
+        ("window:0.5,1,7,0", "shown at whole pixels, not 7x0"),
         ("blur:-3", "width of a blur is 0 or more, not -3"),
         ("blur:1,0", "no transform such as blur:WIDTH"),
         ("noise:-1", "width of noise is 0 or more, not -1"),
@@ -175,3 +181,19 @@ def test_any_function_of_images_is_one() -> None:
             ensure(bad)  # type: ignore[arg-type]
     with pytest.raises(DreamscopeError, match=r"returns images \(1, 3, H, W\), not shape \(3, 24, 32\)"):
         ensure(lambda images: images[0])(picture(), seeded())
+
+
+def test_windows_have_the_shape_of_what_is_shown() -> None:
+    ramp = torch.linspace(0, 1, 64).expand(1, 3, 40, 64)
+    whole = Window(1, 1, 20, 20)
+    assert whole(ramp, seeded()).shape == (1, 3, 20, 20)
+    # The largest square that fits is 40 of the 64 columns, anywhere.
+    spans = [float(seen.amax() - seen.amin()) for seen in (whole(ramp, seeded(seed)) for seed in range(5))]
+    assert all(abs(span - 39 / 63) < 0.03 for span in spans)
+    starts = {round(float(whole(ramp, seeded(seed)).amin()), 2) for seed in range(5)}
+    assert len(starts) > 1
+    assert Window(0.5, 0.5, 20, 10)(ramp, seeded()).shape == (1, 3, 20, 10)
+    assert sized(ensure("window:0.4,1"), (20, 30)) == Window(0.4, 1, 20, 30)
+    assert sized(whole, (7, 7)) is whole
+    with pytest.raises(DreamscopeError, match="a window needs the pixels that it is shown at"):
+        Window()(ramp, seeded())

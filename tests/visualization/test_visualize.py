@@ -153,8 +153,30 @@ def test_a_caricature_resembles_its_photo_there(vgg: Classifier, image: torch.Te
         )
     cosine = torch.nn.functional.cosine_similarity
     assert cosine(ours, theirs, dim=0) > cosine(other, theirs, dim=0)
-    with pytest.raises(DreamscopeError, match="a caricature is of layers"):
-        show(vgg, "class:b", like=photo)
+    with pytest.raises(DreamscopeError, match="a caricature is of layers; give addresses alone, or classes alone"):
+        show(vgg, ["features.3", "class:b"], like=photo)
+
+
+def test_a_class_grows_on_a_photo(vgg: Classifier) -> None:
+    photo = 0.3 + 0.4 * torch.rand((1, 3, 40, 60), generator=torch.Generator().manual_seed(1))
+    (found,) = visualize(vgg, class_name="b", like=photo, steps=40)
+    # The network's input size is that of the shorter side.
+    assert images.size_of(found.image) == images.Size(48, 32)
+    begun = images.resize(photo, images.Size(48, 32)).clamp(0, 1)
+    with torch.no_grad():
+        before, after = (float(vgg.logits(vgg.prepared(each))[0, 1]) for each in (begun, found.image))
+    assert after > before + 0.01
+    means = [each.mean((2, 3)) for each in (begun, found.image)]
+    assert torch.allclose(*means, atol=0.03)
+    assert found.recipe is not None
+    assert found.recipe.parameters["parameterization"] == "detail"
+    again = visualize(vgg, like=photo, **{**found.recipe.parameters, "recipe": True})[0]
+    assert torch.equal(again.image, found.image)
+    assert hooks_on(vgg.module) == 0
+    apart_ = visualize(vgg, class_name="b", like="gray", steps=8, diversity=2)
+    assert apart(apart_[0].image, apart_[1].image) > 1e-4
+    with pytest.raises(DreamscopeError, match="classes grow on one photo at a time, not on 2"):
+        visualize(vgg, class_name="b", like=torch.cat([photo, photo]))
 
 
 def test_silent_channels_are_reported(vgg: Classifier) -> None:

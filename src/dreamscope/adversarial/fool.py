@@ -12,24 +12,23 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from PIL.Image import Image
 from torch import Tensor
 
 from dreamscope import images
 from dreamscope.adversarial.quantized_steps import LEVELS, LeastChange, Nearest, QuantizedChange, Signed, Steepest
-from dreamscope.errors import DreamscopeError, ensure_one_of
+from dreamscope.errors import DreamscopeError, ensure_one_of, ensure_seed
+from dreamscope.images import Picture, Size
 from dreamscope.models import labels
 from dreamscope.models.classifier import Classifier, Prediction
 from dreamscope.objectives import ClassifiedAs, Misclassified
 from dreamscope.optimize.ascent import Ascent, Step, StepCallback, stepping
+from dreamscope.optimize.initial_images import initial_picture, is_initial, referenced
 from dreamscope.optimize.precision import prepared
 from dreamscope.optimize.transforms import Own
 from dreamscope.probes import LOGITS, probe
-from dreamscope.recipes import Recipe, reference
+from dreamscope.recipes import Recipe
 
 METHODS = ("minimal", "pgd", "fgsm", "ascent")
 NORMS = ("l2", "linf")
@@ -40,6 +39,9 @@ BUDGETS = {"linf": 8 / 255, "l2": 3.0}
 
 ASCENT_RATE = 0.5
 """Levels that a colour changes on average in a step of ``ascent``."""
+
+UNSEEN_CONFIDENCE = 0.99
+"""Reached from a start that is no photo, if no confidence is given: whatever shows nothing is taken for something."""
 
 _LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 255)
 """Budgets in levels that ``minimal`` in linf tries one after the other."""
@@ -144,14 +146,16 @@ class Fooling:
 
 def fool(
     model: Classifier,
-    image: str | Path | Image | np.ndarray[Any, Any] | Tensor,
+    image: Picture,
     to: str | int | None = None,
     *,
-    method: str = METHODS[0],
+    method: str | None = None,
     norm: str = NORMS[0],
     budget: float | str | None = None,
     stop_at: float | None = None,
     steps: int | None = None,
+    size: int | str | Size | None = None,
+    seed: int = 0,
     callback: StepCallback | None = None,
     progress: bool = False,
     recipe: bool = True,
@@ -163,21 +167,28 @@ def fool(
     model
         The classifier to fool.
     image
-        A file, ``sample:NAME``, a PIL image, an array, or a tensor (1, 3, H, W); it keeps its size.
+        A file, ``sample:NAME``, a PIL image, an array, a tensor (1, 3, H, W), or an initial image: ``noise``,
+        ``clouds``, ``black``, ``gray``, ``white``, or a colour (``#336699``, ``navy``).
     to
         The class that is to be predicted, by name or index; any other than now if not given.
     method
         ``minimal`` looks for the least change; ``pgd`` goes as far as the budget, in many steps; ``fgsm`` in one;
-        ``ascent`` follows the gradient until it succeeds.
+        ``ascent`` follows the gradient until it succeeds. ``minimal`` if not given, ``ascent`` from an initial image.
     norm
         What is to be small: ``l2``, the change as a whole, or ``linf``, the largest change of a colour.
     budget
         The largest norm allowed, colours in [0, 1]; ``2/255`` may be given as text. ``pgd`` and ``fgsm`` take one of
         `BUDGETS` if not given, the others none.
     stop_at
-        The confidence to reach; if not given, it is enough that the class is predicted.
+        The confidence to reach; if not given, it is enough that a photo is taken for the class, and of an initial image
+        it is `UNSEEN_CONFIDENCE` (as in Nguyen et al. 2015, "Deep neural networks are easily fooled").
     steps
         Number of steps at most; one of `STEPS` if not given.
+    size
+        The longer side in pixels, or ``WIDTHxHEIGHT``; the photo's own, or for an initial image the network's input
+        size, if not given.
+    seed
+        Seed of an initial image's random numbers.
     callback
         Called after each step with a `Step`.
     progress
@@ -196,6 +207,8 @@ def fool(
         If there is no such class, method or norm, the budget allows no change, or the class is predicted already.
     """
     arguments = locals()
+    if method is None:
+        method = "ascent" if is_initial(image) else METHODS[0]
     ensure_one_of(method, METHODS, "method")
     ensure_one_of(norm, NORMS, "norm")
     started = time.perf_counter()
@@ -205,7 +218,10 @@ def fool(
     steps = STEPS[method] if steps is None else steps
     if not 1 <= steps <= 100_000 or (method == "fgsm" and steps != 1):
         raise DreamscopeError(f"{method} takes {'1 step' if method == 'fgsm' else '1 to 100000 steps'}, not {steps}")
-    picture = images.read(image).cpu()
+    ensure_seed(seed)
+    stop_at = UNSEEN_CONFIDENCE if stop_at is None and is_initial(image) else stop_at
+    own = Size(model.input_size[1], model.input_size[0])
+    picture = initial_picture(image, size, torch.Generator().manual_seed(seed), own=own)
     if len(picture) != 1:
         raise DreamscopeError(f"one picture fools at a time, not {len(picture)}")
     original = images.to_8_bits(picture).to(model.device)
@@ -222,8 +238,11 @@ def fool(
         made = Recipe.of_call(
             fool,
             arguments,
-            inputs={"image": reference(image if isinstance(image, str | Path) else picture)},
-            resolved={"to": goal.to, "budget": most, "steps": steps},
+            inputs=referenced({"image": image}),
+            resolved={
+                **{"to": goal.to, "method": method, "budget": most, "steps": steps, "stop_at": stop_at},
+                "size": None if size is None and not is_initial(image) else str(images.size_of(picture)),
+            },
         )
     objective = Misclassified(now, stop_at or 0.0) if goal.to is None else ClassifiedAs(goal.to, stop_at or 0.0)
     fast, _ = prepared(model, [LOGITS], max(model.input_size), "float32")

@@ -51,9 +51,22 @@ def _run(app: object, words: list[str], *, debug: bool) -> int:
         return _fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)", FAULT)
 
 
+_MEANT = {
+    **dict.fromkeys(("--epochs", "--epoch", "--iterations", "--iters", "--n-iter"), "--steps"),
+    **dict.fromkeys(("--lr", "--learning-rate", "--learning_rate", "--step-size"), "--rate"),
+    **dict.fromkeys(("--layer", "--layers", "--channel"), "--at"),
+}
+"""Names that write-ups, Keras and lucid have for options, and what they are called here."""
+
+
 def _usage(error: Exception) -> str:
     """Return typer's message about the command line itself, with the help to read."""
     context = getattr(error, "ctx", None)
+    given = str(getattr(error, "option_name", ""))
+    meant = _MEANT.get(given)
+    if context is not None and any(meant in option.opts for option in context.command.params):
+        as_address = ", as LAYER:CHANNEL" if given == "--channel" else ""
+        return f"no option '{given}'; it is called {meant} here{as_address}"
     command = context.command_path if context is not None else "dreamscope"
     return f"{error.format_message().rstrip('.')}. See: {command} --help"  # type: ignore[attr-defined]
 

@@ -15,6 +15,7 @@ from dreamscope.cli.options import (
     PHOTO_OR_PATTERN,
     PICTURES,
     Addresses,
+    Balance,
     DreamRate,
     Json,
     Loader,
@@ -27,7 +28,7 @@ from dreamscope.cli.options import (
     with_model,
 )
 from dreamscope.cli.replay import RecipeOf, replayed
-from dreamscope.dreaming.presets import DEFAULT_PRESET, PRESETS
+from dreamscope.dreaming.presets import CLASS_PRESET, DEFAULT_PRESET, PRESETS
 from dreamscope.errors import DreamscopeError
 
 if TYPE_CHECKING:
@@ -44,16 +45,30 @@ def dream(
     loader: Loader,
     out: Annotated[str | None, out_option(f"{PICTURES}; NAME-dream.png if not given.")] = None,
     at: Addresses = None,
+    class_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class-name",
+            "--class",
+            metavar="LABEL",
+            help="Name or index of a class that is to grow on the picture, instead of --at; may be repeated.",
+        ),
+    ] = None,
     channels: ChannelsFile = None,
     strongest: Annotated[
         int | None, strongest_option(FEW, note=" The dream is of the sum of their means; --loss changes that.")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(metavar="P", help=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if not given.")
+        str | None,
+        typer.Option(
+            metavar="P",
+            help=f"{', '.join(PRESETS)}; {CLASS_PRESET} with --class, else {DEFAULT_PRESET}, if not given.",
+        ),
     ] = None,
     loss: Loss = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help="Number of steps on each octave.")] = None,
     rate: DreamRate = None,
+    balance: Balance = None,
     octaves: Octaves = None,
     octave_scale: Annotated[
         float | None, typer.Option(metavar="S", help="Ratio of each size to the one before.")
@@ -93,8 +108,10 @@ def dream(
 ) -> None:
     """Dream on a picture: let layers or channels exaggerate what they see in it."""
     from dreamscope import files, images
-    from dreamscope.optimize.initial_images import INITIAL_IMAGES
+    from dreamscope.optimize.initial_images import is_initial
 
+    if channels is not None and class_name:
+        raise DreamscopeError("--channels and --class exclude each other: a dream is of places or of a class")
     found = read_channels(channels, strongest, FEW, at=at)
     if found is not None and recipe is None:
         loss = loss or LOSS
@@ -106,10 +123,12 @@ def dream(
         guide=guide,
         mask=mask,
         at=(at or None) if found is None else found.texts(),
+        class_name=class_name or None,
         preset=preset,
         loss=loss,
         steps=steps,
         rate=rate,
+        balance=balance,
         octaves=octaves,
         octave_scale=octave_scale,
         jitter=jitter,
@@ -129,7 +148,7 @@ def dream(
     read = {
         role: output.input_picture(given[role], target)
         for role in ("image", "guide", "mask")
-        if given.get(role, "noise") not in INITIAL_IMAGES
+        if role in given and not is_initial(given[role])
     }
     if "size" not in given and "image" in read:
         longer = max(read["image"].shape[-2:])
@@ -138,6 +157,8 @@ def dream(
             output.note(
                 f"The photo's longer side is {longer} pixels; dreaming at {LARGEST_UNASKED} (--size changes that)."
             )
+
+    import torch
 
     from dreamscope.dreaming import dream as technique
 
@@ -154,12 +175,30 @@ def dream(
         output.note(f"filmed: {film}")
     if verbose:
         output.note(f"ran in {result.choice}")
+        if result.rates:
+            output.note(_in_words(*result.rates))
+    if result.values and torch.equal(result.image, result.original):
+        output.note(
+            "nothing changed: what is dreamt of has no gradient on this picture; begin with noise, or another --at"
+        )
+    facts = _facts(result, target)
+    classes = facts["recipe"]["parameters"]["class_name"]
+    if classes:
+        facts |= output.taken_for(model, classes, result.original, images.read(target))
     if json:
-        output.as_json(_facts(result, target))
-    else:
-        facts = _facts(result, target)
-        where = f"{model.name} {' '.join(facts['at'])}"
-        print(f"{target}  {facts['size']}  {where}  {facts['steps']} steps  {result.seconds:.1f} s")
+        output.as_json(facts)
+        return
+    where = f"{model.name} {' + '.join(map(model.label, classes)) if classes else ' '.join(facts['at'])}"
+    print(f"{target}  {facts['size']}  {where}  {facts['steps']} steps  {result.seconds:.1f} s")
+    if classes:
+        print(output.before_and_after(facts))
+
+
+def _in_words(rate: float | None) -> str:
+    """Describe the rate that was found where none was given."""
+    if rate is None:
+        return "no rate: there was no gradient to choose it by"
+    return f"rate {rate:.4g}, chosen: the first step changes colours by 1.5/255 on average"
 
 
 def _facts(result: Dream, target: Path) -> dict[str, Any]:
@@ -172,6 +211,7 @@ def _facts(result: Dream, target: Path) -> dict[str, Any]:
         "size": str(images.size_of(result.image)),
         "at": recipe.parameters["at"],
         "steps": len(result.values),
+        "rate": recipe.parameters["rate"],
         "objective": [result.values[0], result.values[-1]] if result.values else [],
         "seconds": round(result.seconds, 3),
         "recipe": json_module.loads(recipe.to_json())["dreamscope"],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamscope.cli import output
-from dreamscope.cli.options import Image, Json, Loader, out_option, with_model
+from dreamscope.cli.options import PHOTO_OR_PATTERN, Json, Loader, OptionalSeed, out_option, size_option, with_model
 from dreamscope.cli.replay import RecipeOf, replayed
 from dreamscope.errors import DreamscopeError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @with_model()
 def fool(
-    image: Image = None,
+    image: Annotated[str | None, typer.Argument(metavar="[IMAGE]", help=PHOTO_OR_PATTERN)] = None,
     *,
     loader: Loader,
     to: Annotated[
@@ -27,7 +27,11 @@ def fool(
     ] = None,
     out: Annotated[str | None, out_option("A .png; NAME-fooled.png if not given.")] = None,
     method: Annotated[
-        str | None, typer.Option(metavar="M", help="minimal, pgd, fgsm or ascent; minimal if not given.")
+        str | None,
+        typer.Option(
+            metavar="M",
+            help="minimal, pgd, fgsm or ascent; if not given, minimal, or ascent from a start that is no photo.",
+        ),
     ] = None,
     norm: Annotated[
         str | None,
@@ -39,15 +43,26 @@ def fool(
     budget: Annotated[
         str | None, typer.Option(metavar="X", help="Largest change allowed, for colours in 0 to 1: 0.5, or 2/255.")
     ] = None,
-    stop_at: Annotated[float | None, typer.Option(metavar="CONFIDENCE", help="Confidence to reach, 0 to 1.")] = None,
+    stop_at: Annotated[
+        float | None,
+        typer.Option(
+            metavar="CONFIDENCE",
+            help="Confidence to reach, 0 to 1; if not given, 0.99 from a start that is no photo, else none.",
+        ),
+    ] = None,
     steps: Annotated[
         int | None, typer.Option(metavar="N", help="Largest number of steps; each method has its own if not given.")
     ] = None,
+    size: Annotated[
+        str | None, size_option("the photo's own, or the network's input size for a start that is no photo,")
+    ] = None,
+    seed: OptionalSeed = None,
     recipe: RecipeOf = None,
     json: Json = False,
 ) -> None:
     """Change a picture as little as possible until it is taken for something else."""
     from dreamscope import files, images
+    from dreamscope.optimize.initial_images import is_initial
 
     given, load = replayed(
         "fool",
@@ -60,6 +75,8 @@ def fool(
         budget=budget,
         stop_at=stop_at,
         steps=steps,
+        size=size,
+        seed=seed,
     )
     if "image" not in given:
         raise DreamscopeError("give a picture to change, such as sample:china, or --recipe OUT")
@@ -69,7 +86,8 @@ def fool(
     files.ensure_writable(target)
     beside = target.with_name(f"{target.stem}-difference.png")
     for written in (target, beside):
-        output.input_picture(given["image"], written)
+        if not is_initial(given["image"]):
+            output.input_picture(given["image"], written)
     model = load()
     from dreamscope.adversarial import fool as technique
 

@@ -24,7 +24,9 @@ Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers
 Image = Annotated[str | None, typer.Argument(metavar="[IMAGE]", help="A photo, sample:china or sample:flower.")]
 
 PICTURES = ".png, .jpg or .webp"
-PHOTO_OR_PATTERN = "A photo, sample:china, sample:flower, noise, gray or clouds."
+PHOTO_OR_PATTERN = (
+    "A photo, sample:china, sample:flower, noise, clouds, black, gray, white or a colour (#336699, navy)."
+)
 PRECISIONS = "auto (measured), float32, bfloat16 or float16"
 
 # What follows may also come from a recipe, or be a technique's own default: not given, it is None.
@@ -47,7 +49,17 @@ DirectionsFile = Annotated[
 DreamRate = Annotated[
     float | None,
     typer.Option(
-        metavar="R", help="Mean change of a colour (0 to 1) in a step; without a filter, the gradient's factor."
+        metavar="R",
+        help="Mean change of a colour (0 to 1) in a step. Without a filter (--preset plain) the gradient's factor: "
+        "steps are absolute then, and a common factor of all weights counts.",
+    ),
+]
+Balance = Annotated[
+    bool | None,
+    typer.Option(
+        "--balance/--no-balance",
+        help="Let the weights of several layers count equally, whatever the scale of each one's numbers.",
+        show_default=False,
     ),
 ]
 StepLength = Annotated[float | None, typer.Option(metavar="R", help="Length of a step.")]

@@ -15,11 +15,12 @@ import typer
 
 from dreamscope.cli.exits import INTERRUPTED
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
-from dreamscope.progress import Callback, reported
+from dreamscope.progress import Callback, Lines, reported
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dreamscope.models.classifier import Classifier
     from dreamscope.optimize.ascent import StepCallback
 
 
@@ -42,8 +43,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def stem_of(source: str) -> str:
-    """Return the name of a picture without folder and suffix."""
-    return Path(source.removeprefix("sample:")).stem
+    """Return the name of a picture without folder and suffix, or of a colour without ``#``."""
+    return Path(source.removeprefix("sample:").removeprefix("#")).stem
 
 
 def free_name(stem: str, suffix: str) -> Path:
@@ -58,6 +59,25 @@ def input_picture(source: str, target: Path) -> Tensor:
 
     files.ensure_no_input(target, [source])
     return images.read(source)
+
+
+def taken_for(model: Classifier, classes: Sequence[int], before: Tensor, after: Tensor) -> dict[str, Any]:
+    """Return what a network takes two pictures (1, 3, H, W) for, as JSON, and how far for the classes that were wanted.
+
+    Confidences are probabilities, 0 to 1.
+    """
+    pair = [model.classify(image, top=sys.maxsize)[0] for image in (before, after)]
+    shares = [{each.index: each.probability for each in found} for found in pair]
+    first = [{"label": found[0].label, "confidence": found[0].probability} for found in pair]
+    wanted = [{"label": model.label(index), "before": shares[0][index], "after": shares[1][index]} for index in classes]
+    return {"before": first[0], "after": first[1], "wanted": wanted}
+
+
+def before_and_after(facts: Mapping[str, Any]) -> str:
+    """Return what `taken_for` found as a line for people."""
+    was, now = (f"{facts[when]['label']} ({facts[when]['confidence']:.1%})" for when in ("before", "after"))
+    shares = [f"{each['label']} {each['before']:.1%} -> {each['after']:.1%}" for each in facts["wanted"]]
+    return f"taken for {now}, before for {was}; {', '.join(shares)}"
 
 
 def note(text: str) -> None:
@@ -122,11 +142,16 @@ def keeping(save: Callable[[Any], Path | None]) -> Iterator[None]:
 
 @contextmanager
 def progress(what: str) -> Iterator[StepCallback | None]:
-    """Draw a bar of an ascent's steps on stderr, if that is a terminal."""
+    """Draw a bar of an ascent's steps on stderr, or write lines, see `stages`."""
     with stages() as callback:
         yield callback and (lambda step: callback(what, step.number, step.total))
 
 
 def stages() -> AbstractContextManager[Callback | None]:
-    """Draw a bar on stderr that names what is being done and how much time is left, if that is a terminal."""
-    return reported(progress=sys.stderr.isatty())
+    """Show on stderr what is being done and how much time is left.
+
+    A bar if that is a terminal; else, for pipes and log files, a line every 10 s, so that a quick job writes nothing.
+    """
+    if sys.stderr.isatty():
+        return reported(progress=True)
+    return reported(Lines(lambda line: print(line, file=sys.stderr, flush=True)))

@@ -22,7 +22,9 @@ RecipeOf = Annotated[
 _DEPENDENT = {
     "of": ("class_name", "directions"),
     "directions": ("of", "class_name"),
-    "tile": ("size", "memory", "at"),
+    "at": ("class_name",),
+    "class_name": ("at", "of", "directions"),
+    "tile": ("size", "memory", "at", "class_name"),
     "rate": ("parameterization", "optimizer"),
     "steps": ("method",),
     "budget": ("norm",),
@@ -74,7 +76,7 @@ def recipe_of(command: str, path: str, given: Collection[str]) -> Recipe:
     """Return the recipe in a file; raise if it is of another command, or a set of settings is given beside it."""
     from dreamscope.recipes import Recipe
 
-    stored = Recipe.read(path)
+    stored = Recipe.read(path).as_given()
     if stored.command != command:
         raise DreamscopeError(f"'{path}' was made by {stored.command}, not by {command}")
     if "preset" in given:

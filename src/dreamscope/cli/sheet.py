@@ -33,7 +33,19 @@ LARGEST_IN_GRID = 256
 """The same where two ways differ: that are more dreams, shown smaller."""
 
 _AS_IN_DREAM = (
-    *("preset", "loss", "steps", "rate", "octaves", "octave_scale", "jitter", "filter", "natural", "precision"),
+    *(
+        "preset",
+        "loss",
+        "steps",
+        "rate",
+        "balance",
+        "octaves",
+        "octave_scale",
+        "jitter",
+        "filter",
+        "natural",
+        "precision",
+    ),
     *("guide", "mask", "keep_color", "seed", "memory"),
 )
 

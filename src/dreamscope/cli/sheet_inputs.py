@@ -23,8 +23,10 @@ def settings(recipe: str, over: Sequence[str], given: Mapping[str, Any]) -> dict
     """Return the settings in a dream's recipe that are the same in all cells."""
     varied = [setting_of(kind) for kind in over]
     stored = recipe_of("dream", recipe, [*given, *varied])
+    if stored.parameters.get("class_name"):
+        raise DreamscopeError(f"'{recipe}' is a dream towards a class; a sheet's dreams are of layers")
     # A sheet over layers or channels varies the address, so it does not take the dream's.
-    own = {"tile", *varied, *(["at"] if {"layers", "channels"} & set(over) else [])}
+    own = {"tile", "class_name", *varied, *(["at"] if {"layers", "channels"} & set(over) else [])}
     found = {name: value for name, value in stored.parameters.items() if name not in own}
     if "photos" in over:
         # Its size has the proportions of its own photo.
@@ -60,9 +62,9 @@ def targets(target: Path, *, differences: bool) -> list[Path]:
 
 def longest_side(sources: Sequence[str], target: Path) -> int:
     """Read every input picture, so that an unreadable one is refused at once; return the longest side."""
-    from dreamscope.optimize.initial_images import INITIAL_IMAGES
+    from dreamscope.optimize.initial_images import is_initial
 
-    sides = [max(output.input_picture(source, target).shape[-2:]) for source in sources if source not in INITIAL_IMAGES]
+    sides = [max(output.input_picture(source, target).shape[-2:]) for source in sources if not is_initial(source)]
     return max(sides, default=0)
 
 

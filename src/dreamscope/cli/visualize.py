@@ -32,7 +32,7 @@ from dreamscope.cli.options import (
 )
 from dreamscope.cli.replay import RecipeOf, replayed
 from dreamscope.errors import DreamscopeError
-from dreamscope.visualization.presets import DEFAULT_PRESET, PRESETS
+from dreamscope.visualization.presets import DEFAULT_PRESET, PHOTO_PRESET, PRESETS
 
 if TYPE_CHECKING:
     from dreamscope.visualization.result import Visualization
@@ -61,10 +61,14 @@ def visualize(
         str | None, out_option(f"One picture: {PICTURES}. Several: a folder, for them and a contact sheet.")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(metavar="P", help=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if not given.")
+        str | None,
+        typer.Option(
+            metavar="P",
+            help=f"{', '.join(PRESETS)}; {DEFAULT_PRESET} if not given, {PHOTO_PRESET} for a class with --like.",
+        ),
     ] = None,
     parameterization: Annotated[
-        str | None, typer.Option(metavar="P", help="Parameterization of the picture: fourier, pixel or maco.")
+        str | None, typer.Option(metavar="P", help="Parameterization of the picture: fourier, pixel, maco or detail.")
     ] = None,
     optimizer: Annotated[
         str | None, typer.Option(metavar="O", help="adam, or normalized (along the gradient divided by its mean size).")
@@ -75,8 +79,8 @@ def visualize(
         list[str] | None,
         typer.Option(
             metavar="T",
-            help="Random transforms, in order: shift:PX, scale:A,B, rotate:DEG, flip, crop:A,B,SHOWN, noise:SD, "
-            "blur:PX, or none; may be repeated.",
+            help="Random transforms, in order: shift:PX, scale:A,B, rotate:DEG, flip, crop:A,B,SHOWN, window:A,B, "
+            "noise:SD, blur:PX, or none; may be repeated.",
         ),
     ] = None,
     crops: Annotated[
@@ -120,7 +124,11 @@ def visualize(
         ),
     ] = None,
     like: Annotated[
-        str | None, typer.Option(metavar="IMAGE", help="A photo to caricature: exaggerate what the layers see in it.")
+        str | None,
+        typer.Option(
+            metavar="IMAGE",
+            help="A photo, or a start as in dream: layers exaggerate what they see in it, a class grows on it.",
+        ),
     ] = None,
     alpha: Annotated[
         bool | None,
@@ -169,6 +177,7 @@ def visualize(
         seed=seed,
     )
     from dreamscope.objectives.targets import along, targets, with_classes
+    from dreamscope.optimize.initial_images import is_initial
     from dreamscope.visualization import visualize as technique
 
     texts = [str(each) for each in with_classes(given.get("of", ()), given.get("class_name", ()))]
@@ -183,7 +192,7 @@ def visualize(
     shown = [*(targets(model, texts) if texts else ()), *along(model, given.get("directions", ()))]
     several = max(len(shown), given.get("between", 0)) * given.get("diversity", 1) > 1
     target = _target(out, texts[0] if texts else shown[0].name, several=several, alpha=alpha)
-    if "like" in given:
+    if "like" in given and not is_initial(given["like"]):
         output.input_picture(given["like"], target)
     if film is not None and several and given.get("diversity", 1) == 1:
         raise DreamscopeError("a film shows one picture, or several of one target (--diversity); name one")

@@ -68,10 +68,10 @@ def zoom(
     If it is interrupted, even killed, the same command continues it.
     """
     from dreamscope.film import writer
-    from dreamscope.optimize.initial_images import INITIAL_IMAGES
+    from dreamscope.optimize.initial_images import is_initial
 
     frame_rate = writer.rate(fps, writable_film(out) or "a.mp4")
-    if image not in INITIAL_IMAGES:
+    if not is_initial(image):
         photo = output.input_picture(image, Path(out or ""))
         longer = max(photo.shape[-2:])
         if size is None and longer > LARGEST_UNASKED:

@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from dreamscope import images, objectives
 from dreamscope.dreaming import presets
 from dreamscope.dreaming.octaves import Dreamer
-from dreamscope.dreaming.presets import DEFAULT_PRESET, Overrides, Settings
+from dreamscope.dreaming.presets import CLASS_PRESET, DEFAULT_PRESET, Overrides, Settings
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_seed
 from dreamscope.images import Picture, Pictures, Size
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
 from dreamscope.objectives import Excite, Objective
-from dreamscope.objectives.targets import Given, at_places
+from dreamscope.objectives.targets import Given, at_places, towards
 from dreamscope.optimize.ascent import Step, StepCallback, stepping
 from dreamscope.optimize.ingredients import values_of
-from dreamscope.optimize.initial_images import INITIAL_IMAGES
+from dreamscope.optimize.initial_images import initial_picture, referenced
 from dreamscope.optimize.precision import Choice
 from dreamscope.optimize.regularizers import REGULARIZERS
 from dreamscope.optimize.transforms import TRANSFORMS
@@ -50,6 +50,10 @@ class Dream:
         Enough to make it again; ``None`` with ``recipe=False``.
     choice : Choice
         In which precision and memory format the network ran, and why.
+    original : Tensor
+        What was dreamt on, (N, 3, H, W) in [0, 1]: at the size of the dream.
+    rates : tuple of float or None
+        The rate that was found for each image, if none was given for raw gradients; see `Dreamer`.
     """
 
     image: Tensor
@@ -57,19 +61,23 @@ class Dream:
     seconds: float
     recipe: Recipe | None
     choice: Choice
+    original: Tensor
+    rates: tuple[float | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.image)
 
     def __iter__(self) -> Iterator[Dream]:
         """Yield each image as a dream of its own, with the recipe of that one."""
-        for index, image in enumerate(self.image.split(1)):
+        for index, (image, original) in enumerate(zip(self.image.split(1), self.original.split(1), strict=True)):
             recipe = self.recipe
             if recipe is not None and len(self) > 1:
                 source = recipe.inputs["image"]
-                own = source[index] if isinstance(source, list) else reference(image)
+                own = source[index] if isinstance(source, list) else reference(original)
                 recipe = replace(recipe, inputs={**recipe.inputs, "image": own})
-            yield replace(self, image=image, recipe=recipe)
+            rates = self.rates[index : index + 1]
+            kept = recipe if recipe is None else with_rate(recipe, rates)
+            yield replace(self, image=image, original=original, recipe=kept, rates=rates)
 
     def save(self, path: str | Path) -> Path:
         """Write the picture (PNG, JPEG or WebP) with the recipe inside.
@@ -92,7 +100,8 @@ def dream(
     image: Pictures,
     at: Given | Sequence[str | Address] | None = None,
     *,
-    preset: str | Settings = DEFAULT_PRESET,
+    class_name: str | int | Sequence[str | int] = (),
+    preset: str | Settings | None = None,
     size: int | str | Size | None = None,
     guide: Picture | None = None,
     mask: Picture | None = None,
@@ -113,13 +122,17 @@ def dream(
         The classifier.
     image
         A file, ``sample:NAME``, a PIL image, an array, an image (N, 3, H, W), a list of such of one size (all are
-        dreamt on at once, none influences another), or an initial image: ``noise``, ``gray``, ``clouds``.
+        dreamt on at once, none influences another), or an initial image: ``noise``, ``clouds``, ``black``, ``gray``,
+        ``white``, or a colour (``#336699``, ``navy``).
     at
         Addresses, weighted (``["features.28", "0.5*features.19:7"]``); the model's default if not given. Or an
         objective of your own: an `Objective`, or a function with ``layers``, see `Objective.of`. It can't be run in
         tiles.
+    class_name
+        A class, by name or index, that is to grow on the picture, instead of `at`; or several, which share it. Their
+        scores before softmax are climbed.
     preset
-        A name in `PRESETS`, or `Settings`.
+        A name in `PRESETS`, or `Settings`; ``class`` towards a class, else ``rich``, if not given.
     size
         The longer side in pixels, or ``WIDTHxHEIGHT``; the photo's own size (512x512 for an initial image) if not
         given.
@@ -160,17 +173,24 @@ def dream(
     """
     arguments = locals()
     started = time.perf_counter()
+    to_a_class = class_name not in ((), [])
+    if to_a_class and at is not None:
+        raise DreamscopeError("an address and a class exclude each other: what is dreamt is one of them")
+    preset = preset or (CLASS_PRESET if to_a_class else DEFAULT_PRESET)
     chosen = presets.settings(preset, **settings)
-    objective = at_places(model, at, chosen.loss)
+    target = towards(model, class_name) if to_a_class else None
+    objective = at_places(model, at, chosen.loss) if target is None else target.objective(chosen.loss)
     ensure_seed(seed)
     if guide is not None and not isinstance(objective, Excite):
-        raise DreamscopeError("a guide and an objective of your own exclude each other")
+        what = "a class" if to_a_class else "an objective of your own"
+        raise DreamscopeError(f"a guide and {what} exclude each other")
     generator = torch.Generator().manual_seed(seed)
     photo = initial_picture(image, size, generator)
     coverage = None if mask is None else _coverage(mask, photo)
     guide_picture = None if guide is None else images.read(guide)
     full = images.size_of(photo)
     resolved = {**recorded(chosen, preset, objective, at), "size": str(full), "seed": seed}
+    resolved["class_name"] = [] if target is None else target.classes
     made = None
     if recipe:
         inputs = referenced({"image": image, "guide": guide, "mask": mask})
@@ -186,7 +206,9 @@ def dream(
             picture = (photo + images.gray(picture) - images.gray(photo)).clamp(0, 1)
         if coverage is not None:
             picture = photo + (picture - photo) * coverage
-        return Dream(picture, tuple(values), time.perf_counter() - started, made, dreamer.choice)
+        seconds = time.perf_counter() - started
+        kept = made if made is None else with_rate(made, dreamer.rates)
+        return Dream(picture, tuple(values), seconds, kept, dreamer.choice, photo, dreamer.rates)
 
     if guide_picture is not None and isinstance(objective, Excite):
         objective = _following(dreamer.model, objective.addresses, guide_picture, full)
@@ -195,22 +217,12 @@ def dream(
 
             def noted(step: Step) -> None:
                 values.append(step.value)
-                note(step)
+                note(replace(step, rates=dreamer.rates))
 
             return finished(dreamer(photo, objective, generator=generator, coverage=coverage, callback=noted))
     except (DivergedError, Interrupted) as stop:
         stop.result = finished(stop.result)
         raise
-
-
-def initial_picture(image: Pictures, size: int | str | Size | None, generator: Generator) -> Tensor:
-    """Return the photos, or the initial image of that name, at the size asked for, (N, 3, H, W)."""
-    if isinstance(image, str) and image in INITIAL_IMAGES:
-        return INITIAL_IMAGES[image](Size.parse(size, Size(512, 512)), generator)
-    photo = images.read_all(image).cpu()
-    if size is None:
-        return photo
-    return images.resize(photo, Size.parse(size, images.size_of(photo))).clamp(0, 1)
 
 
 def recorded(chosen: Settings, preset: str | Settings, objective: Objective, at: Any) -> dict[str, Any]:
@@ -224,10 +236,14 @@ def recorded(chosen: Settings, preset: str | Settings, objective: Objective, at:
     return kept
 
 
-def referenced(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Return what a recipe keeps of pictures: names of initial images as they are, of others a reference."""
-    named = {role: given for role, given in inputs.items() if isinstance(given, str) and given in INITIAL_IMAGES}
-    return {role: None if given is None else named.get(role) or reference(given) for role, given in inputs.items()}
+def with_rate(recipe: Recipe, rates: Sequence[float | None]) -> Recipe:
+    """Return a recipe with the rate that was found for its one image, if it was found.
+
+    It is marked as chosen: where the dream is made again with another address, another rate is.
+    """
+    if len(rates) != 1 or rates[0] is None:
+        return recipe
+    return replace(recipe.but(rate=rates[0]), chosen=["rate"])
 
 
 def _coverage(mask: Picture, photo: Tensor) -> Tensor:

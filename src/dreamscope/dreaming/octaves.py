@@ -12,11 +12,20 @@ from dreamscope.dreaming.presets import Settings
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_one_of
 from dreamscope.images import Size
 from dreamscope.models.classifier import Classifier
-from dreamscope.objectives import LOSSES, Gathered, Objective
+from dreamscope.objectives import LOSSES, Each, Excite, Gathered, Objective
+from dreamscope.objectives.balance import balanced, ensure_addresses, parts_of
 from dreamscope.optimize import regularizers, transforms, update_rules
-from dreamscope.optimize.ascent import Ascent, StepCallback
-from dreamscope.optimize.gradient_filters import FILTERS, Filter, FirstAtUnitMean, natural_colors
-from dreamscope.optimize.parameterizations import PARAMETERIZATIONS, Parameterization, Pixel, is_made, made_of, rate_of
+from dreamscope.optimize.ascent import Ascent, Step, StepCallback
+from dreamscope.optimize.gradient_filters import FILTERS, Filter, FirstAtUnitMean, Times, natural_colors, unit_mean
+from dreamscope.optimize.parameterizations import (
+    PARAMETERIZATIONS,
+    Covered,
+    Parameterization,
+    Pixel,
+    is_made,
+    made_of,
+    rate_of,
+)
 from dreamscope.optimize.precision import prepared
 from dreamscope.optimize.tiles import bytes_of, side_for
 from dreamscope.optimize.transforms import Shift, Transform
@@ -27,6 +36,13 @@ SMALLEST_OCTAVE = 32
 
 FIRST_STEP = 1.5 / 255
 """Mean change of a colour in the first step where a raw gradient's rate is not given."""
+
+WAKING_STEPS = 32
+"""Steps at most until what is silent on a plain picture is no longer."""
+
+
+RATE_DIGITS = 4
+"""To which a rate that is not given is rounded."""
 
 
 class Dreamer:
@@ -57,6 +73,9 @@ class Dreamer:
         In which precision and memory format it runs, and why.
     tile : int
         The side of the tiles.
+    rates : tuple of float or None
+        What the rates have come to since the last call began, for each picture, where none was given; ``None`` for a
+        picture without a gradient. Empty if one was given.
 
     Raises
     ------
@@ -80,7 +99,8 @@ class Dreamer:
         ensure_one_of(settings.loss, LOSSES, "loss")
         ensure_one_of(settings.filter, FILTERS, "filter")
         self._transforms: list[Transform] = [Shift(settings.jitter)] if settings.jitter else []
-        self._transforms += [transforms.ensure(each) for each in settings.transform]
+        given = [transforms.ensure(each) for each in settings.transform]
+        self._transforms += [transforms.sized(each, model.input_size) for each in given]
         self._penalties = [regularizers.ensure(each) for each in settings.penalty]
         if isinstance(settings.parameterization, str):
             ensure_one_of(settings.parameterization, PARAMETERIZATIONS, "parameterization")
@@ -94,6 +114,12 @@ class Dreamer:
         if tile is None:
             tile = side_for(self.model, layers, size, None if memory is None else bytes_of(memory), count)
         self.tile = tile
+        self._first = FirstAtUnitMean()
+
+    @property
+    def rates(self) -> tuple[float | None, ...]:
+        """See the class."""
+        return self._first.rates
 
     @classmethod
     def climbing(
@@ -112,8 +138,10 @@ class Dreamer:
         Raises
         ------
         DreamscopeError
-            If tiles, or the memory that asks for them, are given for another objective; and see the class.
+            If tiles, the memory that asks for them, or a balance are given for another objective; and see the class.
         """
+        if settings.balance:
+            ensure_addresses(objective)
         if not isinstance(objective, Gathered):
             given = [name for name, asked in (("tile", tile), ("memory", memory is not None)) if asked]
             if given:
@@ -165,25 +193,35 @@ class Dreamer:
         settings = self._settings
         steps = settings.steps if steps is None else steps
         # Made once, not for each octave: the one for no given rate remembers its first gradient.
-        evened = FirstAtUnitMean() if settings.rate is None else FILTERS[settings.filter]
-        evened = natural_colors(evened, settings.natural)
+        # Rates of recipes from before `gradient` were not rounded.
+        digits = None if settings.gradient == "image" else RATE_DIGITS
+        self._first = first = FirstAtUnitMean(FIRST_STEP, self._unit, digits=digits)
+        evened = natural_colors(first if settings.rate is None else self._filter, settings.natural)
         # At all times `image - base` is what was dreamt so far, at the size of the octave.
         image = base = picture
         try:
             for index, size in enumerate(self._sizes):
                 image, base = self._grown(picture, image - base if index else None, size)
+                if index == 0 and steps:
+                    image = self._woken(image, objective, generator)
                 mask = None if coverage is None else images.resize(coverage, size).clamp(0, 1)
                 climbed = made_of(image.to(self.model.device), settings.parameterization)
+                weighed = self._balanced(image, objective) if settings.balance else objective
+                optimizer = self._optimizer(climbed, evened, mask)
+                if mask is not None and not isinstance(climbed, Pixel):
+                    # The network is to see what will be there; a step in pixels keeps to the mask by itself.
+                    climbed = Covered(climbed, image.to(self.model.device), mask.to(self.model.device))
                 ascent = Ascent(
-                    self._optimizer(climbed, evened, mask),
+                    optimizer,
                     transforms=self._transforms,
+                    crops=settings.crops,
                     penalties=self._penalties,
                     tile=self._tile_of(size),
                 )
                 dreamt = ascent(
                     self.model,
                     climbed,
-                    objective,
+                    weighed,
                     steps=steps,
                     generator=generator,
                     callback=callback,
@@ -206,29 +244,80 @@ class Dreamer:
         base = picture if size == images.size_of(picture) else images.resize(picture, size).clamp(0, 1)
         return base if detail is None else (base + images.resize(detail, size)).clamp_(0, 1), base
 
+    def _woken(self, picture: Tensor, objective: Objective, generator: Generator) -> Tensor:
+        """Return a picture that excites what is dreamt of, if this one is plain and does not: squares of 0 are flat."""
+        plain = torch.equal(picture, picture[..., :1, :1].expand_as(picture))
+        means = _means(objective)
+        if not plain or means is None or bool(self._strengths(picture, objective).all()):
+            return picture
+        values = [0.0]
+
+        def is_awake(step: Step) -> bool:
+            values.append(min(step.values))
+            return values[-1] > 0
+
+        woken = Ascent(
+            GradientStep(FIRST_STEP, unit_mean),
+            redirect_steps=WAKING_STEPS,
+            tile=self._tile_of(images.size_of(picture)),
+            until=is_awake,
+        )(self.model, Pixel.of(picture.to(self.model.device)), means, steps=WAKING_STEPS, generator=generator).cpu()
+        return woken if values[-1] > 0 else picture
+
     def strength(self, picture: Tensor, objective: Objective) -> float:
         """Return the mean size of the gradient that an objective has on a picture, to weigh it against others."""
-        sizes: list[float] = []
+        return self._strengths(picture, objective).mean().item()
+
+    def _strengths(self, picture: Tensor, objective: Objective) -> Tensor:
+        """Return the mean size of each picture's gradient, (N,)."""
+        sizes: list[Tensor] = []
         ascent = Ascent(
             GradientStep(0.0, torch.zeros_like),
             tile=self._tile_of(images.size_of(picture)),
-            watch=lambda gradient: sizes.append(gradient.float().abs().mean().item()),
+            watch=lambda gradient: sizes.append(gradient.float().abs().mean((1, 2, 3)).cpu()),
         )
         climbed = Pixel.of(picture.to(self.model.device))
         ascent(self.model, climbed, objective, steps=1, generator=torch.Generator().manual_seed(0))
         return sizes[0]
 
+    def _balanced(self, picture: Tensor, objective: Objective) -> Objective:
+        """Return an objective whose addresses all have gradients of one size on these pictures."""
+        parts = parts_of(objective)
+        if len(parts) == 1:
+            return objective
+        sizes = torch.stack([self._strengths(picture, part) for part in parts], 1)
+        return balanced(objective, sizes)
+
+    @property
+    def _unit(self) -> float:
+        return self.model.normalization.unit if self._settings.gradient == "input" else 1.0
+
+    @property
+    def _filter(self) -> Filter:
+        raw = self._settings.filter == "none" and self._unit != 1
+        return Times(self._unit) if raw else FILTERS[self._settings.filter]
+
     def _optimizer(self, climbed: Parameterization, evened: Filter, mask: Tensor | None) -> UpdateRule:
         settings = self._settings
-        rate = FIRST_STEP if settings.rate is None else settings.rate
         if settings.optimizer is None and isinstance(climbed, Pixel):
-            return GradientStep(rate, evened, None if mask is None else mask.to(self.model.device))
+            return GradientStep(settings.rate, evened, None if mask is None else mask.to(self.model.device))
+        rate = FIRST_STEP if settings.rate is None else settings.rate
         # As far in its own numbers as that changes colours in pixels.
         own = rate * rate_of(climbed, Pixel.rate) / Pixel.rate
         return update_rules.ensure("adam" if settings.optimizer is None else settings.optimizer, own)
 
     def _tile_of(self, size: Size) -> int:
         return self.tile if max(size.width, size.height) > self.tile else 0
+
+
+def _means(objective: Objective) -> Objective | None:
+    """Return the mean activation at the addresses of an objective, or of several for an image each."""
+    if isinstance(objective, Excite):
+        return Excite(objective.addresses, "mean")
+    if isinstance(objective, Each):
+        each = [_means(one) for one in objective.objectives]
+        return Each(tuple(one for one in each if one is not None)) if None not in each else None
+    return None
 
 
 def octave_sizes(full: Size, settings: Settings) -> list[Size]:

@@ -9,6 +9,22 @@ from typing import Any, TypedDict
 
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.optimize.ingredients import listed
+from dreamscope.visualization.presets import ON_A_PHOTO
+
+GRADIENTS = ("input", "image")
+"""Which gradient a raw step follows. Both point the same way; they differ in size.
+
+With x = (image - mean) / std, what the network itself is given, the gradient with respect to the image in [0, 1] is
+dL/dx / std. Its size depends on the range of x: with 0-255 pixels std is 1/255, and it is 58 times what it is with the
+usual std of 0.226. The write-ups climb dL/dx itself, ``x <- clip(x + rate * dL/dx, 0, 1)``; with ``input`` that is what
+a rate multiplies on every network: std times the gradient of the image.
+
+For the losses ``norm`` and ``mean`` and a network of convolutions, ReLUs and pooling this is exact. Given a range k
+times as large, the same weights and biases k times as large make activations k times as large everywhere, and the
+same dL/dx; ``mean_square`` and ``gram`` still grow by k. Batch normalization takes the range out by itself, so that
+steps there get smaller as std does. Where nothing is known of a network's range (mean 0, std 1), x is the image. How
+strongly networks respond is theirs, and differs.
+"""
 
 
 @dataclass(frozen=True)
@@ -23,8 +39,9 @@ class Settings:
         Number of steps on each octave.
     rate : float or None
         Length of a step: the mean change of a colour (in [0, 1]) with a filter other than ``none``, the factor of the
-        raw gradient with it. ``None``, with ``none``: the factor that makes the first step change colours by 1.5/255
-        on average, and the same one from there on.
+        raw gradient with it, see `gradient`. ``None``, with ``none``: the factor that makes the first step change
+        colours by 1.5/255 on average, and the same one from there on. Only with a factor that is given does a common
+        factor of all weights count.
     octaves : int
         Number of sizes of the picture, from small to full.
     octave_scale : float
@@ -33,6 +50,12 @@ class Settings:
         Random shift at each step, up to so many pixels each way.
     filter : str
         What evens out the gradient, see `dreamscope.optimize.gradient_filters.FILTERS`.
+    gradient : str
+        Which raw gradient a given `rate` multiplies, with the filter ``none``: with respect to the network's own
+        ``input``, or to the ``image`` in [0, 1] (as in recipes that don't say it). See `GRADIENTS`.
+    balance : bool
+        Weights of several addresses count equally whatever the scale of each one's numbers, see
+        `dreamscope.objectives.balance`.
     natural : float
         How far colours change together, as they do in photos: 0 freely, 1 entirely.
     precision : str
@@ -40,6 +63,8 @@ class Settings:
         recipes have it, with the memory format (``bfloat16/channels_last``).
     transform : sequence of str, Transform or callable
         After the shift, see `dreamscope.optimize.transforms`: ``rotate:5``, or any function from images to images.
+    crops : int
+        Number of draws of the transforms at each step.
     penalty : sequence of str or callable
         Subtracted from the objective, see `dreamscope.optimize.regularizers`: ``tv:0.1``, or a function of images.
     optimizer : str, UpdateRule, callable or None
@@ -58,9 +83,12 @@ class Settings:
     octave_scale: float = 1.4
     jitter: int = 32
     filter: str = "mean"
+    gradient: str = "input"
+    balance: bool = False
     natural: float = 0.0
     precision: str = "auto"
     transform: Sequence[Any] = ()
+    crops: int = 1
     penalty: Sequence[Any] = ()
     optimizer: Any = None
     parameterization: Any = "pixel"
@@ -70,10 +98,12 @@ class Settings:
             (self.steps, "steps", 0, 100_000),
             (self.octaves, "octaves", 1, 100),
             (self.jitter, "jitter", 0, 100_000),
+            (self.crops, "crops", 1, 64),
             (self.natural, "natural", 0, 1),
         ):
             if not least <= value <= most:
                 raise DreamscopeError(f"{name} lies between {least} and {most}, not at {value}")
+        ensure_one_of(self.gradient, GRADIENTS, "gradient")
         if not 1 < self.octave_scale <= 10:
             raise DreamscopeError(f"octave scale is more than 1 and at most 10, not {self.octave_scale}")
         if self.rate is not None and math.isnan(self.rate):
@@ -94,9 +124,12 @@ class Overrides(TypedDict, total=False):
     octave_scale: float | None
     jitter: int | None
     filter: str | None
+    gradient: str | None
+    balance: bool | None
     natural: float | None
     precision: str | None
     transform: str | Sequence[Any] | None
+    crops: int | None
     penalty: str | Sequence[Any] | None
     optimizer: str | Callable[..., Any] | None
     parameterization: str | Callable[..., Any] | None
@@ -115,11 +148,25 @@ PRESETS = {
     ),
     "classic": Settings(loss="mean_square", steps=10, rate=1.5 / 255, octaves=4, jitter=32, filter="mean"),
     "plain": Settings(loss="norm", steps=20, rate=None, octaves=1, jitter=0, filter="none", precision="float32"),
+    "class": Settings(
+        loss="mean_square",
+        steps=90,
+        rate=0.03,
+        octaves=2,
+        octave_scale=1.7,
+        jitter=0,
+        transform=ON_A_PHOTO,
+        crops=2,
+        parameterization="detail",
+    ),
 }
 """Settings by name, the default first. ``rich`` was chosen by eye; ``classic`` is the notebook of 2015;
-``plain`` the bare loop ``x <- clip(x + rate * dL/dx, 0, 1)`` of the VGG19 write-ups."""
+``plain`` the bare loop ``x <- clip(x + rate * dL/dx, 0, 1)`` of the VGG19 write-ups, see `GRADIENTS`; ``class`` shows
+the network parts of the picture at its input size, so that a class grows that other networks, and people, see too."""
 
 DEFAULT_PRESET = next(iter(PRESETS))
+CLASS_PRESET = "class"
+"""Of a dream towards a class, if no preset is given."""
 
 
 def settings(preset: str | Settings, **given: Any) -> Settings:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dreamscope import images
 from dreamscope.dreaming import presets
-from dreamscope.dreaming.dream import recorded, referenced
+from dreamscope.dreaming.dream import recorded
 from dreamscope.dreaming.frames import Footage, Frame
 from dreamscope.dreaming.octaves import Dreamer
 from dreamscope.dreaming.optical_flow import motion
@@ -27,6 +27,7 @@ from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
 from dreamscope.objectives import Objective
 from dreamscope.objectives.targets import Given, at_places
+from dreamscope.optimize.initial_images import referenced
 from dreamscope.recipes import Recipe
 
 KEEP = 0.85

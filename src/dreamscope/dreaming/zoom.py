@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from dreamscope import images
 from dreamscope.dreaming import presets
-from dreamscope.dreaming.dream import initial_picture, recorded, referenced
+from dreamscope.dreaming.dream import recorded
 from dreamscope.dreaming.frames import Frame, frame_rate
 from dreamscope.dreaming.octaves import Dreamer
 from dreamscope.dreaming.presets import DEFAULT_PRESET, Overrides, Settings
@@ -28,6 +28,7 @@ from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
 from dreamscope.objectives import Excite, Objective
 from dreamscope.objectives.targets import Given, at_places
+from dreamscope.optimize.initial_images import initial_picture, referenced
 from dreamscope.recipes import Recipe
 
 STEPS, OCTAVES = 2, 3
@@ -167,8 +168,8 @@ def zoom(
     model
         The classifier.
     image
-        A file, ``sample:NAME``, a PIL image, an array, an image (1, 3, H, W), or an initial image: ``noise``, ``gray``,
-        ``clouds``.
+        A file, ``sample:NAME``, a PIL image, an array, an image (1, 3, H, W), or an initial image: ``noise``,
+        ``clouds``, ``black``, ``gray``, ``white``, or a colour (``#336699``, ``navy``).
     at
         Addresses, weighted, or an objective of your own, as for `dream`; the model's default if not given.
     seconds
@@ -233,8 +234,9 @@ def zoom(
     dreamer = Dreamer.climbing(model, objective, chosen, full, tile=tile)
     if made is not None:
         made = made.but(precision=str(dreamer.choice.form), tile=dreamer.tile)
-    strengths: tuple[float, ...] = (1.0,)
-    if plan is not None and len(plan.entries) > 1:
+    # A balance weighs each address by itself already.
+    strengths: tuple[float, ...] = (1.0,) * (1 if plan is None else len(plan.entries))
+    if plan is not None and len(plan.entries) > 1 and not chosen.balance:
         measured = [dreamer.strength(photo, Excite(addresses, chosen.loss)) or 1.0 for _, addresses in plan.entries]
         strengths = tuple(each / measured[0] for each in measured)
     shown = max(1, round(Fraction(str(seconds)) * rate))

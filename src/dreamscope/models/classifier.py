@@ -31,10 +31,28 @@ _TAILS = 64
 
 @dataclass(frozen=True)
 class Normalization:
-    """What a network was trained to expect: ``(image - mean) / std``, a number for each of R, G and B."""
+    """What a network was trained to expect: ``(image - mean) / std``, a number for each of R, G and B.
+
+    Attributes
+    ----------
+    mean, std : tuple of float
+        For colours in [0, 1].
+    scale : float
+        By how much the input that it was trained on is larger still: 255 for a network of 0-255 pixels whose first
+        layer has taken that factor into its weights.
+    """
 
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    scale: float = 1.0
+
+    @property
+    def unit(self) -> float:
+        """How far a colour in [0, 1] moves when the input that the network was trained on moves by 1.
+
+        0.226 with ImageNet's usual std, 1/255 for 0-255 pixels; of colours that differ, the mean.
+        """
+        return sum(self.std) / 3 / self.scale
 
     def __call__(self, images: Tensor) -> Tensor:
         """Normalise (N, 3, H, W)."""

@@ -95,7 +95,7 @@ EMBEDDED: Mapping[str, Embedded] = {
         build=_vgg19_build,
         state=_vgg19_state,
         # Simonyan and Zisserman 2014, as released for Caffe: 0-255 minus these means (here in RGB order).
-        normalization=Normalization((123.68 / 255, 116.779 / 255, 103.939 / 255)),
+        normalization=Normalization((123.68 / 255, 116.779 / 255, 103.939 / 255), scale=255.0),
         crop=1.0,
         classes=False,
         default_address="features.28",

@@ -8,6 +8,7 @@ import logging
 import sys
 import urllib.error
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,8 @@ def load(
     elif labels is not None:
         source["labels"] = parts["labels"] = tuple(labels)
     model = wrap(**{**parts, **given, "source": source})
+    if name in EMBEDDED and std is None:
+        model.normalization = replace(model.normalization, scale=EMBEDDED[name].normalization.scale)
     return model if model.device == where else model.to(where)
 
 

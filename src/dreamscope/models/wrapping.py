@@ -89,10 +89,12 @@ def _source_with(model: Classifier, *, crop: float | None, **changes: Any) -> di
 
 def _normalization(module: nn.Module, mean: Sequence[float] | None, std: Sequence[float] | None) -> Normalization:
     usual = module.normalization if isinstance(module, Classifier) else Normalization()
+    # A std of one's own says all about the range.
+    scale = usual.scale if std is None else 1.0
     mean, std = (usual.mean if mean is None else mean), (usual.std if std is None else std)
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
         raise DreamscopeError(f"mean and std are three numbers each, std above 0; got {tuple(mean)} and {tuple(std)}")
-    return Normalization(_three(mean), _three(std))
+    return Normalization(_three(mean), _three(std), scale)
 
 
 def _size(given: int | tuple[int, int]) -> tuple[int, int]:

@@ -74,7 +74,7 @@ class ClassifiedAs(_OfClass):
         """Return one number for each image, (N,)."""
         logits = activations[LOGITS]
         odds = logits[:, self.index] - _without(logits, self.index).logsumexp(1)
-        reached = _confident(Margin(self.index)(activations), LogProbability(self.index)(activations), self.confidence)
+        reached = _confident(Margin(self.index)(activations), odds, self.confidence)
         return reached.detach() + odds - odds.detach()
 
 
@@ -92,8 +92,10 @@ class Misclassified(_OfClass):
 
     def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
         """Return one number for each image, (N,)."""
-        other = _without(activations[LOGITS].log_softmax(1), self.index).amax(1)
-        return _confident(-Margin(self.index)(activations), other, self.confidence)
+        logits = activations[LOGITS]
+        best = _without(logits, self.index).argmax(1, keepdim=True)
+        odds = logits.gather(1, best)[:, 0] - logits.scatter(1, best, float("-inf")).logsumexp(1)
+        return _confident(-Margin(self.index)(activations), odds, self.confidence)
 
 
 def _without(scores: Tensor, index: int) -> Tensor:
@@ -102,5 +104,6 @@ def _without(scores: Tensor, index: int) -> Tensor:
     return others
 
 
-def _confident(margin: Tensor, log_probability: Tensor, confidence: float) -> Tensor:
-    return torch.minimum(margin, log_probability - math.log(confidence)) if confidence else margin
+def _confident(margin: Tensor, odds: Tensor, confidence: float) -> Tensor:
+    # In log-odds, which have no upper end: of log-probabilities little is left above 99 %.
+    return torch.minimum(margin, odds - math.log(confidence / (1 - confidence))) if confidence else margin

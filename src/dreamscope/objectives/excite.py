@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -118,6 +118,10 @@ class Gathered(Objective):
         return self.whole(self.parts(activations))
 
     @abstractmethod
+    def alone(self, index: int) -> Gathered:
+        """Return the objective of address number `index` alone, its weight left out."""
+
+    @abstractmethod
     def _part(self, index: int, features: Tensor) -> Tensor:
         """Return what features (N, C, P) at address number `index` add, (N,)."""
 
@@ -143,6 +147,10 @@ class Excite(Gathered):
 
     def __post_init__(self) -> None:
         ensure_one_of(self.loss, LOSSES, "loss")
+
+    def alone(self, index: int) -> Excite:
+        """Return the objective of address number `index` alone, its weight left out."""
+        return Excite((replace(self.addresses[index], weight=1.0),), self.loss)
 
     def _part(self, _index: int, features: Tensor) -> Tensor:
         return LOSSES[self.loss].part(features)

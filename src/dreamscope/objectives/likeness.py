@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 
 import torch
@@ -34,6 +34,10 @@ class Follow(Gathered):
 
     addresses: tuple[Address, ...]
     guides: tuple[Tensor, ...]
+
+    def alone(self, index: int) -> Follow:
+        """Return the objective of address number `index` alone, its weight left out."""
+        return Follow((replace(self.addresses[index], weight=1.0),), (self.guides[index],))
 
     def _part(self, index: int, features: Tensor) -> Tensor:
         wanted = self.guides[index][0].to(features)

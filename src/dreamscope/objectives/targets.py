@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from dreamscope.errors import DreamscopeError
@@ -66,6 +67,11 @@ class Target:
         if self.direction is not None:
             return {"of": [], "directions": [self.direction.to_dict()]}
         return {"of": str(self), "directions": []}
+
+    @property
+    def classes(self) -> list[int]:
+        """The classes among the terms."""
+        return [term.index for term in self.terms if isinstance(term, Class)]
 
     @property
     def is_at_a_place(self) -> bool:
@@ -163,6 +169,23 @@ def at_places(model: Classifier, at: Given | Sequence[str | Address] | None, los
     objective = ensure(at)
     _ensure_layers(objective, model)
     return objective
+
+
+def towards(model: Classifier, class_name: str | int | Sequence[str | int]) -> Target:
+    """Return the target of one class, or of several on one picture: the sum of their scores before softmax.
+
+    Raises
+    ------
+    DreamscopeError
+        No such class, or a network that has none.
+    """
+    given = [class_name] if isinstance(class_name, str | int) else class_name
+    found = tuple(dict.fromkeys(Class(labels.index_of(each, model.labels, model=model.name)) for each in given))
+    with torch.no_grad():
+        count = model.logits(torch.full((1, 3, *model.input_size), 0.5)).shape[1]
+    for each in found:
+        labels.ensure_class(each.index, count, model=model.name)
+    return Target(found, " + ".join(model.label(each.index) for each in found))
 
 
 def between(first: Target, last: Target, count: int) -> list[Target]:

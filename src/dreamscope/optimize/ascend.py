@@ -99,7 +99,7 @@ def ascend(
     with stepping(callback, "climbing", progress=progress) as note:
         return Ascent(
             update_rules.ensure(optimizer, rate_of(climbed, Pixel.rate) if rate is None else rate),
-            transforms=[transforms.ensure(each) for each in transform],
+            transforms=[transforms.sized(transforms.ensure(each), wrapped.input_size) for each in transform],
             crops=crops,
             penalties=[regularizers.ensure(each) for each in penalty],
             redirect_steps=redirect_steps,

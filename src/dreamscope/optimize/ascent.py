@@ -35,12 +35,15 @@ class Step:
         Each image's objective before the step, penalties subtracted.
     parameterization : Parameterization
         What is climbed, as it is after the step; the next step changes it.
+    rates : tuple of float or None
+        Each image's rate, where a dream has found it by its first step; else empty.
     """
 
     number: int
     total: int
     values: tuple[float, ...]
     parameterization: Parameterization
+    rates: tuple[float | None, ...] = ()
 
     @property
     def value(self) -> float:
@@ -200,6 +203,7 @@ class Ascent:
         outputs, slopes = [], []
         if self.tile and isinstance(objective, Gathered):
             slope, values = tiles.gradient(seen, shown.detach(), objective, self.tile, grid)
+            slope, values = slope / self.crops, values.unflatten(0, (self.crops, -1)).mean(0)
             tiles.release_memory()
             outputs.append(shown)
             slopes.append(slope)

@@ -21,6 +21,17 @@ def as_is(gradient: Tensor) -> Tensor:
     return gradient
 
 
+class Times:
+    """Multiply the gradient by one number, so that its direction stays."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        """Return the gradient times the factor."""
+        return gradient * self.factor
+
+
 def unit_mean(gradient: Tensor) -> Tensor:
     """Divide by the mean absolute value of each image, as the DeepDream notebook of 2015 does."""
     return gradient / _mean_size(gradient)
@@ -63,20 +74,44 @@ def laplacian(gradient: Tensor, levels: int = 5) -> Tensor:
 
 
 class FirstAtUnitMean:
-    """Divide each image's gradients by the mean absolute value of its first one.
+    """Multiply each image's gradients by the rate that brings the mean absolute value of its first one to `size`.
 
     The bare loop with a rate that fits the network: raw gradients differ a thousandfold between networks. One object
     belongs to one ascent, or to one dream with all its octaves.
+
+    Parameters
+    ----------
+    size
+        The mean change in the first step.
+    unit
+        What gradients are multiplied by before, as by `Times`: the rates are those of the product.
+    digits
+        To which rates are rounded: the last bits of a gradient differ from run to run, what a recipe says should not.
     """
 
-    def __init__(self) -> None:
-        self._scale: Tensor | None = None
+    def __init__(self, size: float = 1.0, unit: float = 1.0, *, digits: int | None = None) -> None:
+        self.size, self.unit, self.digits = size, unit, digits
+        self._rates: Tensor | None = None
 
     def __call__(self, gradient: Tensor) -> Tensor:
-        """Return the gradient (N, ...) in units of the first one."""
-        if self._scale is None:
-            self._scale = _mean_size(gradient)
-        return gradient / self._scale
+        """Return the gradient (N, ...) times the unit and the rate."""
+        # In this order: with that rate given, it is the same to the last bit.
+        gradient = gradient * self.unit
+        if self._rates is None:
+            found = (self.size / _mean_size(gradient)).flatten().tolist()
+            rounded = found if self.digits is None else [float(f"{rate:.{self.digits}g}") for rate in found]
+            self._rates = gradient.new_tensor(rounded).view(-1, *[1] * (gradient.dim() - 1))
+        return gradient.mul_(self._rates)
+
+    @property
+    def rates(self) -> tuple[float | None, ...]:
+        """The rate of each image, ``None`` for one whose first gradient is 0; empty before there is one."""
+        found: list[float] = [] if self._rates is None else self._rates.flatten().tolist()
+        known = [rate if rate < self.size / (2 * _TINY) else None for rate in found]
+        if self.digits is None:
+            return tuple(known)
+        # As they were rounded, without the digits that single precision adds.
+        return tuple(None if rate is None else float(f"{rate:.{self.digits}g}") for rate in known)
 
 
 FILTERS: Mapping[str, Filter] = {
@@ -92,8 +127,8 @@ def natural_colors(filter: Filter, share: float) -> Filter:
     """Follow `filter` by a mixing of colours: R, G and B move together as in photos.
 
     Climbing in colours that are independent of each other and going back to RGB multiplies a gradient by
-    their covariance. A filter that evens gradients out to unit mean does so with the mixture; `as_is` leaves its size
-    to the gradient, and `FirstAtUnitMean` to the first one.
+    their covariance. A filter that evens gradients out to unit mean does so with the mixture; `as_is` and `Times` leave
+    its size to the gradient, and `FirstAtUnitMean` to the first one.
 
     Parameters
     ----------
@@ -104,7 +139,8 @@ def natural_colors(filter: Filter, share: float) -> Filter:
     """
     if share == 0:
         return filter
-    before, after = (as_is, filter) if filter is as_is or isinstance(filter, FirstAtUnitMean) else (filter, None)
+    raw = filter is as_is or isinstance(filter, Times | FirstAtUnitMean)
+    before, after = (as_is, filter) if raw else (filter, None)
 
     def mixed(gradient: Tensor) -> Tensor:
         root = gradient.new_tensor(COLOR_ROOT)

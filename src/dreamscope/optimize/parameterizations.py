@@ -186,6 +186,26 @@ class Fourier(Numbers):
         return (weight / weight.square().mean().sqrt())[..., None]
 
 
+class Detail(Fourier):
+    """Waves as in `Fourier`, but those that are long beside the picture hardly move: what lies on top of a photo.
+
+    Where light and dark lie, and in which colours, is in the longest waves; with them held, an ascent can't paint the
+    photo over.
+    """
+
+    decay: ClassVar[float] = 1.5
+    contrast: ClassVar[float] = 0.2
+    held: ClassVar[float] = 3.0
+    """Waves that fit fewer times into the shorter side move less, in proportion to the square of their frequency."""
+
+    @classmethod
+    def _weights(cls, size: Size) -> Tensor:
+        share = frequencies(size) * min(size.width, size.height) / cls.held
+        # Not 0 for the mean colour: it has to be encoded.
+        damping = share.square() / (1 + share.square())
+        return super()._weights(size) * damping.clamp_min(1e-3)[..., None]
+
+
 class Maco(Numbers):
     """How strong each wave is is fixed, as in photos; only phases move: (N, 3, H, W // 2 + 1) in radians.
 
@@ -252,6 +272,36 @@ class Contrasted:
         return (mean + (images - mean) * (self.wanted / own).clamp(1, self.most)).clamp(0, 1)
 
 
+class Covered:
+    """Another's images where a mask is white, and given images where it is black.
+
+    Parameters
+    ----------
+    of
+        The other.
+    below
+        (N, 3, H, W), what is seen where nothing is climbed.
+    mask
+        (1, 1, H, W) in [0, 1].
+    """
+
+    def __init__(self, of: Parameterization, below: Tensor, mask: Tensor) -> None:
+        self.of, self.below, self.mask = of, below, mask
+
+    def parameters(self) -> Tensor | Iterable[Tensor]:
+        """Return the other's parameters."""
+        return self.of.parameters()
+
+    def image(self) -> Tensor:
+        """Return the images."""
+        return self.below + (self.of.image() - self.below) * self.mask
+
+    def constrain(self) -> None:
+        """Bring the other's parameters back into their bounds, if it has any."""
+        if isinstance(self.of, Constrained):
+            self.of.constrain()
+
+
 def tensors_of(parameterization: Parameterization) -> list[Tensor]:
     """Return the tensors that are climbed: those that require gradients, or all where none does.
 
@@ -316,7 +366,12 @@ def frequencies(size: Size) -> Tensor:
     return torch.hypot(down, across)
 
 
-PARAMETERIZATIONS: Mapping[str, type[Numbers]] = {"fourier": Fourier, "pixel": Pixel, "maco": Maco}
+PARAMETERIZATIONS: Mapping[str, type[Numbers]] = {
+    "fourier": Fourier,
+    "pixel": Pixel,
+    "maco": Maco,
+    "detail": Detail,
+}
 """By name; the first is the default."""
 
 Chosen = str | Parameterization | Callable[[Tensor], Parameterization]

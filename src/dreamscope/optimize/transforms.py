@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
@@ -118,13 +118,39 @@ class Crop(Transform):
         height, width = images.shape[-2:]
         share = _between(self.least, self.most, generator)
         rows, columns = max(1, round(height * share)), max(1, round(width * share))
-        top = int(_between(0, height - rows + 1, generator))
-        left = int(_between(0, width - columns + 1, generator))
-        part = images[..., top : top + rows, left : left + columns]
         size = (max(1, round(self.shown * height)), max(1, round(self.shown * width)))
-        if size[0] < rows:
-            return pictures.resampled(part, size, mode="bilinear")
-        return F.interpolate(part, size, mode="bilinear", align_corners=False)
+        return _shown(_part(images, rows, columns, generator), size)
+
+
+@dataclass(frozen=True)
+class Window(Transform):
+    """Cut a part out anywhere, between `least` and `most` of the largest that fits, and show it at `height` x `width`.
+
+    Its shape is that of what is shown, whatever the picture's: so a network that was trained on one size sees the parts
+    of a picture of any. Without `height` and `width` it is shown at the network's input size, see `sized`.
+    """
+
+    least: float = 0.4
+    most: float = 1.0
+    height: int = 0
+    width: int = 0
+
+    def __post_init__(self) -> None:
+        _check_range(self.least, self.most, "a window")
+        if self.most > 1:
+            raise DreamscopeError(f"a window is a share of the picture, at most 1, not {self.most:g}")
+        pixels = (self.height, self.width)
+        if pixels != (0, 0) and (min(pixels) < 1 or any(each != int(each) for each in pixels)):
+            raise DreamscopeError(f"a window is shown at whole pixels, not {self.height:g}x{self.width:g}")
+
+    def __call__(self, images: Tensor, generator: Generator, progress: float = 0.0) -> Tensor:  # noqa: ARG002
+        """Cut a window out of (N, 3, H, W)."""
+        if not self.height:
+            raise DreamscopeError("a window needs the pixels that it is shown at, such as window:0.4,1,224,224")
+        down, across = images.shape[-2:]
+        scale = min(down / self.height, across / self.width) * _between(self.least, self.most, generator)
+        rows, columns = max(1, round(self.height * scale)), max(1, round(self.width * scale))
+        return _shown(_part(images, rows, columns, generator), (self.height, self.width))
 
 
 @dataclass(frozen=True)
@@ -164,6 +190,7 @@ TRANSFORMS: Mapping[str, Callable[..., Transform]] = {
     "rotate": Rotate,
     "flip": Flip,
     "crop": Crop,
+    "window": Window,
     "noise": Noise,
     "blur": Blur,
 }
@@ -201,6 +228,13 @@ def ensure(given: str | Transform | Callable[[Tensor], Tensor]) -> Transform:
     return Own(found)
 
 
+def sized(transform: Transform, input_size: tuple[int, int]) -> Transform:
+    """Return a window that says no size with that of a network's input, (height, width); others as they are."""
+    if isinstance(transform, Window) and not transform.height:
+        return replace(transform, height=input_size[0], width=input_size[1])
+    return transform
+
+
 def _check_range(least: float, most: float, what: str) -> None:
     if not min(least, most) > 0:
         raise DreamscopeError(f"the factors of {what} are more than 0, not {min(least, most):g}")
@@ -215,6 +249,21 @@ def _check_width(width: float, what: str) -> None:
 
 def _between(least: float, most: float, generator: Generator) -> float:
     return least + (most - least) * torch.rand((), generator=generator, dtype=torch.float64).item()
+
+
+def _part(images: Tensor, rows: int, columns: int, generator: Generator) -> Tensor:
+    """Return so many rows and columns of images (N, 3, H, W), from anywhere."""
+    height, width = images.shape[-2:]
+    top = int(_between(0, height - rows + 1, generator))
+    left = int(_between(0, width - columns + 1, generator))
+    return images[..., top : top + rows, left : left + columns]
+
+
+def _shown(part: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return a part at (height, width)."""
+    if size[0] < part.shape[-2]:
+        return pictures.resampled(part, size, mode="bilinear")
+    return F.interpolate(part, size, mode="bilinear", align_corners=False)
 
 
 def turned(images: Tensor, zoom: float, angle: float) -> Tensor:

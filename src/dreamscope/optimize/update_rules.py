@@ -46,10 +46,11 @@ class UpdateRule(ABC):
 class GradientStep(UpdateRule):
     """``parameter + rate * filter(gradient)``, `mask` saying how far each pixel follows: the dream's step.
 
-    With a filter of unit mean, `rate` is the mean change a step. `mask` is (1, 1, H, W) in [0, 1].
+    With a filter of unit mean, `rate` is the mean change a step; ``None`` for a filter that brings its own. `mask` is
+    (1, 1, H, W) in [0, 1].
     """
 
-    def __init__(self, rate: float, filter: Filter, mask: Tensor | None = None) -> None:
+    def __init__(self, rate: float | None, filter: Filter, mask: Tensor | None = None) -> None:
         self.rate, self.filter, self.mask = rate, filter, mask
 
     def __call__(
@@ -63,7 +64,9 @@ class GradientStep(UpdateRule):
         moved = []
         for parameter, gradient in zip(parameters, gradients, strict=True):
             # In place: pictures may be large.
-            change = self.filter(gradient).mul_(self.rate)
+            change = self.filter(gradient)
+            if self.rate is not None:
+                change.mul_(self.rate)
             if self.mask is not None:
                 change.mul_(self.mask)
             moved.append(change.add_(parameter))

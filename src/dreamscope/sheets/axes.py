@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamscope.dreaming import presets
-from dreamscope.dreaming.presets import DEFAULT_PRESET, PRESETS, Settings
+from dreamscope.dreaming.presets import CLASS_PRESET, DEFAULT_PRESET, PRESETS, Settings
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.exploration.blocks import layers
 from dreamscope.models.addresses import Address, resolve
@@ -150,7 +150,10 @@ def _models(asked: Asked) -> list[Place]:
 
 
 def _presets(asked: Asked) -> list[Place]:
-    return [_place(name, preset=str(name)) for name in dict.fromkeys(asked.values.get("presets") or PRESETS)]
+    return [
+        _place(name, preset=str(name))
+        for name in dict.fromkeys(asked.values.get("presets") or [each for each in PRESETS if each != CLASS_PRESET])
+    ]
 
 
 def _photos(asked: Asked) -> list[Place]:

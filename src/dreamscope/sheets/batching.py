@@ -12,13 +12,14 @@ from torch import Generator, Tensor
 
 from dreamscope import images
 from dreamscope.dreaming import presets
-from dreamscope.dreaming.dream import dream, initial_picture
+from dreamscope.dreaming.dream import dream, with_rate
 from dreamscope.dreaming.octaves import Dreamer
 from dreamscope.dreaming.presets import Settings
 from dreamscope.errors import DivergedError
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.objectives import Each, Excite
 from dreamscope.optimize.ascent import Step
+from dreamscope.optimize.initial_images import initial_picture
 from dreamscope.progress import Callback
 from dreamscope.recipes import Recipe, ensure_recipe
 from dreamscope.sheets import cell_cache
@@ -167,15 +168,15 @@ def _along(group: Sequence[Entry], share: _Share) -> Iterator[Dreamt]:
     fixed = {name: recipe.parameters[name] for name in ("precision", "tile")}
     found: dict[str, Dreamt] = {}
 
-    def keep(number: int, image: Tensor) -> None:
+    def keep(number: int, image: Tensor, rates: Sequence[float | None] = ()) -> None:
         for entry in group:
             if entry.steps == number:
                 # The sum as `dream` takes it, so that not even rounding differs.
                 picture = (start.image + (image.cpu() - start.image)).clamp(0, 1)
-                found[entry.key] = _stored(entry, picture, recipe.but(steps=number))
+                found[entry.key] = _stored(entry, picture, with_rate(recipe, rates).but(steps=number))
 
     def note(step: Step) -> None:
-        keep(step.number, step.image)
+        keep(step.number, step.image, step.rates)
         share(step.number / step.total)
 
     fault = ""
@@ -227,9 +228,10 @@ def _beside(group: Sequence[Entry], share: _Share, missing: Collection[str]) -> 
             if entry.key in missing:
                 yield from _alone([entry], lambda _share: None)
         return
-    for entry, image in zip(group, pictures.split(1), strict=True):
+    for index, (entry, image) in enumerate(zip(group, pictures.split(1), strict=True)):
         if entry.key in missing:
-            yield _stored(entry, image, recipe.but(at=entry.cell.settings["at"]))
+            own = with_rate(recipe, dreamer.rates[index : index + 1])
+            yield _stored(entry, image, own.but(at=entry.cell.settings["at"]))
 
 
 def _stored(entry: Entry, image: Tensor, recipe: Recipe | None) -> Dreamt:

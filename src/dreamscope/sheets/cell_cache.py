@@ -18,7 +18,7 @@ from dreamscope.errors import DreamscopeError
 from dreamscope.images import Picture
 from dreamscope.models.classifier import Classifier
 from dreamscope.optimize.ingredients import text_of
-from dreamscope.optimize.initial_images import INITIAL_IMAGES
+from dreamscope.optimize.initial_images import is_initial
 from dreamscope.optimize.regularizers import REGULARIZERS
 from dreamscope.optimize.transforms import TRANSFORMS
 from dreamscope.recipes import Recipe, plain, reference
@@ -149,7 +149,7 @@ def _digest(cell: Cell, network: str) -> str:
 
 
 def _reference(picture: Picture) -> Any:
-    return picture if isinstance(picture, str) and picture in INITIAL_IMAGES else reference(picture)
+    return picture if is_initial(picture) else reference(picture)
 
 
 def _digest_of(model: Classifier) -> str:

@@ -16,7 +16,7 @@ from dreamscope.dreaming.dream import Dream, dream
 from dreamscope.errors import DreamscopeError
 from dreamscope.images import Picture
 from dreamscope.models.addresses import Address
-from dreamscope.optimize.initial_images import INITIAL_IMAGES
+from dreamscope.optimize.initial_images import is_initial
 from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe, ensure_recipe
 from dreamscope.sheets import cell_cache
@@ -154,7 +154,7 @@ def gallery(
     inputs = {id(each): each for cell in plan.cells for each in (cell.image, *cell_cache.others(cell).values())}
     for picture in inputs.values():
         # One that can't be read is refused before the others are dreamt on.
-        if not (isinstance(picture, str) and picture in INITIAL_IMAGES):
+        if not is_initial(picture):
             images.read(picture)
     entries = cell_cache.entries(plan, None if folder is None else Path(folder), recipe=recipe)
     if every is not None and any(entry.path is None for entry in entries):

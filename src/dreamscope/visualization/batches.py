@@ -69,6 +69,8 @@ class Batches:
         Called after each step.
     total : int
         Number of steps of all batches.
+    begun : Tensor or None
+        (1, 3, H, W), what is climbed from instead of noise.
     """
 
     model: Classifier
@@ -80,9 +82,11 @@ class Batches:
     compared: str | None
     callback: StepCallback | None
     total: int = 0
+    begun: Tensor | None = None
 
     def __post_init__(self) -> None:
-        self._transforms = [transforms.ensure(each) for each in self.settings.transform]
+        given = [transforms.ensure(each) for each in self.settings.transform]
+        self._transforms = [transforms.sized(each, self.model.input_size) for each in given]
         self._penalties = [regularizers.ensure(each) for each in self.settings.penalty]
         update_rules.ensure(self.settings.optimizer, OWN_RATE)
         self._done = 0
@@ -123,9 +127,14 @@ class Batches:
         chosen, device = self.settings.parameterization, self.model.device
         # The same noise for all targets, so that a picture does not depend on its neighbours.
         apart = count if self.compared else 1
-        if isinstance(chosen, str):
+        if isinstance(chosen, str) and self.begun is None:
             return PARAMETERIZATIONS[chosen].noise(apart, self.size, generator).repeated(count // apart, device)
-        found = made_of(Pixel.noise(apart, self.size, generator).repeated(count // apart, device).image(), chosen)
+        noise = Pixel.noise(apart, self.size, generator).repeated(count // apart, device).image()
+        if self.begun is not None:
+            # Pictures that are to differ must not begin alike.
+            faint = noise - 0.5 if apart > 1 else torch.zeros_like(noise)
+            noise = (self.begun.to(device) + faint).clamp(0, 1)
+        found = made_of(noise, chosen)
         shape = tuple(image_of(found).shape)
         if shape != (count, 3, self.size.height, self.size.width):
             raise DreamscopeError(

@@ -82,6 +82,9 @@ class Overrides(TypedDict, total=False):
     contrast: float | None
 
 
+ON_A_PHOTO = ("window:0.4,1", "flip", "rotate:10", "noise:0.05")
+"""The transforms of what grows on a photo: parts of it, at the network's input size."""
+
 _SEEN = ("crop:0.25,1,0.71", "flip", "rotate:15", "noise:0.05")
 
 PRESETS = {
@@ -90,14 +93,18 @@ PRESETS = {
     "pixel": Settings(
         parameterization="pixel", transform=("shift:8", "scale:0.9,1.1", "rotate:5"), penalty=("tv:1",), rate=0.01
     ),
+    "detail": Settings(parameterization="detail", transform=ON_A_PHOTO, crops=2, steps=160, rate=0.35),
     "classic": Settings(
         parameterization="pixel", optimizer="normalized", transform=("shift:8",), penalty=("l2:10",), rate=1 / 255
     ),
 }
 """By name, the default first. ``classic`` is the class image of Simonyan, Vedaldi and Zisserman (2013): plain
-pixels, an L2 penalty and jitter; the others are named after their parameterization."""
+pixels, an L2 penalty and jitter; the others are named after their parameterization. ``detail`` is for a class on a
+photo."""
 
 DEFAULT_PRESET = next(iter(PRESETS))
+PHOTO_PRESET = "detail"
+"""Of a class that grows on a photo, if no preset is given."""
 
 
 def settings(preset: str | Settings | None, **given: Any) -> Settings:

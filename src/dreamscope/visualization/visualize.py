@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Unpack
 
 import torch
+from torch import Tensor
 
 from dreamscope import images
 from dreamscope.errors import DivergedError, DreamscopeError, Interrupted, ensure_one_of, ensure_seed
@@ -24,12 +25,13 @@ from dreamscope.objectives.targets import Class, Given, Target, along, targets, 
 from dreamscope.objectives.targets import between as on_the_way
 from dreamscope.optimize.ascent import StepCallback, image_of, stepping
 from dreamscope.optimize.ingredients import values_of
+from dreamscope.optimize.initial_images import initial_picture, is_initial, referenced
 from dreamscope.optimize.parameterizations import PARAMETERIZATIONS, is_made
 from dreamscope.optimize.precision import prepared
 from dreamscope.optimize.regularizers import REGULARIZERS
 from dreamscope.optimize.transforms import TRANSFORMS
 from dreamscope.probes import LOGITS, probe
-from dreamscope.recipes import Recipe, reference
+from dreamscope.recipes import Recipe
 from dreamscope.visualization import presets
 from dreamscope.visualization.batches import Batches, Pair
 from dreamscope.visualization.presets import Overrides, Settings
@@ -79,7 +81,7 @@ def visualize(
         them alone), climbed by the mean over positions of what the edit reads.
     preset
         A name in `PRESETS`, or `Settings`; the one of the same name as the parameterization, or else the first, if not
-        given.
+        given (``detail`` for classes on a photo).
     loss
         How an address is excited, see `dreamscope.objectives.LOSSES`.
     negative
@@ -89,10 +91,11 @@ def visualize(
     between
         With two targets: so many pictures on the way from the one to the other.
     like
-        A photo: exaggerate what the layers in `of` see in it (a caricature), instead of their own wish.
+        A photo, or an initial image (see `dreamscope.optimize.initial_images`): exaggerate what the layers in `of` see
+        in it (a caricature), instead of their own wish; or let classes grow on it.
     size
         The longer side in pixels, or ``WIDTHxHEIGHT``; the network's input size, or that of your own parameterization,
-        if not given.
+        if not given. On a photo, classes have its proportions, and the input size is that of the shorter side.
     precision
         See `dreamscope.optimize.precision.prepared`.
     seed
@@ -124,19 +127,22 @@ def visualize(
     """
     arguments = locals()
     ensure_one_of(loss, ("mean", "mean_square", "norm"), "loss")
-    chosen = presets.settings(preset, **settings)
-    if isinstance(chosen.parameterization, str):
-        ensure_one_of(chosen.parameterization, PARAMETERIZATIONS, "parameterization")
     ensure_seed(seed)
     if diversity < 1 or between < 0:
         raise DreamscopeError("diversity is 1 or more pictures, and between 0 or more")
-    full = _size(size, chosen, model)
     shown = _shown(model, with_classes(of, class_name), directions, between)
+    begun = None if like is None else _begun(model, shown, like, size, seed)
+    if begun is not None and preset is None and settings.get("parameterization") is None:
+        preset = presets.PHOTO_PRESET
+    chosen = presets.settings(preset, **settings)
+    if isinstance(chosen.parameterization, str):
+        ensure_one_of(chosen.parameterization, PARAMETERIZATIONS, "parameterization")
+    full = _size(size, chosen, model) if begun is None else images.size_of(begun)
     if settings.get("transform") is None and any(target.is_at_a_place for target in shown):
         chosen = replace(chosen, transform=AT_A_PLACE, crops=1)
     wanted = [target.objective(loss) for target in shown]
-    if like is not None:
-        wanted = [_caricature(model, target, like, full) for target in shown]
+    if like is not None and begun is None:
+        wanted = [_caricature(model, target, like, full, seed) for target in shown]
     layers = {layer for objective in wanted for layer in objective.layers}
     compared = _compared(model, wanted[0]) if diversity > 1 else None
     batches = _batches(list(zip(shown, wanted, strict=True)), chosen, full, diversity)
@@ -150,8 +156,7 @@ def visualize(
         written = values_of(chosen, transform=TRANSFORMS, penalty=REGULARIZERS)
         named = {"of": own, "class_name": (), "directions": ()}
         resolved = {**written, **named, "preset": None, "between": 0, "size": str(full)}
-        inputs = {"like": None if like is None else reference(like)}
-        made = Recipe.of_call(visualize, arguments, inputs=inputs, resolved=resolved)
+        made = Recipe.of_call(visualize, arguments, inputs=referenced({"like": like}), resolved=resolved)
     keep = layers | ({compared} if compared else set())
     fast, choice = prepared(model, keep, max(full.width, full.height), precision)
     if made is not None:
@@ -159,7 +164,7 @@ def visualize(
     _check(fast, shown, wanted, full)
     done: list[Visualization] = []
     with stepping(callback, "visualizing", progress=progress) as note:
-        run = Batches(fast, choice, chosen, full, seed, negative, compared, note, len(batches) * chosen.steps)
+        run = Batches(fast, choice, chosen, full, seed, negative, compared, note, len(batches) * chosen.steps, begun)
         try:
             for batch in batches:
                 try:
@@ -193,11 +198,30 @@ def _size(size: int | str | Size | None, chosen: Settings, model: Classifier) ->
     return Size.parse(size, own)
 
 
-def _caricature(model: Classifier, target: Target, like: Picture, size: Size) -> Objective:
+def _begun(
+    model: Classifier, shown: Sequence[Target], like: Picture, size: int | str | Size | None, seed: int
+) -> Tensor | None:
+    """Return the picture that classes grow on, (1, 3, H, W): they have no features of it to exaggerate."""
+    if not all(target.classes for target in shown):
+        return None
+    height, width = model.input_size
+    generator = torch.Generator().manual_seed(seed)
+    if is_initial(like):
+        return initial_picture(like, size, generator, own=Size(width, height))
+    photo = images.read(like)
+    if len(photo) != 1:
+        raise DreamscopeError(f"classes grow on one photo at a time, not on {len(photo)}")
+    own = images.size_of(photo)
+    fitting = own.with_longer(round(max(own.width, own.height) * max(height / own.height, width / own.width)))
+    return initial_picture(photo, Size.parse(size, fitting), generator)
+
+
+def _caricature(model: Classifier, target: Target, like: Picture, size: Size, seed: int) -> Objective:
     addresses = [term for term in target.terms if isinstance(term, Address)]
     if len(addresses) < len(target.terms) or not addresses:
-        raise DreamscopeError("a caricature is of layers; give addresses, not classes or directions")
-    picture = images.resize(images.read(like), size).clamp(0, 1)
+        raise DreamscopeError("a caricature is of layers; give addresses alone, or classes alone, and no directions")
+    picture = initial_picture(like, None, torch.Generator().manual_seed(seed), own=size)
+    picture = images.resize(picture, size).clamp(0, 1)
     with torch.no_grad(), probe(model, addresses) as seen:
         seen(picture)
         each = [address.weight * Similar(address, select_map(seen, address)) for address in addresses]
