@@ -53,6 +53,6 @@ def test_what_became_of_others(changed: int, edits: int, said: str) -> None:
 def test_a_row_says_file_before_and_after_and_no_folder(blinding: Blinding) -> None:
     (cells,) = photo_rows.cells([row("a.png")], photo_rows.of_others)
     assert cells == ["a.png", "a 50.0%", "b 25.0%", "another answer"]
-    assert photo_rows.changed(blinding) == "The answer changed on 3 of 4, of some of them only in some folds."
+    assert photo_rows.changed(blinding) == "In at least one fold the answer changed on 3 of 4."
     same = replace(blinding.result, controls=blinding.result.controls[:1])
     assert photo_rows.changed(replace(blinding, result=same)) == "The answer changed on none of 1."

@@ -49,8 +49,8 @@ def changed(blinding: Blinding) -> str:
     """Return of how many photos of everything else the answer changed."""
     rows = blinding.result.controls
     count = sum(row.changed > 0 for row in rows)
-    in_some = ", of some of them only in some folds" if any(0 < row.changed < row.edits for row in rows) else ""
-    return f"The answer changed on {count or 'none'} of {len(rows)}{in_some}."
+    partly = any(0 < row.changed < row.edits for row in rows)
+    return f"{'In at least one fold the' if partly else 'The'} answer changed on {count or 'none'} of {len(rows)}."
 
 
 def cells(rows: Sequence[Row], state: Callable[[Row], str]) -> list[list[str]]:
