@@ -11,8 +11,9 @@ from dreamscope import images, photos
 from dreamscope.dissection import intervals
 from dreamscope.dissection.blinding import Blinding, Design, Removed
 from dreamscope.dissection.dose_response import Course, Dose, Stage
-from dreamscope.dissection.evaluation import Evaluation, PhotoPrediction, evaluate
+from dreamscope.dissection.evaluation import Evaluation, evaluate
 from dreamscope.dissection.intervals import Estimate
+from dreamscope.dissection.predictions import PhotoPrediction
 from dreamscope.dissection.readout import Readout
 from dreamscope.dissection.removals import Removals
 from dreamscope.dissection.scores import ChannelScores

@@ -63,6 +63,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         [
             *(
                 "intervals",
+                "shares",
                 "views",
                 "tables",
                 "classification",
@@ -77,7 +78,8 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "greedy",
                 "single_ablation",
             ),
-            *("evaluation", "readout", "sites", "passes", "erasure", "photo_set", "search", "dissect", "trials"),
+            *("predictions", "evaluation", "readout", "sites", "passes", "erasure", "photo_set"),
+            *("search", "dissect", "trials"),
             *("dose_response", "blinding", "overlap", "finder", "blind"),
             "found_channels",
         ],
@@ -130,7 +132,10 @@ FLOORS: list[tuple[str, list[str]]] = [
     ),
     # Films are made of figures, not figures of films.
     ("film", ["reader", "gif", "audio", "editing", "writer", "frame_store", "ascent_film", "sheet_film", "dose_film"]),
-    ("pages", ["environment", "imagined", "report_text", "report_tables", "report", "sheet_page", "map_page"]),
+    (
+        "pages",
+        ["environment", "imagined", "report_text", "report_tables", "photo_rows", "report", "sheet_page", "map_page"],
+    ),
     (
         "cli",
         [

@@ -25,6 +25,14 @@ def test_blind_with_scores_report_and_weights(run: Callable, many_photos: Path) 
     assert ran.out.startswith("Mute about red, not blind: without 1 channel recall falls from 100% to 0%")
     assert ran.out.splitlines()[-2:] == ["report.html", "blind.safetensors"]
     assert json.loads(Path("report.json").read_text())["label"] == "red"
+    # Of many photos some, those first that were hit, and where the others are.
+    listed = [line.split() for line in ran.out.splitlines() if ".png" in line]
+    assert len(listed) == 10 + 10
+    assert {each[1] for each in listed[:10]} == {"red"}
+    assert {each[-2] + " " + each[-1] for each in listed[10:]} == {"same answer"}
+    numbers = json.loads(Path("report.json").read_text())
+    assert f"and {len(numbers['photos']) - 10} more: report.html" in ran.out
+    assert f"and {len(numbers['controls']) - 10} more: report.html" in ran.out
     before = json.loads(run("classify", "red/0.png", *PLANTED, "--json").out)
     after = json.loads(run("classify", "red/0.png", *PLANTED, "--weights", "blind.safetensors", "--json").out)
     assert before[0]["predictions"][0]["label"] == "red"
@@ -46,6 +54,20 @@ def test_directions_can_be_looked_at(run: Callable, many_photos: Path) -> None:
     ran = run("exemplars", "red", "green", *PLANTED, "--directions", "report.json", "--top", 2, "-o", "sheet.png")
     assert ran.code == 0, ran.err
     assert Path("sheet.png").is_file()
+
+
+def test_few_photos_are_all_listed_and_counted(run: Callable, many_photos: Path) -> None:
+    targets = [f"red/{number}.png" for number in range(5)]
+    others = [word for number in range(4) for word in ("--controls", f"green/{number}.png")]
+    words = ("--class", "red", *PLANTED, "--units", "channels", "--top", 1, "--draws", 1, "--pictures", 0)
+    ran = run("blind", *targets, *others, *words, "-o", "report.html")
+    assert ran.code == 0, ran.err
+    assert "recall falls from 5 of 5 to 0 of 5" in ran.out
+    names = [line.split()[0] for line in ran.out.splitlines() if ".png" in line]
+    assert names == [*(f"{number}.png" for number in range(5)), *(f"{number}.png" for number in range(4))]
+    assert "more:" not in ran.out
+    assert "%" not in ran.out.partition(" (")[0]
+    assert "from noise" not in Path("report.html").read_text()
 
 
 def test_random_weights_from_the_search_to_the_file(run: Callable, many_photos: Path) -> None:

@@ -44,7 +44,7 @@ COMMANDS: dict[str, set[str]] = {
     "filters": {"scaling"},
     "map": set(),
     "dissect": {"top"},
-    "blind": {"channels"},
+    "blind": {"channels", "pictures"},
     "zoom": set(),
     "video": set(),
 }

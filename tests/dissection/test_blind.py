@@ -15,7 +15,7 @@ from torch import Tensor
 
 import dreamscope as ds
 from dreamscope import images, photos
-from dreamscope.dissection import readout
+from dreamscope.dissection import intervals, readout
 from dreamscope.dissection.blind import blind
 from dreamscope.dissection.blinding import Blinding
 from dreamscope.dissection.dissect import dissect
@@ -151,7 +151,14 @@ def mute(tmp_path_factory: pytest.TempPathFactory) -> Blinding:
 
 
 def shares(after: float, before: float = 1.0) -> dict[str, Estimate]:
-    return {f"recall_{when}": Estimate(value, 0, 1, 24) for when, value in (("before", before), ("after", after))}
+    """Return shares of a thousand photos."""
+    hits = (("before", round(1000 * before)), ("after", round(1000 * after)))
+    return {f"recall_{when}": intervals.share([True] * count + [False] * (1000 - count)) for when, count in hits}
+
+
+def counts(before: int, after: int, count: int = 5) -> dict[str, Estimate]:
+    hits = (("before", before), ("after", after))
+    return {f"recall_{when}": intervals.share([True] * n + [False] * (count - n)) for when, n in hits}
 
 
 def reads(hits: float) -> Readout:
@@ -170,8 +177,19 @@ def reads(hits: float) -> Readout:
         (shares(0.06), 1.0, 0.0, "Nearly mute about red"),
         (shares(0.51), 1.0, 0.0, "Not blind to red"),
         # Half of little is little.
-        (shares(0.04, 0.06), 1.0, 0.0, "Blind to red"),
+        (shares(0.04, 0.07), 1.0, 0.0, "Blind to red"),
         (shares(0.2, 0.3), 1.0, 0.0, "Not blind to red"),
+        # What was not recognised before can't be lost, and what hardly was, by chance.
+        (shares(0, 0), 1.0, 0.0, "Nothing proved about red"),
+        (shares(0, 0.06), 1.0, 0.0, "Little proved about red"),
+        (shares(0.04, 0.04), 1.0, 1.0, "Little proved about red"),
+        (shares(0.06, 0), 1.0, 0.0, "Not blind to red"),
+        (counts(0, 0), 1.0, 0.0, "Nothing proved about red"),
+        (counts(2, 0), 1.0, 0.0, "Little proved about red"),
+        (counts(1, 1), 1.0, 1.0, "Not blind to red"),
+        (counts(3, 0), 1.0, 0.0, "Blind to red, as far as 5 photos tell"),
+        (counts(5, 0), 1.0, 1.0, "Mute about red, not blind, as far as 5 photos tell"),
+        (counts(5, 1), 1.0, 1.0, "Nearly mute about red, as far as 5 photos tell"),
     ],
 )
 def test_verdicts(mute: Blinding, *, recalls: dict[str, Estimate], intact: float, after: float, opening: str) -> None:
@@ -182,6 +200,54 @@ def test_verdicts(mute: Blinding, *, recalls: dict[str, Estimate], intact: float
     found = replace(mute, result=replace(mute.result, **recalls), trials=trials)
     assert found.opening() == opening
     assert found.verdict().startswith(opening)
+
+
+@pytest.mark.parametrize(
+    ("recalls", "said"),
+    [
+        (counts(0, 0), "none of the 5 photos was recognised before, so none could be lost without 1 channel, and"),
+        (
+            counts(1, 0),
+            "only 1 of 5 photos was recognised before; without 1 channel recall falls from 1 of 5 to 0 of 5 "
+            "(so few photos prove little: among many it may be 0% to 43%), and",
+        ),
+        (counts(5, 3), "without 1 channel recall falls from 5 of 5 to 3 of 5 (so few"),
+        (counts(3, 5), "without 1 channel recall rises from 3 of 5 to 5 of 5 (so few"),
+        (counts(4, 4), "without 1 channel recall stays at 4 of 5 (so few"),
+        (counts(90, 0, 100), "without 1 channel recall falls from 90% to 0% (95% interval 0% to 4%, 100 photos), and"),
+        (
+            counts(4, 0, 100),
+            "only 4 of 100 photos were recognised before; without 1 channel recall falls from 4% to 0%",
+        ),
+    ],
+)
+def test_a_verdict_says_what_was_seen(mute: Blinding, recalls: dict[str, Estimate], said: str) -> None:
+    trials = tuple(
+        replace(each, recall=Estimate(0.8, 0, 1, 1)) if each.name == "random channels" else each for each in mute.trials
+    )
+    verdict = replace(mute, trials=trials, result=replace(mute.result, **recalls)).verdict()
+    assert f": {said}" in verdict
+    if recalls["recall_before"].value == 0:
+        assert "falls" not in verdict
+    # What random channels left stands as a share of the same photos.
+    left = "4 of 5" if recalls["recall_before"].count == 5 else "80%"
+    assert f"1 random channel leaves {left} and costs" in verdict
+
+
+def test_of_few_other_photos_the_cost_is_a_count(planted: Classifier, coloured: Path) -> None:
+    rest = [path for folder in others(coloured) for path in sorted(folder.iterdir())[:3]]
+    found = blind(planted, coloured / "red", rest, **CHANNELS, top=1)
+    assert (found.result.loss.count, found.result.labelled) == (6, 0)
+    assert "and answers changed on everything else (photos): 0 of 6 (so few photos prove little: " in found.verdict()
+
+
+def test_folds_that_removed_other_numbers_say_so(mute: Blinding) -> None:
+    trials = tuple(
+        replace(each, counts=(1, 3)) if each.name in ("chosen", "random channels") else each for each in mute.trials
+    )
+    verdict = replace(mute, trials=trials).verdict()
+    assert "without 1 channel (1 to 3 in the folds) recall falls" in verdict
+    assert "1 to 3 random channels leave" in verdict
 
 
 def test_it_is_blind_only_where_it_is_nowhere_to_be_read(mute: Blinding) -> None:

@@ -7,7 +7,8 @@ import torch
 from nets import hooks_on
 
 from dreamscope import images, photos
-from dreamscope.dissection.evaluation import Measured, by_photo, compare, evaluate, lost, predictions, recall
+from dreamscope.dissection.evaluation import compare, evaluate, lost, recall
+from dreamscope.dissection.predictions import Measured, by_photo, predictions
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation
 from dreamscope.photos import Photo
@@ -35,6 +36,10 @@ def test_what_two_channels_cost(planted: Classifier, without_red_and_blue: Class
     assert found.taken_for == (("green", 24),)
     assert len(found.photos) == 24
     assert (found.photos[0].before, found.photos[0].after, found.photos[0].still) == ("red", "green", False)
+    assert len(found.controls) == 48
+    assert {(row.before, row.after, row.changed, row.edits) for row in found.controls} == {
+        ("green", "green", 0, 1), ("blue", "green", 1, 1)
+    }  # fmt: skip
     assert hooks_on(planted.module) == 0
 
 
@@ -65,6 +70,11 @@ def test_what_is_lost_is_named_as_what_was_counted(planted: Classifier, coloured
     mixed = "top-1 lost or answers changed on the rest (points; 24 of 29 photos labelled)"
     assert named([*labelled, *plain[:5]]) == named([*labelled, *plain[:5]], folds=3) == mixed
     assert named([]) == "top-1 lost on the rest (points)"
+    # Fewer than ten are counted.
+    assert named(labelled[:5]) == "top-1 lost on the rest (photos)"
+    assert named(plain[:5]) == "answers changed on the rest (photos)"
+    few = [*labelled[:4], *plain[:5]]
+    assert named(few) == "top-1 lost or answers changed on the rest (photos; 4 of 9 photos labelled)"
 
 
 def test_a_photo_measured_after_several_edits_counts_once(

@@ -100,7 +100,8 @@ def test_each_photo_counts_once_over_folds(planted: Classifier, coloured: Path) 
     assert chosen.robust == intervals.share([0.5] * 8)
     # The second takes blue, which is half of the others.
     assert (chosen.loss.value, chosen.loss.count) == (25, 12)
-    assert chosen.count == 2
+    assert (chosen.count, chosen.counts, chosen.number) == (2, (1, 3), "1 to 3")
+    assert (found["intact"].counts, found["frequency"].title) == ((), "frequency")
     assert found["intact"].recall == intervals.share([True] * 8)
     # Measured on their own photos of both kinds.
     apart = measured(planted, (fold(coloured), rest[:6], EDITS), (fold(coloured, 8, 12), rest[6:], EDITS))

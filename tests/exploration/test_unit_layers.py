@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from nets import Planted, Residual, Tokens, seeded
+from nets import Planted, Residual, Tokens, hooks_on, seeded
 from torch import nn
 
 from dreamscope.errors import DreamscopeError
-from dreamscope.exploration.unit_layers import unit_layers
+from dreamscope.exploration.unit_layers import distinct_layers, unit_layers
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
 from dreamscope.models.wrapping import wrap
@@ -66,3 +66,24 @@ def test_nothing_from_there_on(vgg: Classifier) -> None:
         unit_layers(vgg, "classifier")
     with pytest.raises(DreamscopeError, match=r"no layer 'feature.4'.*did you mean 'features.4'"):
         unit_layers(vgg, "feature.4")
+
+
+def test_layers_that_pass_on_another_are_the_same() -> None:
+    block = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Identity(), nn.ReLU(), nn.Dropout())
+    norm = nn.Sequential(nn.Identity())
+    model = wrap(nn.Sequential(block, nn.Conv2d(4, 4, 1), norm, nn.AdaptiveAvgPool2d(1), nn.Flatten()), input_size=16)
+    names = list(model.layers)
+    # 0.1 passes on 0.0; 0.3 and the block itself 0.2; 2.0 and 2 what 1 puts out.
+    assert distinct_layers(model, names) == ["0.0", "0.2", "1", "3", "4"]
+    assert distinct_layers(model, ["0.3", "0", "0.3"]) == ["0.3"]
+    # Of two alike the first in the forward pass, in the order given; one that is alone stays.
+    assert distinct_layers(model, ["1", "0.0", "0.1"]) == ["1", "0.0"]
+    assert distinct_layers(model, ["2.0"]) == ["2.0"]
+    assert hooks_on(model.module) == 0
+
+
+def test_an_activation_that_cuts_nothing_off_stays() -> None:
+    positive = nn.Conv2d(3, 3, 1, bias=False)
+    nn.init.ones_(positive.weight)
+    model = wrap(nn.Sequential(positive, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()), input_size=16)
+    assert distinct_layers(model, ["0", "1"]) == ["0", "1"]

@@ -71,3 +71,28 @@ def test_what_can_not_be_made_is_left_out(blinding: Blinding, monkeypatch: pytes
     assert [each.kind for each in imagined(blinding)] == ["class image"]
     monkeypatch.setattr(pictures, "visualize", refused)
     assert imagined(blinding) == []
+
+
+def test_pictures_of_what_was_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "_LARGE", (24, 3))
+    found = made(tmp_path)
+    told: list[tuple[str, int, int]] = []
+    drawn = pictures.removed_pictures(found, callback=lambda *each: told.append(each))
+    assert [each.image.shape for each in drawn] == [(1, 3, 24, 24)] * 3
+    assert [each.name for each in drawn] == [
+        *(str(each.address) for each in found.removed[:2]),
+        "features.5.direction:0",
+    ]
+    assert told == [("visualizing what was removed", step, 3) for step in (1, 2, 3)]
+    # In the intact network: where a channel is removed, nothing excites it.
+    assert all(each.reached > 0 for each in drawn[:2])
+    (first,) = pictures.removed_pictures(found, 1)
+    assert torch.allclose(first.image, drawn[0].image, atol=1e-4)
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in found.model.module.modules())
+    assert pictures.removed_pictures(found, 0) == []
+
+
+def test_many_are_drawn_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "_SMALL", (16, 2))
+    monkeypatch.setattr(pictures, "_FEW_REMOVED", 2)
+    assert {each.image.shape[-1] for each in pictures.removed_pictures(made(tmp_path))} == {16}

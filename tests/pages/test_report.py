@@ -18,12 +18,12 @@ from dreamscope.dissection.blinding import Blinding
 from dreamscope.dissection.intervals import Estimate
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.edit_base import Edit
-from dreamscope.pages import environment, report
+from dreamscope.pages import environment, imagined, report
 
 
 def written(blinding: Blinding, folder: Path) -> str:
     """A report without pictures that take time, which have tests of their own."""
-    return report.write(blinding, folder / "report.html", pictures=False).read_text("utf-8")
+    return report.write(blinding, folder / "report.html", pictures=0).read_text("utf-8")
 
 
 def test_the_page_needs_nothing_beside_it(tmp_path: Path) -> None:
@@ -48,6 +48,10 @@ def test_the_numbers_are_the_same_everywhere(tmp_path: Path) -> None:
     assert (rest[0].upper() + rest[1:]) in page.texts["p"]
     assert content["result"]["loss"] == vars(blinding.result.loss)
     assert [each["file"] for each in content["photos"]] == [f"class&{index}.png" for index in range(4)]
+    assert [each["file"] for each in content["controls"]] == [f"rest&{index}.png" for index in range(6)]
+    assert {*content["controls"][0]} == {
+        "file", "before", "confidence_before", "after", "confidence_after", "still", "changed", "edits"
+    }  # fmt: skip
     assert content["design"]["counts"] == blinding.design.counts
     assert content["removed"][0] == {
         "address": str(blinding.removed[0].address),
@@ -87,13 +91,13 @@ def cells(text: str, name: str) -> list[str]:
 @pytest.mark.parametrize(
     ("units", "names"),
     [
-        ("both", ["2 random channels", "1 random directions", "2 channels by the frequency rule"]),
+        ("both", ["2 random channels", "1 random direction", "2 channels by the frequency rule"]),
         ("channels", ["2 random channels", "2 channels by the frequency rule"]),
-        ("directions", ["50 random channels", "1 random directions", "50 channels by the frequency rule"]),
+        ("directions", ["50 random channels", "1 random direction", "50 channels by the frequency rule"]),
     ],
 )
 def test_other_edits_stand_beside_it(tmp_path: Path, units: str, names: list[str]) -> None:
-    text = written(made(tmp_path, units=units), tmp_path)
+    text = written(made(tmp_path, units=units, count=12), tmp_path)
     # At the features: 19 of 20 photos before, 1 after.
     assert cells(text, "as it was")[3:] == ["95.0%", "0.950"]
     assert cells(text, "this edit")[3:] == ["5.0%", "0.050"]
@@ -101,7 +105,15 @@ def test_other_edits_stand_beside_it(tmp_path: Path, units: str, names: list[str
     assert cells(text, "the class&#39;s output deleted")[3] == "95.0%"
     for name in names:
         assert cells(text, name)[1] == "–"
-    assert ("random directions" in text) == (units != "channels")
+    assert ("1 random direction" in text) == (units != "channels")
+
+
+def test_of_few_photos_shares_are_counts(tmp_path: Path) -> None:
+    text = written(made(tmp_path), tmp_path)
+    # Four photos of the class and six of other things; probes scored twenty.
+    assert cells(text, "as it was")[:4] == ["0 of 4", "0 of 4", "0 of 6", "95.0%"]
+    assert cells(text, "2 random channels")[0] == "3.8 of 4"
+    assert "among many it may be 0% to 49%" in Page(text).texts["small"]
 
 
 def test_readouts_stand_layer_by_layer(tmp_path: Path) -> None:
@@ -127,8 +139,8 @@ def test_without_course_or_readouts_their_sections_are_left_out(tmp_path: Path) 
 def test_points_of_accuracy_are_not_said_of_photos_without_labels(tmp_path: Path) -> None:
     blinding = made(tmp_path)
     for labelled, name in (
-        (0, "answers changed on everything else (%)"),
-        (6, "top-1 lost on everything else (points)"),
+        (0, "answers changed on everything else (photos)"),
+        (6, "top-1 lost on everything else (photos)"),
     ):
         said = replace(blinding, result=replace(blinding.result, labelled=labelled))
         assert name in said.verdict()
@@ -160,10 +172,16 @@ def test_no_folder_is_named(tmp_path: Path) -> None:
 
 def test_many_photos_are_cut_short_and_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "MOST_PHOTOS", 3)
+    monkeypatch.setattr(report, "MOST_CONTROLS", 2)
     blinding = replace(made(tmp_path), removed=(), unreadable={})
-    page = Page(written(blinding, tmp_path))
-    assert page.tags.count("img") == 3
+    text = written(blinding, tmp_path)
+    page = Page(text)
+    assert page.tags.count("img") == 3 + 2
     assert "The first 3 of 4" in page.texts["p"]
+    assert "The first 2 of 6" in page.texts["p"]
+    assert {"All 4, one by one", "All 6, one by one"} <= {*re.findall(r"<summary>(.*?)</summary>", text)}
+    for name in [*(f"class&amp;{index}.png" for index in range(4)), *(f"rest&amp;{index}.png" for index in range(6))]:
+        assert f'<td class="left">{name}</td>' in text
     assert "could not be read" not in page.texts["h2"]
 
 
@@ -172,14 +190,14 @@ def test_a_photo_that_is_no_longer_there_leaves_a_gap(tmp_path: Path) -> None:
     blinding.result.photos[0].path.unlink()
     page = Page(written(blinding, tmp_path))
     patches = sum(each.patch is not None for each in blinding.removed)
-    assert page.tags.count("img") == 3 + patches
+    assert page.tags.count("img") == 3 + len(blinding.result.controls) + patches
 
 
 def test_few_photos_and_folds_are_said(tmp_path: Path) -> None:
     blinding = made(tmp_path)
     blinding = replace(blinding, design=replace(blinding.design, folds=4, agreement=0.8))
     page = Page(written(blinding, tmp_path))
-    assert "are few: one more or less moves recall by 25 points" in page.texts["p"]
+    assert "are few: one more or less decides" in page.texts["p"]
     assert "4 times, in folds that take turns" in page.texts["p"]
     assert "have 80% in common" in page.texts["p"]
     assert "4 in each fold" in page.texts["td"]
@@ -244,13 +262,16 @@ def test_a_photo_says_what_became_of_it(tmp_path: Path) -> None:
         blinding.result.photos, [(label, True), (label, False), ("b", True), ("b", False)], strict=True
     ):
         rows.append(replace(row, before=before, still=still))
-    blinding = replace(blinding, result=replace(blinding.result, photos=tuple(rows)))
+    others = tuple(replace(row, changed=count) for row, count in zip(blinding.result.controls, (0, 1), strict=False))
+    blinding = replace(blinding, result=replace(blinding.result, photos=tuple(rows), controls=others))
     found = re.findall(r'<strong class="(seen|unseen)">(.*?)<', written(blinding, tmp_path))
     assert found == [
         ("seen", "still recognised"),
         ("unseen", "no longer recognised"),
         ("seen", "recognised only now"),
         ("unseen", "not recognised before either"),
+        ("seen", "same answer"),
+        ("unseen", "another answer"),
     ]
 
 
@@ -272,3 +293,23 @@ def test_pictures_are_on_the_page_and_progress_is_told(tmp_path: Path) -> None:
     assert "What it used to imagine" in page.texts["h2"]
     assert told
     assert "What it used to imagine" not in Page(written(blinding, tmp_path)).texts["h2"]
+
+
+def test_each_thing_removed_has_its_picture_beside_its_patch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imagined, "_LARGE", (24, 2))
+    monkeypatch.setattr(report, "imagined", lambda *_, **__: [])
+    blinding = made(tmp_path)
+
+    def drawn(**options: int) -> list[str]:
+        text = report.write(blinding, tmp_path / "report.html", **options).read_text("utf-8")
+        said = "Of the first" in text
+        assert said == (options.get("pictures", 3) < 3)
+        return re.findall(r'alt="made from noise for (.*?)"', text)
+
+    names = [str(each.address) for each in blinding.removed]
+    # Directions stand above channels.
+    assert drawn() == [names[2], *names[:2]]
+    assert drawn(pictures=2) == names[:2]
+    assert drawn(pictures=1) == names[:1]
+    with pytest.raises(DreamscopeError, match="0 or more, not -1"):
+        report.write(blinding, tmp_path / "report.html", pictures=-1)

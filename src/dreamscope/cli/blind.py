@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from dreamscope.dissection.blinding import Blinding
+    from dreamscope.dissection.predictions import Row
+
+_ALL, _SOME = 20, 10
+"""Up to so many photos are all listed; of more, so many."""
 
 
 @with_model()
@@ -118,6 +124,15 @@ def blind(
         typer.Option(metavar="TIME", help="What it may take, such as 5min: random sets and curve only as time allows."),
     ] = None,
     out: Annotated[str | None, out_option("The report: a .html, its numbers beside it as .json.")] = None,
+    pictures: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Draw at most so many removed channels and directions from noise in the report; 0: nothing that takes "
+            "time.",
+        ),
+    ] = 50,
     export: Annotated[
         str | None,
         typer.Option(metavar="OUT", help="The edited weights, for torchvision or timm: a .safetensors."),
@@ -184,7 +199,7 @@ def blind(
         )
     if page is not None:
         with output.stages() as callback:
-            reports.write(blinding, page, callback=callback)
+            reports.write(blinding, page, pictures=pictures, callback=callback)
     if weights is not None:
         weight_export.export(blinding.model, weights)
     if filmed is not None:
@@ -194,21 +209,25 @@ def blind(
     if json:
         output.as_json(reports.as_dict(blinding))
         return
-    _print(blinding)
+    _print(blinding, page)
     for written in (page, weights, filmed):
         if written is not None:
             print(written)
 
 
-def _print(blinding: Blinding) -> None:
+def _print(blinding: Blinding, page: Path | None) -> None:
+    from dreamscope.dissection.shares import averaged, lost, shared
+    from dreamscope.pages import photo_rows
+
     result, features = blinding.result, blinding.design.read_at[-1]
+    targets, others = result.recall_after.count, result.loss.count
     print(blinding.verdict())
     print()
     rows = [
-        ["recall", result.recall_before, result.recall_after],
-        ["confidence", result.confidence_before, result.confidence_after],
-        ["top-1 of the rest", result.top1_before, result.top1_after],
-        ["top-5 of the rest", result.top5_before, result.top5_after],
+        ["recall", shared(result.recall_before), shared(result.recall_after)],
+        ["confidence", averaged(result.confidence_before), averaged(result.confidence_after)],
+        ["top-1 of the rest", shared(result.top1_before), shared(result.top1_after)],
+        ["top-5 of the rest", shared(result.top5_before), shared(result.top5_after)],
     ]
     output.table(["", "before", "after"], rows)
     print()
@@ -216,22 +235,38 @@ def _print(blinding: Blinding) -> None:
         ["compared", "recall", "changed photos", result.loss_name(), "probe finds"],
         [
             [
-                f"{trial.count} {trial.name}" if trial.count > 1 else trial.name,
-                trial.recall,
-                trial.robust or "",
-                trial.loss,
-                trial.readouts[features].recall() if features in trial.readouts else "",
+                trial.title,
+                shared(trial.recall, targets),
+                shared(trial.robust) if trial.robust else "",
+                lost(trial.loss, others),
+                shared(trial.readouts[features].recall()) if features in trial.readouts else "",
             ]
             for trial in blinding.trials
         ],
     )
     if blinding.course is not None:
         print()
-        doses = [[str(dose.amount), dose.recall, dose.loss] for dose in blinding.course.doses]
+        doses = [[str(dose.amount), shared(dose.recall), lost(dose.loss)] for dose in blinding.course.doses]
         output.table([blinding.course.unit, "recall", result.loss_name()], doses)
     mistaken = ", ".join(f"{label} {count}" for label, count in result.taken_for[:5])
     if mistaken:
         print(f"{blinding.label} is now taken for: {mistaken}")
+    _print_photos(
+        photo_rows.targets(blinding, _ALL), partial(photo_rows.of_class, label=blinding.label), blinding.label, page
+    )
+    _print_photos(photo_rows.controls(blinding, _ALL), photo_rows.of_others, "other things", page)
+
+
+def _print_photos(rows: Sequence[Row], state: Callable[[Row], str], what: str, page: Path | None) -> None:
+    """Print what photos were taken for: all if they are few, else the first."""
+    from dreamscope.pages import photo_rows
+
+    shown = rows if len(rows) <= _ALL else rows[:_SOME]
+    print()
+    _, before, after, _ = photo_rows.HEAD
+    output.table([f"photos of {what}", before, after, ""], photo_rows.cells(shown, state))
+    if more := len(rows) - len(shown):
+        print(f"and {more} more: {page or '-o REPORT.html or --json lists all'}")
 
 
 def _film(text: str | None, fps: str, sources: list[str]) -> tuple[Path | None, Fraction]:

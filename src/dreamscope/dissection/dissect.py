@@ -14,7 +14,7 @@ from dreamscope.dissection.photo_set import drawn
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.dissection.search import METHODS, NO_CLASS, NO_CONTROLS, SINGLE_TARGETS, Search
 from dreamscope.errors import DreamscopeError, ensure_one_of
-from dreamscope.exploration.unit_layers import unit_layers
+from dreamscope.exploration.unit_layers import distinct_layers, unit_layers
 from dreamscope.models import labels as class_names
 from dreamscope.models.addresses import resolve
 from dreamscope.models.classifier import Classifier
@@ -201,4 +201,5 @@ def chosen_layers(model: Classifier, layers: str | Sequence[str] | None, from_la
             "layers and from_layer exclude each other: the first names layers, the second the default ones from one on"
         )
     globs = [layers] if isinstance(layers, str) else layers
-    return list(dict.fromkeys(address.layer for address in resolve(globs, model)))
+    # A channel that is counted twice would be compared with two random ones.
+    return distinct_layers(model, [address.layer for address in resolve(globs, model)])

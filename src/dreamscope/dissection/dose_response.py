@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dreamscope.dissection.evaluation import PhotoPrediction, lost, recall
+from dreamscope.dissection.evaluation import lost, recall
 from dreamscope.dissection.intervals import Estimate
+from dreamscope.dissection.predictions import PhotoPrediction
 from dreamscope.dissection.trials import CHOSEN, INTACT, Name, Trials
 from dreamscope.models.erase import Erase
 

@@ -5,49 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from dreamscope.dissection import intervals
+from dreamscope.dissection import intervals, shares
 from dreamscope.dissection.intervals import Estimate
+from dreamscope.dissection.predictions import Measured, PhotoPrediction, Row, by_photo, paired, predictions, rows_of
+from dreamscope.dissection.shares import are_few, averaged, shared
 from dreamscope.dissection.tables import html_table
 from dreamscope.models.classifier import Classifier
-from dreamscope.models.labels import truth_of
 from dreamscope.photos import Photo, Stream
 
 WORST = 10
 """The number of classes that are listed as losing most."""
-
-
-@dataclass(frozen=True)
-class PhotoPrediction:
-    """What a classifier takes one photo for.
-
-    Attributes
-    ----------
-    top : tuple of int
-        The five most probable classes.
-    confidence : float
-        The probability of the first.
-    of_class : float
-        The probability of the class that is being removed.
-    truth : int or None
-        The photo's own class, if it is known.
-    of_truth : float
-        The probability of that class.
-    """
-
-    top: tuple[int, ...]
-    confidence: float
-    of_class: float
-    truth: int | None
-    of_truth: float
-
-
-Measured = tuple[Photo, PhotoPrediction]
-"""A photo, and what it was taken for."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +29,6 @@ class ClassLoss:
     right_before: int
     right_after: float
     confidence_lost: float
-
-
-@dataclass(frozen=True)
-class Row:
-    """One photo of the class: its file, its predicted label and confidence before and after, and if it still is it."""
-
-    path: Path
-    before: str
-    confidence_before: float
-    after: str
-    confidence_after: float
-    still: bool
 
 
 @dataclass(frozen=True)
@@ -96,8 +54,8 @@ class Evaluation:
         The classes that lost most.
     taken_for : tuple of (str, int)
         What the class's photos are taken for now, the most frequent first.
-    photos : tuple of Row
-        The class's photos one by one.
+    photos, controls : tuple of Row
+        The class's photos one by one, and those of everything else.
     """
 
     recall_before: Estimate
@@ -114,31 +72,38 @@ class Evaluation:
     worst: tuple[ClassLoss, ...]
     taken_for: tuple[tuple[str, int], ...]
     photos: tuple[Row, ...]
+    controls: tuple[Row, ...]
 
-    def loss_name(self, where: str = "") -> str:
+    def loss_name(self, where: str = "", *, counted: bool = True) -> str:
         """Return what `loss` counts, with its unit.
 
-        Whether an answer was right is known of photos with labels only; of others, whether it changed.
+        Whether an answer was right is known of photos with labels only; of others, whether it changed. Of fewer than
+        `FEW_PHOTOS` photos it is a count, see `dreamscope.dissection.shares`.
 
         Parameters
         ----------
         where
             Which photos, such as ``" on the rest"``: "top-1 lost on the rest (points)".
+        counted
+            Whether it stands beside a count where photos are few; beside an axis in points it does not.
         """
-        if self.labelled == self.loss.count:
-            return f"top-1 lost{where} (points)"
+        count = self.loss.count
+        few = counted and are_few(count)
+        points = "photos" if few else "points"
+        if self.labelled == count:
+            return f"top-1 lost{where} ({points})"
         if not self.labelled:
-            return f"answers changed{where} (%)"
-        return f"top-1 lost or answers changed{where} (points; {self.labelled} of {self.loss.count} photos labelled)"
+            return f"answers changed{where} ({'photos' if few else '%'})"
+        return f"top-1 lost or answers changed{where} ({points}; {self.labelled} of {count} photos labelled)"
 
     def _repr_html_(self) -> str:
         rows = [
-            ["recall", self.recall_before, self.recall_after],
-            ["confidence", self.confidence_before, self.confidence_after],
-            ["top-1 of the rest", self.top1_before, self.top1_after],
-            ["top-5 of the rest", self.top5_before, self.top5_after],
-            [self.loss_name(" on the rest"), "", self.loss],
-            ["predictions of the rest that changed", "", self.changed],
+            ["recall", shared(self.recall_before), shared(self.recall_after)],
+            ["confidence", averaged(self.confidence_before), averaged(self.confidence_after)],
+            ["top-1 of the rest", shared(self.top1_before), shared(self.top1_after)],
+            ["top-5 of the rest", shared(self.top5_before), shared(self.top5_after)],
+            [self.loss_name(" on the rest"), "", shares.lost(self.loss)],
+            ["predictions of the rest that changed", "", shared(self.changed)],
         ]
         title = f"{self.recall_after.count} photos of the class, {self.loss.count} of the rest"
         return html_table(title, ["", "before", "after"], rows)
@@ -183,27 +148,6 @@ def evaluate(
     return compare(found[0], found[1], class_index=class_index, model=before)
 
 
-def predictions(
-    logits: Tensor, named: Sequence[Photo], class_index: int, labels: Sequence[str]
-) -> list[PhotoPrediction]:
-    """Return what photos are taken for, from their class scores (N, classes)."""
-    probabilities = logits.softmax(1).cpu()
-    values, indices = probabilities.topk(min(5, probabilities.shape[1]))
-    found = []
-    for row, photo in enumerate(named):
-        truth = truth_of(photo, labels)
-        found.append(
-            PhotoPrediction(
-                tuple(indices[row].tolist()),
-                float(values[row, 0]),
-                float(probabilities[row, class_index]),
-                truth,
-                float(probabilities[row, truth]) if truth is not None else float("nan"),
-            )
-        )
-    return found
-
-
 def recall(measured: Sequence[Measured], class_index: int) -> Estimate:
     """Return the share of photos taken for the class."""
     return intervals.share(by_photo([(photo, found.top[0] == class_index) for photo, found in measured]))
@@ -215,22 +159,6 @@ def lost(before: Sequence[Measured], after: Sequence[Measured]) -> Estimate:
     was = by_photo([(photo, _right(b, b)) for photo, b, _ in pairs])
     now = by_photo([(photo, _right(a, b)) for photo, b, a in pairs])
     return intervals.paired_difference(was, now)
-
-
-def by_photo(values: Sequence[tuple[Photo, float]]) -> list[float]:
-    """Return the mean value of each photo: measuring it again says nothing new about other photos."""
-    found: dict[Photo, list[float]] = {}
-    for photo, value in values:
-        found.setdefault(photo, []).append(value)
-    return [sum(each) / len(each) for each in found.values()]
-
-
-def paired(
-    before: Sequence[Measured], after: Sequence[Measured]
-) -> list[tuple[Photo, PhotoPrediction, PhotoPrediction]]:
-    """Return each photo after an edit with what it was before, where it was measured."""
-    was = dict(before)
-    return [(photo, was[photo], found) for photo, found in after]
 
 
 def compare(
@@ -245,18 +173,8 @@ def compare(
     A photo that was measured after several edits counts once, with its mean.
     """
     of_class, pairs = paired(*targets), paired(*rest)
-    rows = {
-        photo: Row(
-            photo.path,
-            model.label(b.top[0]),
-            b.confidence,
-            model.label(a.top[0]),
-            a.confidence,
-            a.top[0] == class_index,
-        )
-        for photo, b, a in of_class
-    }
-    others = Counter(row.after for row in rows.values() if not row.still)
+    rows = rows_of(of_class, class_index, model.label)
+    others = Counter(row.after for row in rows if not row.still)
 
     def of_rest(values: Iterable[float]) -> Estimate:
         return intervals.share(by_photo(list(zip((photo for photo, _, _ in pairs), values, strict=True))))
@@ -275,7 +193,8 @@ def compare(
         changed=of_rest(a.top[0] != b.top[0] for _, b, a in pairs),
         worst=_worst(pairs, model),
         taken_for=tuple(others.most_common()),
-        photos=tuple(rows.values()),
+        photos=rows,
+        controls=rows_of(pairs, class_index, model.label),
     )
 
 

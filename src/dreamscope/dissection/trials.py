@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from dreamscope.dissection import intervals
-from dreamscope.dissection.evaluation import Measured, PhotoPrediction, lost, predictions, recall
+from dreamscope.dissection.evaluation import lost, recall
 from dreamscope.dissection.intervals import Estimate
+from dreamscope.dissection.predictions import Measured, PhotoPrediction, predictions
 from dreamscope.dissection.readout import Readout, Split, readout
 from dreamscope.dissection.views import views
 from dreamscope.errors import DreamscopeError
@@ -51,7 +52,7 @@ class Trial:
     name : str
         ``intact``, ``chosen``, ``output deleted``, ``random channels``, ``random directions`` or ``frequency``.
     count : int
-        The number of channels or directions.
+        The number of channels or directions; the mean where folds have different ones.
     recall : Estimate
         The share of the class's photos taken for it; of several random draws the mean, and where 95 % of them lie.
     robust : Estimate or None
@@ -61,6 +62,8 @@ class Trial:
         Top-1 points lost on everything else, as `Evaluation.loss`.
     readouts : Mapping of str to Readout
         Layer -> what a fresh linear probe can tell there.
+    counts : tuple of int
+        The number in each fold, if they differ.
     """
 
     name: str
@@ -69,6 +72,19 @@ class Trial:
     robust: Estimate | None
     loss: Estimate
     readouts: Mapping[str, Readout]
+    counts: tuple[int, ...] = ()
+
+    @property
+    def number(self) -> str:
+        """The number of channels or directions as text: ``12``, or ``10 to 14`` in folds that differ."""
+        return f"{min(self.counts)} to {max(self.counts)}" if self.counts else str(self.count)
+
+    @property
+    def title(self) -> str:
+        """What it is, with its number where that says something: ``12 random channels``."""
+        if self.name not in (RANDOM_CHANNELS, RANDOM_DIRECTIONS):
+            return self.name
+        return f"{self.number} {self.name.removesuffix('s') if self.number == '1' else self.name}"
 
 
 @dataclass
@@ -300,6 +316,7 @@ class Trials:
             self._robust(first),
             losses[0],
             {**self._unchanged(first, before), **self._readouts(first, callback)},
+            tuple(sizes) if len(set(sizes)) > 1 else (),
         )
 
     def _unchanged(self, name: Name, before: Mapping[str, Readout]) -> dict[str, Readout]:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import nn
 
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.addresses import resolve
 from dreamscope.models.blocks import is_activation
 from dreamscope.models.classifier import Classifier
+from dreamscope.probes import probe
 
 EARLIEST = 1 / 3
 """The share of the first layers that is left alone by default: all classes use their edges and colours."""
+
+_IDLE = (nn.Identity, nn.Dropout, nn.Dropout2d)
+"""Modules that pass on what they get."""
 
 
 def unit_layers(model: Classifier, from_layer: str | None = None) -> list[str]:
@@ -61,6 +67,27 @@ def unit_layers(model: Classifier, from_layer: str | None = None) -> list[str]:
             f"no layer of {model.name} from '{from_layer}' on has channels to cut; the last is '{found[-1]}'"
         )
     return later
+
+
+def distinct_layers(model: Classifier, names: Sequence[str]) -> list[str]:
+    """Return layers without those that only pass on what another of them puts out.
+
+    A block that ends with one of the others, an identity, a dropout: their channels are the same ones, and would count
+    twice where channels are counted.
+    """
+    order = [name for name in model.layers if name in names]
+    height, width = model.input_size
+    noise = torch.rand((1, 3, height, width), generator=torch.Generator().manual_seed(0)).to(model.device)
+    with torch.no_grad(), probe(model, order) as seen:
+        found = dict(seen(noise))
+    idle = {name for name in order if isinstance(model.module.get_submodule(name), _IDLE)}
+    kept: list[str] = []
+    for place, name in enumerate(order):
+        # What is equal by chance, such as an activation that cuts nothing off here, stays.
+        candidates = [other for other in order[:place] if name in idle or other.startswith(f"{name}.")]
+        if not any(torch.equal(found[name], found[other]) for other in candidates):
+            kept.append(name)
+    return [name for name in dict.fromkeys(names) if name in kept]
 
 
 def _before_depthwise(found: list[str], model: Classifier) -> set[str]:

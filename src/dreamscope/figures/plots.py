@@ -55,7 +55,7 @@ def dose_curve(blinding: Blinding) -> str:
                 axes.axvline(chosen, color=style.INK, linewidth=0.8, zorder=1)
             upper.text(chosen, 107, f"chosen: {amount_of(course, chosen)}", ha="center", va="bottom")
         lower.axhline(0, color=style.INK, linewidth=0.8)
-        lower.set(ylabel=fill(blinding.result.loss_name(" on the rest"), 34), xlabel=course.unit)
+        lower.set(ylabel=fill(blinding.result.loss_name(" on the rest", counted=False), 34), xlabel=course.unit)
         # A tenth of a point is not to look like a cliff.
         lower.set_ylim(min(-0.1, lower.get_ylim()[0]), max(2, lower.get_ylim()[1]))
         if channels:

@@ -211,7 +211,7 @@ def _numbers(page: Any, blinding: Blinding, number: int) -> None:
     what = course.unit.removeprefix("% ")
     if what.startswith("channels") and stage.amount == 1:
         what = what.replace("channels", "channel")
-    hits, lost = round(dose.recall.value * dose.recall.count), blinding.result.loss_name()
+    hits, lost = round(dose.recall.value * dose.recall.count), blinding.result.loss_name(counted=False)
     shown = (
         (plots.amount_of(course, stage.amount), fill(what, 20), style.INK),
         (f"{dose.recall.value:.0%}", f"recall: {hits} of {dose.recall.count}", style.FOUND),
@@ -258,7 +258,7 @@ def _charts(figure: Any, blinding: Blinding, number: int) -> None:
     lower.set_ylim(min(-0.1, lower.get_ylim()[0]), max(2, lower.get_ylim()[1]))
     lower.set_xlabel(course.unit)
     recall = _cut(f"Recall of {blinding.label} (%)", _CHARTS[1] - _CHARTS[0], 14)
-    lost = blinding.result.loss_name(" on everything else")
+    lost = blinding.result.loss_name(" on everything else", counted=False)
     upper.set_title(recall, pad=20, parse_math=False)
     lower.set_title(fill(lost[0].upper() + lost[1:], 50), pad=4)
     if chosen is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,29 @@ from torch import Tensor
 
 from dreamscope import files
 from dreamscope.dissection.blinding import Blinding
-from dreamscope.dissection.evaluation import Row
 from dreamscope.dissection.intervals import Estimate
+from dreamscope.dissection.predictions import Row
 from dreamscope.dissection.trials import Trial
+from dreamscope.errors import DreamscopeError
 from dreamscope.figures import plots, style
-from dreamscope.pages import environment, report_tables, report_text
+from dreamscope.pages import environment, photo_rows, report_tables, report_text
 from dreamscope.pages.environment import percent
-from dreamscope.pages.imagined import Pair, Picture, imagined
+from dreamscope.pages.imagined import MOST_REMOVED, Pair, Picture, imagined, removed_pictures
 from dreamscope.progress import Callback
+from dreamscope.visualization.result import Visualization
 
 MOST_PHOTOS = 60
-"""Photos of the class that are shown."""
+"""Photos of the class that are shown; of more there is a table."""
+MOST_CONTROLS = 20
+"""Photos of everything else that are shown; of more there is a table."""
 
 _SIDE = 320  # pixels of a photo: twice what is shown, for sharp screens
 _LONG = 24  # A longer list of numbers is not shown on the page; the JSON holds it.
 
 
-def write(blinding: Blinding, path: str | Path, *, pictures: bool = True, callback: Callback | None = None) -> Path:
+def write(
+    blinding: Blinding, path: str | Path, *, pictures: int = MOST_REMOVED, callback: Callback | None = None
+) -> Path:
     """Write a page about a blinding (``.html``) and beside it its numbers (``.json``), whole or not at all.
 
     Parameters
@@ -39,20 +46,24 @@ def write(blinding: Blinding, path: str | Path, *, pictures: bool = True, callba
     path
         Ends in ``.html``.
     pictures
-        Show what the network imagines, before and after. They take some seconds to make.
+        Show what excites at most so many of the removed channels and directions, and what the network imagines before
+        and after. 0 leaves out both: they take some seconds, and about one more for each channel.
     callback
         ``callback(stage, done, total)`` while they are made.
 
     Raises
     ------
     DreamscopeError
-        If `path` is no ``.html``, or one of the two can't be written.
+        If `path` is no ``.html``, or one of the two can't be written; if `pictures` is less than 0.
     """
+    if pictures < 0:
+        raise DreamscopeError(f"pictures is a number, 0 or more, not {pictures}")
     path = environment.ensure_page(path)
     beside = files.ensure_writable(path.with_suffix(".json"))
     content = as_dict(blinding)
     pairs = imagined(blinding, callback=callback) if pictures else []
-    text = _page(blinding, content, pairs)
+    drawn = removed_pictures(blinding, pictures, callback=callback) if pictures else []
+    text = _page(blinding, content, pairs, drawn)
     with files.written_whole(beside) as numbers:
         numbers.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
         # Before the numbers are in their place: both or none.
@@ -79,6 +90,7 @@ def as_dict(blinding: Blinding) -> dict[str, Any]:
         "taken_for": [{"label": label, "count": count} for label, count in r.taken_for],
         "worst": r.worst,
         "photos": [{"file": row.path.name, **vars(row)} for row in r.photos],
+        "controls": [{"file": row.path.name, **vars(row)} for row in r.controls],
         "removed": [{**vars(each), "address": str(each.address)} for each in blinding.removed],
         "agreement": [
             {"methods": pair, "spearman": value} for pair, value in (scores.agreement() if scores else {}).items()
@@ -126,8 +138,11 @@ def _shortened(value: Any) -> Any:
     return [_shortened(each) for each in value]
 
 
-def _page(blinding: Blinding, numbers: dict[str, Any], pairs: Sequence[Pair]) -> str:
-    verdict = blinding.verdict().partition(": ")[2]
+def _page(blinding: Blinding, numbers: dict[str, Any], pairs: Sequence[Pair], drawn: Sequence[Visualization]) -> str:
+    verdict = blinding.verdict().removeprefix(f"{blinding.opening()}: ")
+    controls = photo_rows.controls(blinding, MOST_CONTROLS)
+    targets = photo_rows.targets(blinding, MOST_PHOTOS)
+    of_class = partial(photo_rows.of_class, label=blinding.label)
     recipe = numbers["recipe"]
     names, read = report_tables.readouts(blinding)
     return environment.render(
@@ -151,10 +166,15 @@ def _page(blinding: Blinding, numbers: dict[str, Any], pairs: Sequence[Pair]) ->
         dose_curve="" if blinding.course is None else _drawn(plots.dose_curve(blinding)),
         taken_for=report_tables.taken_for(blinding.result.taken_for, len(blinding.result.photos)),
         worst=report_tables.worst(blinding),
-        photos=_photos(blinding),
-        more_photos=max(0, len(blinding.result.photos) - MOST_PHOTOS),
+        photos=_shown(targets[:MOST_PHOTOS], of_class, lambda row: row.still),
+        photo_rows=_rows(targets, MOST_PHOTOS, of_class),
+        controls=_shown(controls[:MOST_CONTROLS], photo_rows.of_others, lambda row: not row.changed),
+        control_rows=_rows(controls, MOST_CONTROLS, photo_rows.of_others),
+        changed=photo_rows.changed(blinding),
+        row_head=photo_rows.HEAD,
         taken=report_text.taken(blinding),
-        removed=report_tables.removed(blinding),
+        removed=report_tables.removed(blinding, drawn),
+        drawn=report_text.drawn(blinding, len(drawn)) if drawn else "",
         splits=report_tables.splits(blinding),
         measured=report_text.measured(blinding),
         unreadable=numbers["unreadable"],
@@ -183,21 +203,23 @@ def _pair(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _state(row: Row, label: str) -> str:
-    if row.still:
-        return "still recognised" if row.before == label else "recognised only now"
-    return "no longer recognised" if row.before == label else "not recognised before either"
+def _rows(rows: Sequence[Row], shown: int, state: Callable[[Row], str]) -> list[list[str]]:
+    """Return a table of all photos, where not all are shown."""
+    return photo_rows.cells(rows, state) if len(rows) > shown else []
 
 
-def _photos(blinding: Blinding) -> list[dict[str, Any]]:
-    return [
-        {
-            "image": environment.picture(row.path, longest=_SIDE),
-            "file": row.path.name,
-            "before": f"{row.before} {percent(row.confidence_before, 1)}",
-            "after": f"{row.after} {percent(row.confidence_after, 1)}",
-            "seen": row.still,
-            "state": _state(row, blinding.label),
-        }
-        for row in blinding.result.photos[:MOST_PHOTOS]
-    ]
+def _shown(rows: Sequence[Row], state: Callable[[Row], str], kept: Callable[[Row], bool]) -> list[dict[str, Any]]:
+    found = []
+    for row in rows:
+        before, after = photo_rows.answers(row)
+        found.append(
+            {
+                "image": environment.picture(row.path, longest=_SIDE),
+                "file": row.path.name,
+                "before": f"before: {before}",
+                "after": f"after: {after}",
+                "kept": kept(row),
+                "state": state(row),
+            }
+        )
+    return found

@@ -8,9 +8,11 @@ from typing import Any
 
 from dreamscope.dissection.blinding import Blinding
 from dreamscope.dissection.intervals import Estimate, share
-from dreamscope.dissection.trials import CHOSEN, DELETED, FREQUENCY, INTACT, RANDOM_CHANNELS, RANDOM_DIRECTIONS, Trial
+from dreamscope.dissection.shares import are_few, loss_interval, loss_text, share_interval, share_text
+from dreamscope.dissection.trials import CHOSEN, DELETED, FREQUENCY, INTACT, Trial
 from dreamscope.pages import environment
 from dreamscope.pages.environment import decimal, percent
+from dreamscope.visualization.result import Visualization
 
 _MOST_LABELS = 12
 _PATCH_SIDE = 160  # pixels: twice what is shown, for sharp screens
@@ -27,39 +29,40 @@ class Cell:
 def figures(blinding: Blinding) -> list[dict[str, str]]:
     """Return the numbers that matter most."""
     r, design, intact, chosen = blinding.result, blinding.design, blinding.intact, blinding.chosen
-    rows = [
-        (
-            "recognised (recall)",
-            _from_to(r.recall_before, r.recall_after),
-            f"of {r.recall_after.count} photos of {blinding.label}; now {_interval(r.recall_after, percent)}",
-        )
-    ]
+    of = "" if are_few(r.recall_after.count) else f"of {r.recall_after.count} "
+    note = f"{of}photos of {blinding.label}; {_now(r.recall_after)}"
+    rows = [("recognised (recall)", _from_to(r.recall_before, r.recall_after), note)]
     if intact.robust is not None and chosen.robust is not None:
         rows.append(
             (
                 "robust recall",
                 _from_to(intact.robust, chosen.robust),
-                f"mirrored, cropped, brighter, darker or blurred; now {_interval(chosen.robust, percent)}",
+                f"mirrored, cropped, brighter, darker or blurred; {_now(chosen.robust)}",
             )
         )
     features = design.read_at[-1]
     if features in chosen.readouts:
         before, after = (trial.readouts[features].recall() for trial in (intact, chosen))
-        rows.append(
-            ("found by a fresh probe", _from_to(before, after), f"at 1% false alarms; now {_interval(after, percent)}")
-        )
-    cost = f"{r.loss.count} photos; {_interval(r.loss, decimal)}"
-    rows.append((r.loss_name(" on everything else"), decimal(r.loss.value), cost))
+        note = f"at 1% false alarms; {_now(after)}"
+        rows.append(("found by a fresh probe", _from_to(before, after), note))
+    lost = _loss(r.loss, r.loss.count)
+    cost = (
+        f"among many it may be {lost.interval}" if are_few(r.loss.count) else f"{r.loss.count} photos; {lost.interval}"
+    )
+    rows.append((r.loss_name(" on everything else"), lost.value, cost))
     rows.append(_taken(blinding))
     return [{"name": name, "value": value, "note": note} for name, value, note in rows]
 
 
+def _now(estimate: Estimate) -> str:
+    return f"{'among many it may be' if are_few(estimate.count) else 'now'} {share_interval(estimate)}"
+
+
 def _from_to(before: Estimate, after: Estimate) -> str:
-    return f"{percent(before.value)} → {percent(after.value)}"
-
-
-def _interval(estimate: Estimate, show: Callable[[float], str]) -> str:
-    return f"{show(estimate.low)} to {show(estimate.high)}"
+    first = share_text(before.value, before.count)
+    # "5 → 0 of 5"
+    first = first.partition(" of ")[0] if before.count == after.count else first
+    return f"{first} → {share_text(after.value, after.count)}"
 
 
 def _taken(blinding: Blinding) -> tuple[str, str, str]:
@@ -76,18 +79,19 @@ def _taken(blinding: Blinding) -> tuple[str, str, str]:
 
 def trials(blinding: Blinding) -> list[dict[str, Any]]:
     """Return one row for each trial: its name, and whether it is the edit itself."""
-    features = blinding.design.read_at[-1]
+    r, features = blinding.result, blinding.design.read_at[-1]
     rows = []
     for trial in blinding.trials:
         readout = trial.readouts.get(features)
+        # An estimate from several draws counts those, not photos.
         rows.append(
             {
                 "name": _name(trial),
                 "mine": trial.name == CHOSEN[0],
                 "cells": [
-                    _share(trial.recall),
+                    _share(trial.recall, r.recall_after.count),
                     _share(trial.robust),
-                    Cell("0.00") if trial.name == INTACT[0] else _number(trial.loss),
+                    Cell(loss_text(0, r.loss.count)) if trial.name == INTACT[0] else _loss(trial.loss, r.loss.count),
                     _share(None if readout is None else readout.recall()),
                     _number(None if readout is None else readout.area(), 3),
                 ],
@@ -100,17 +104,25 @@ def _name(trial: Trial) -> str:
     return {
         INTACT[0]: "as it was",
         DELETED: "the class's output deleted",
-        RANDOM_CHANNELS: f"{trial.count} random channels",
-        RANDOM_DIRECTIONS: f"{trial.count} random directions",
-        FREQUENCY[0]: f"{trial.count} channels by the frequency rule",
+        FREQUENCY[0]: f"{trial.number} channel{'s' * (trial.number != '1')} by the frequency rule",
         CHOSEN[0]: "this edit",
-    }.get(trial.name, trial.name)
+    }.get(trial.name, trial.title)
 
 
-def _share(estimate: Estimate | None) -> Cell:
+def _share(estimate: Estimate | None, count: int | None = None) -> Cell:
     if estimate is None:
         return Cell("–")
-    return Cell(percent(estimate.value, 1), f"{decimal(100 * estimate.low, 1)} to {percent(estimate.high, 1)}")
+    number = estimate.count if count is None else count
+    interval = share_interval(estimate, 1)
+    # With 10 photos and more both are in percent.
+    interval = interval if are_few(number) else interval.replace("%", "", 1)
+    return Cell(share_text(estimate.value, number, 1), interval)
+
+
+def _loss(estimate: Estimate, count: int) -> Cell:
+    return Cell(
+        *(text.replace("-", "\u2212") for text in (loss_text(estimate.value, count), loss_interval(estimate, count)))
+    )
 
 
 def _number(estimate: Estimate | None, digits: int = 2) -> Cell:
@@ -137,20 +149,25 @@ def readouts(blinding: Blinding) -> tuple[list[str], list[dict[str, Any]]]:
 def answers(blinding: Blinding) -> list[dict[str, Any]]:
     """Return what was said before and after, beyond recall and loss."""
     r, label = blinding.result, blinding.label
-    rows = [
-        (f"confidence in {label} on its photos", r.confidence_before, r.confidence_after),
-        ("right on everything else (top-1)", r.top1_before, r.top1_after),
-        ("right among the first five (top-5)", r.top5_before, r.top5_after),
-        ("answers changed on everything else", None, r.changed),
+    rows: list[tuple[str, Estimate | None, Estimate, Callable[[Estimate], Cell]]] = [
+        (f"confidence in {label} on its photos", r.confidence_before, r.confidence_after, _confidence),
+        ("right on everything else (top-1)", r.top1_before, r.top1_after, _share),
+        ("right among the first five (top-5)", r.top5_before, r.top5_after, _share),
+        ("answers changed on everything else", None, r.changed, _share),
     ]
     return [
         {
             "name": name,
             "mine": False,
-            "cells": [Cell("") if before is None else _share(before), _share(after), Cell(str(after.count))],
+            "cells": [Cell("") if before is None else show(before), show(after), Cell(str(after.count))],
         }
-        for name, before, after in rows
+        for name, before, after, show in rows
     ]
+
+
+def _confidence(estimate: Estimate) -> Cell:
+    # A mean of probabilities is no count.
+    return _share(estimate, 0)
 
 
 def splits(blinding: Blinding) -> list[list[str]]:
@@ -202,19 +219,22 @@ def worst(blinding: Blinding) -> list[list[str]]:
     ]
 
 
-def removed(blinding: Blinding) -> dict[str, list[dict[str, Any]]]:
-    """Return the channels and the directions that were taken away."""
+def removed(blinding: Blinding, pictures: Sequence[Visualization] = ()) -> dict[str, list[dict[str, Any]]]:
+    """Return the channels and the directions that were taken away, the first of them with what excites them."""
     rows = [
         {
             "has_patch": each.patch is not None,
             "image": None if each.patch is None else environment.picture(each.patch, longest=_PATCH_SIDE),
+            "drawn": None if picture is None else environment.picture(picture.image, quality=88),
+            # Along a direction 0 is the mean of photos of other things.
+            "silent": picture is not None and (picture.silent or (each.number is not None and picture.reached <= 0)),
             "address": str(each.address),
             "number": each.number,
             "score": f"{each.score:.3g}",
             "difference": decimal(each.difference),
             "auc": decimal(each.auc),
         }
-        for each in blinding.removed
+        for each, picture in zip(blinding.removed, [*pictures, *[None] * len(blinding.removed)], strict=False)
     ]
     return {
         "channels": [row for row in rows if row["number"] is None],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dreamscope.dissection.blinding import GONE, READABLE, UNREADABLE, Blinding
+from dreamscope.dissection.blinding import ENOUGH, GONE, READABLE, UNREADABLE, Blinding
+from dreamscope.dissection.intervals import Estimate
+from dreamscope.dissection.shares import are_few, share_text
 from dreamscope.dissection.trials import Trial
 from dreamscope.dissection.views import VIEWS
 from dreamscope.pages.environment import percent
@@ -18,16 +20,25 @@ def lay(blinding: Blinding) -> str:
     before, after = (round(each.value * count) for each in (r.recall_before, r.recall_after))
     said = (
         f"Of {count} photos of {label} that were kept out of the edit, the network recognised {before or 'none'} "
-        f"before and {after or 'none'} now. {_cost(blinding)} "
+        f"before and {after or 'none'} now. {_PROOFS[blinding.proof()]}{_cost(blinding)} "
     )
     features = blinding.design.read_at[-1]
     if features not in blinding.chosen.readouts:
         return said + "Photos were too few to train a fresh probe, so whether the class can still be read is not known."
-    was, now = (_of_100(trial, features) for trial in (blinding.intact, blinding.chosen))
+    was, now = (_found(trial, features) for trial in (blinding.intact, blinding.chosen))
+    of = _of(blinding.chosen.readouts[features].recall())
     return said + (
-        f"A fresh probe (a simple detector, trained on what is left inside the network) finds {now} of 100 photos of "
+        f"A fresh probe (a simple detector, trained on what is left inside the network) finds {now} of {of} photos of "
         f"{label}; before the edit it found {was}."
     )
+
+
+_PROOFS = {
+    "enough": "",
+    "little": "So few were recognised before that this proves little. ",
+    "nothing": "What was not recognised before can't be lost: this proves nothing. ",
+}
+"""What is said of what the photos can prove, see `Blinding.proof`."""
 
 
 def _cost(blinding: Blinding) -> str:
@@ -43,11 +54,17 @@ def _cost(blinding: Blinding) -> str:
     return f"Of its {right} right answers on photos of other things it lost {lost or 'none'}."
 
 
-def _of_100(trial: Trial, layer: str) -> str:
-    found = trial.readouts[layer].recall().value
-    if 0 < found < 0.005:
+def _found(trial: Trial, layer: str) -> str:
+    """Return how many photos of 100 a probe finds; where they are few, how many of these."""
+    recall = trial.readouts[layer].recall()
+    found = recall.value * _of(recall)
+    if 0 < found < 1:
         return "fewer than 1"
-    return str(round(100 * found)) if found else "none"
+    return str(round(found)) if found else "none"
+
+
+def _of(recall: Estimate) -> int:
+    return recall.count if are_few(recall.count) else 100
 
 
 def meaning(label: str) -> dict[str, str]:
@@ -70,11 +87,13 @@ def where_readable(blinding: Blinding) -> str:
     if (first := first_edited(blinding)) is not None:
         said += f"The edit begins at {first}; before that nothing has changed. "
     after = {name: readout.recall().value for name, readout in blinding.chosen.readouts.items()}
-    was, now = percent(blinding.intact.readouts[features].recall().value), percent(after[features])
+    count = blinding.chosen.readouts[features].recall().count
+    intact = blinding.intact.readouts[features].recall().value
+    was, now = share_text(intact, count), share_text(after[features], count)
     said += f"At {features}, which the answer is made from, it finds {now}, of the network as it was {was}. "
     best = max(after, key=lambda name: after[name])
     if best != features and after[best] > UNREADABLE:
-        said += f"Most can still be read at {best}: {percent(after[best])}. "
+        said += f"Most can still be read at {best}: {share_text(after[best], count)}. "
     return said.strip()
 
 
@@ -90,6 +109,17 @@ def taken(blinding: Blinding) -> str:
     counts = ((len(blinding.removed) - erased, "channel"), (erased, "direction"))
     said = [f"{count} {name}{'s' * (count != 1)}" for count, name in counts if count]
     return " and ".join(said) or "nothing"
+
+
+def drawn(blinding: Blinding, count: int) -> str:
+    """Say what the pictures beside the patches are, and of how many of what was removed."""
+    said = (
+        "Beside the patch of a photo that excites it most stands a picture that was made from noise to excite it, in "
+        "the network as it was."
+    )
+    if count < len(blinding.removed):
+        said += f" Of the first {count} of {len(blinding.removed)} only, to save time."
+    return said
 
 
 def measured(blinding: Blinding) -> list[str]:
@@ -119,7 +149,8 @@ def _splits(blinding: Blinding) -> str:
         )
     count = blinding.result.recall_after.count
     if count < FEW:
-        said += f"{count} photos of {label} are few: one more or less moves recall by {100 / count:.0f} points. "
+        moved = "decides" if are_few(count) else f"moves recall by {100 / count:.0f} points"
+        said += f"{count} photos of {label} are few: one more or less {moved}. "
     return said.strip()
 
 
@@ -162,5 +193,6 @@ def _thresholds(blinding: Blinding) -> str:
     return (
         f"The verdict: mute where recall is at most {percent(GONE)}, nearly mute where it is at most half of what it "
         f"was; blind where it is mute and the probe finds at most {percent(UNREADABLE)} at {where}. Where the probe "
-        f"found less than {percent(READABLE)} before, its failing afterwards proves nothing."
+        f"found less than {percent(READABLE)} before, its failing afterwards proves nothing. Little is proved where "
+        f"fewer than {ENOUGH} photos were recognised before, or the interval of that share includes {percent(GONE)}."
     )
