@@ -212,6 +212,11 @@ class Stream:
         self._needs = needs
         self._workers = _workers(len(photos)) if workers is None else workers
 
+    @property
+    def skipped(self) -> dict[str, str]:
+        """What is in `unreadable`, by file name: no folders, as in recipes and reports."""
+        return {path.name: reason for path, reason in self.unreadable.items()}
+
     def __iter__(self) -> Iterator[tuple[list[Photo], Tensor]]:
         """Yield the photos of a batch and their images (N, 3, H, W), prepared.
 

@@ -107,6 +107,11 @@ class Recipe:
         """Return the recipe as JSON, the same text for the same recipe."""
         return json.dumps({"dreamscope": asdict(self)}, indent=indent, sort_keys=True)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain values, as they stand in other JSON."""
+        found: dict[str, Any] = json.loads(self.to_json())["dreamscope"]
+        return found
+
     @classmethod
     def from_json(cls, text: str, *, source: str = "the text") -> Recipe:
         """Read what `to_json` wrote; raise a `DreamscopeError` that names `source` if it is not one."""

@@ -125,7 +125,7 @@ def explain_photos(
         photos=tuple(found),
         methods=methods,
         sort=sort,
-        unreadable={path.name: reason for path, reason in stream.unreadable.items()},
+        unreadable=stream.skipped,
         recipe=None if made is None else made.but(method=_texts(methods)),
     )
 

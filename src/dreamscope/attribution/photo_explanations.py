@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from math import inf
@@ -165,7 +164,7 @@ class PhotoExplanations:
             "outside": [asdict(each) for each in self.outside],
             "photos": self.rows(),
             "unreadable": dict(self.unreadable),
-            "recipe": None if self.recipe is None else json.loads(self.recipe.to_json())["dreamscope"],
+            "recipe": None if self.recipe is None else self.recipe.to_dict(),
         }
 
     def save(self, path: str | Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -214,5 +213,5 @@ def _facts(result: Dream, target: Path) -> dict[str, Any]:
         "rate": recipe.parameters["rate"],
         "objective": [result.values[0], result.values[-1]] if result.values else [],
         "seconds": round(result.seconds, 3),
-        "recipe": json_module.loads(recipe.to_json())["dreamscope"],
+        "recipe": recipe.to_dict(),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import time
 from collections.abc import Callable
 from itertools import count
@@ -92,5 +91,5 @@ def _facts(made: Film, recipe: Recipe, seconds: float) -> dict[str, Any]:
         "frames": made.count,
         "fps": str(made.fps),
         "seconds": round(seconds, 3),
-        "recipe": json_module.loads(recipe.to_json())["dreamscope"],
+        "recipe": recipe.to_dict(),
     }

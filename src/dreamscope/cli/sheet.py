@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json as json_module
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -277,5 +276,5 @@ def _facts(found: Gallery, written: Sequence[Path], changes: Mapping[str, Change
         "between": {name: each for name, each in numbers.items() if name not in labels},
         "bands": list(BANDS) if changes else [],
         "seconds": round(seconds, 3),
-        "recipe": json_module.loads(ensure_recipe(found.recipe).to_json())["dreamscope"],
+        "recipe": ensure_recipe(found.recipe).to_dict(),
     }

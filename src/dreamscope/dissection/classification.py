@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from dreamscope.dissection import intervals
 from dreamscope.dissection.intervals import Estimate
+from dreamscope.dissection.shares import are_few
 from dreamscope.dissection.tables import html_table, write_table
 from dreamscope.models.classifier import Classifier, Prediction
 from dreamscope.models.labels import truth_of
@@ -141,7 +141,7 @@ class Classification:
                 each.row() | {"predictions": [asdict(other) for other in each.predictions]} for each in self.answers
             ],
             "unreadable": dict(self.unreadable),
-            "recipe": None if self.recipe is None else json.loads(self.recipe.to_json())["dreamscope"],
+            "recipe": None if self.recipe is None else self.recipe.to_dict(),
         }
 
     def save(self, path: str | Path) -> Path:
@@ -204,6 +204,6 @@ def said(share: Estimate) -> str:
     """Return a share with its interval in words: of fewer than 10 photos the count, since percentages would pretend."""
     hits = round(share.value * share.count)
     between = f"{100 * share.low:.0f} to {100 * share.high:.0f} %"
-    if share.count < 10:
+    if are_few(share.count):
         return f"{hits} of {share.count} (95 % interval {between})"
     return f"{100 * share.value:.1f} % ({hits} of {share.count}; 95 % interval {between})"

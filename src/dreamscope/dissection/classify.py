@@ -75,5 +75,4 @@ def classify(
             found += answers(logits, named, model, top=top)
             if report is not None:
                 report("photos", len(found) + len(stream.unreadable), len(given))
-    unreadable = {path.name: reason for path, reason in stream.unreadable.items()}
-    return Classification(tuple(found), classes, unreadable, made)
+    return Classification(tuple(found), classes, stream.skipped, made)

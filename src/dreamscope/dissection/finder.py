@@ -175,7 +175,7 @@ class Finder:
                 row += 1
             if callback is not None:
                 callback(f"reading {what}", row, len(given))
-        self.unreadable |= {path.name: reason for path, reason in stream.unreadable.items()}
+        self.unreadable |= stream.skipped
         return torch.cat(found)
 
     def run(

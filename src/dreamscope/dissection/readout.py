@@ -264,7 +264,7 @@ def _batches(
         done += len(images)
         if callback is not None:
             callback(name, done, len(given))
-    unreadable |= {path.name: reason for path, reason in stream.unreadable.items()}
+    unreadable |= stream.skipped
 
 
 def _features(model: Classifier, address: Address, name: str, batches: Iterator[Tensor]) -> np.ndarray[Any, Any]:

@@ -252,7 +252,7 @@ class Trials:
                         for photo, hit in zip(named, hits, strict=True):
                             self._views.setdefault(arm.name, {}).setdefault(photo, []).append(hit)
             yield len(named)
-        self.unreadable |= {path.name: reason for path, reason in stream.unreadable.items()}
+        self.unreadable |= stream.skipped
 
     def _seen(
         self, images: Tensor, arms: Sequence[_Arm], layers: Sequence[str] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -120,7 +119,7 @@ class Embedding:
             "plane": _plain(self.plane),
             "points": points,
             "unreadable": dict(self.unreadable),
-            "recipe": None if self.recipe is None else json.loads(self.recipe.to_json())["dreamscope"],
+            "recipe": None if self.recipe is None else self.recipe.to_dict(),
         }
 
     def _repr_png_(self) -> bytes:
@@ -233,7 +232,7 @@ def map(
         counts=dict(Counter(label for label in labels if label is not None).most_common()),
         layer=address.layer,
         method=method,
-        unreadable={path.name: reason for path, reason in stream.unreadable.items()},
+        unreadable=stream.skipped,
         recipe=made,
     )
 

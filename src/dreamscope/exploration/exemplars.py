@@ -180,7 +180,7 @@ def exemplars(
         windows={name: fields[layer_of(name)] for name in rows},
         picture=(model.input_size[0], model.input_size[1]),
         count=len(seen),
-        unreadable={path.name: reason for path, reason in stream.unreadable.items()},
+        unreadable=stream.skipped,
         recipe=made,
         digests={},
     )
