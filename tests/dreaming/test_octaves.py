@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from dreamscope import images
 from dreamscope.dreaming import octaves
@@ -14,6 +14,7 @@ from dreamscope.errors import DivergedError, DreamscopeError, Interrupted
 from dreamscope.images import Size
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
+from dreamscope.models.wrapping import wrap
 from dreamscope.objectives import Each, Excite, Objective
 from dreamscope.objectives.balance import parts_of
 from dreamscope.optimize.ascent import Step
@@ -38,6 +39,17 @@ def test_octaves() -> None:
     # None of them too small to see anything in, but the picture itself always.
     assert octave_sizes(Size(60, 50), settings) == [Size(43, 36), Size(60, 50)]
     assert octave_sizes(Size(9, 9), settings) == [Size(9, 9)]
+
+
+def test_octaves_that_a_network_cannot_run_on_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    model = wrap(nn.Sequential(nn.Conv2d(3, 4, 40), nn.ReLU()), input_size=64)
+    picture, steps = torch.rand((1, 3, 64, 64), generator=seeded()), []
+    settings = Settings(steps=2, octaves=3, octave_scale=1.4)
+    dreams = Dreamer(model, ["0"], settings, images.size_of(picture))
+    dreams(picture, Excite((Address("0"),), "mean_square"), generator=seeded(), callback=steps.append)
+    assert steps[-1].total == 2 * 2
+    assert caplog.messages == ["octaves of 33x33 pixels are left out: Sequential can't run on anything as small"]
 
 
 def test_the_generator_is_handed_on(vgg: Classifier) -> None:

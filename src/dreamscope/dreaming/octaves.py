@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 import torch
@@ -30,6 +31,9 @@ from dreamscope.optimize.precision import prepared
 from dreamscope.optimize.tiles import bytes_of, side_for
 from dreamscope.optimize.transforms import Shift, Transform
 from dreamscope.optimize.update_rules import GradientStep, UpdateRule
+from dreamscope.probes import probe
+
+_log = logging.getLogger(__name__)
 
 SMALLEST_OCTAVE = 32
 """Octaves whose shorter side would be smaller are skipped: networks see nothing in them."""
@@ -110,7 +114,7 @@ class Dreamer:
             update_rules.ensure(settings.optimizer, FIRST_STEP)
         layers = sorted(set(layers))
         self.model, self.choice = prepared(model, layers, max(size.width, size.height), settings.precision)
-        self._settings, self._sizes = settings, octave_sizes(size, settings)
+        self._settings, self._sizes = settings, _runnable(octave_sizes(size, settings), self.model, layers)
         if tile is None:
             tile = side_for(self.model, layers, size, None if memory is None else bytes_of(memory), count)
         self.tile = tile
@@ -328,6 +332,20 @@ def octave_sizes(full: Size, settings: Settings) -> list[Size]:
         size = Size(round(full.width / scale), round(full.height / scale))
         if power == 0 or min(size.width, size.height) >= SMALLEST_OCTAVE:
             sizes.append(size)
+    return sizes
+
+
+def _runnable(sizes: list[Size], model: Classifier, layers: list[str]) -> list[Size]:
+    """Leave out the sizes that are too small for the network, but never the full one."""
+    while len(sizes) > 1:
+        try:
+            with torch.no_grad(), probe(model, layers) as seen:
+                seen(torch.full((1, 3, sizes[0].height, sizes[0].width), 0.5))
+        except DreamscopeError:
+            _log.info(f"octaves of {sizes[0]} pixels are left out: {model.name} can't run on anything as small")
+            sizes = sizes[1:]
+        else:
+            break
     return sizes
 
 
