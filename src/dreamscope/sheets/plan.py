@@ -215,25 +215,34 @@ def _spelt_out(at: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _remarked(made: Plan, sets: Weights) -> Plan:
-    """Say which sets of weights make the same picture, since steps that are normalised know no common factor."""
+    """Let sets of weights that only differ in a common factor share a picture, where steps are normalised; say so.
+
+    Dreamt each by itself they would differ in their rounding, which a hundred steps can blow up into another animal.
+    """
     twins = proportional(sets)
     normalized = [_is_normalized(cell.settings) for cell in made.cells]
     if not twins or not any(normalized):
         return made
     rows = made.kinds[0] == "weights"
     columns = len(made.axes[1].places) if len(made.axes) > 1 else 1
+    names = list(sets)
     cells = []
     for number, (cell, same) in enumerate(zip(made.cells, normalized, strict=True)):
         place = number // columns if rows else number % columns
-        twin = twins.get(list(sets)[place])
-        cells.append(replace(cell, note=f"{cell.note}; same as {twin[1]}") if same and twin else cell)
+        twin = twins.get(names[place])
+        if not same or twin is None:
+            cells.append(cell)
+            continue
+        back = place - names.index(twin[1])
+        at = made.cells[number - back * (columns if rows else 1)].settings["at"]
+        cells.append(replace(cell, note=f"{cell.note}; same as {twin[1]}", settings={**cell.settings, "at": at}))
     which = "; ".join(
         f"'{name}' is {f'{factor:g} times' if factor != 1 else 'the same as'} '{other}'"
         for name, (factor, other) in twins.items()
     )
     steps = "Steps are normalised, so" if all(normalized) else "Where steps are normalised,"
     remark = (
-        f"{which}. {steps} a common factor of all weights changes nothing: these come out the same, but for rounding. "
+        f"{which}. {steps} a common factor of all weights changes nothing: one picture stands for both. "
         "--preset plain --rate R takes steps as long as the gradient is, so that they differ."
     )
     return replace(made, cells=tuple(cells), remarks=(remark,))
