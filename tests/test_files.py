@@ -104,3 +104,10 @@ def test_what_goes_in_is_not_written_over(tmp_path: Path) -> None:
     # A sample is no file, and nothing is there yet at the other.
     files.ensure_no_input(tmp_path / "in.png", ["sample:china"])
     files.ensure_no_input(tmp_path / "out.png", [tmp_path / "in.png"])
+
+
+def test_a_package_file_is_found_without_importing_the_package() -> None:
+    assert files.package_file("PIL", "Image.py", distribution="pillow").is_file()
+    for package, inside in (("PIL", "no.txt"), ("no_such_package", "x")):
+        with pytest.raises(DreamscopeError, match=r"install it: pip install that$"):
+            files.package_file(package, inside, distribution="that")

@@ -30,7 +30,17 @@ FLOORS: list[tuple[str, list[str]]] = [
             *("known_names", "addresses", "weight_parts", "producers", "edit_base", "randomize", "erase", "ablation"),
             "edits",
             *("relu_rules", "devices", "downloads", "weights"),
-            *("labels", "classifier", "blocks", "tails", "directions", "embedded", "wrapping", "registry"),
+            *(
+                "labels",
+                "classifier",
+                "blocks",
+                "tails",
+                "directions",
+                "efficientnet_lite",
+                "embedded",
+                "wrapping",
+                "registry",
+            ),
             *("projection", "weight_changes", "weight_bench", "weight_export"),
         ],
     ),
@@ -230,7 +240,7 @@ def test_a_planted_import_from_above_is_found(tmp_path: Path, importer: str, lin
     assert upward(tmp_path) == [found]
 
 
-@pytest.mark.parametrize("code", ["import dreamscope", "from dreamscope.cli.app import app"])
+@pytest.mark.parametrize("code", ["import dreamscope", "from dreamscope.cli.app import application; application()"])
 def test_no_torch_until_it_is_needed(code: str) -> None:
     check = f"{code}; import sys; assert not {{'torch', 'numpy', 'timm'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)

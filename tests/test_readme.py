@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from dreamscope.cli.app import app
+from dreamscope.cli.app import application
 from dreamscope.models.classifier import Classifier
 from dreamscope.objectives.targets import targets
 
@@ -40,7 +40,7 @@ LINES = [
 def parsed(line: str) -> tuple[str, dict[str, Any]]:
     """Return the command of a line and what its options are given, as the command line reads them."""
     _, name, *words = shlex.split(line, comments=True)
-    command = get_command(app).commands[name]
+    command = get_command(application()).commands[name]
     return name, command.make_context(name, words).params
 
 

@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,31 @@ def existing_file(path: str | Path, what: str) -> Path:
     if not os.access(path, os.R_OK):
         raise DreamscopeError(f"{what} '{path}' can't be read: permission denied")
     return path
+
+
+def package_file(package: str, inside: str, *, distribution: str) -> Path:
+    """Return a file of an installed package, without importing the package.
+
+    Parameters
+    ----------
+    package
+        Its import name; of a top-level package, since finding any other would import its parent.
+    inside
+        Where the file lies in it.
+    distribution
+        What ``pip install`` calls it, for the message.
+
+    Raises
+    ------
+    DreamscopeError
+        If the package is not installed, or not with that file.
+    """
+    spec = find_spec(package)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / inside
+        if path.is_file():
+            return path
+    raise DreamscopeError(f"a file of {distribution} is missing ({inside}); install it: pip install {distribution}")
 
 
 def ensure_writable(path: str | Path) -> Path:

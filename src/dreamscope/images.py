@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dreamscope.errors import DreamscopeError, did_you_mean
-from dreamscope.files import existing_file, written_whole
+from dreamscope.files import existing_file, package_file, written_whole
 
 SAMPLES = ("china", "flower")
 """Photos that scikit-learn ships, read as ``sample:NAME``."""
@@ -117,7 +117,7 @@ def read(source: Picture) -> Tensor:
     if isinstance(source, Image.Image):
         return _to_tensor(source, "the picture")
     if str(source).startswith("sample:"):
-        return _to_tensor(Image.fromarray(_sample(str(source))), str(source))
+        return _read_file(_sample(str(source)))
     return _read_file(existing_file(source, "picture"))
 
 
@@ -277,15 +277,14 @@ def read_note(path: str | Path) -> str | None:
     return note if isinstance(note, str) else None
 
 
-def _sample(name: str) -> np.ndarray[Any, Any]:
-    from sklearn.datasets import load_sample_image
-
+def _sample(name: str) -> Path:
+    """Find one of scikit-learn's sample pictures, without importing scikit-learn: that takes seconds."""
     short = name.removeprefix("sample:")
     if short not in SAMPLES:
         raise DreamscopeError(
             f"no sample picture '{short}'; there are " + " and ".join(f"sample:{each}" for each in SAMPLES)
         )
-    return np.asarray(load_sample_image(f"{short}.jpg"))
+    return package_file("sklearn", f"datasets/images/{short}.jpg", distribution="scikit-learn")
 
 
 def _from_array(array: np.ndarray[Any, Any]) -> Tensor:

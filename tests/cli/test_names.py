@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_command
 
 import dreamscope
-from dreamscope.cli.app import app
+from dreamscope.cli.app import application
 
 # What only a command line needs: which model, where results go, how they are shown.
 MODEL = {"model", "weights", "labels", "mean", "std", "input_size", "device"}
@@ -64,7 +64,7 @@ def parameters_of(technique: Callable[..., Any]) -> set[str]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_options_are_parameters(command: str) -> None:
     known = parameters_of(getattr(dreamscope, command))
-    for option in get_command(app).commands[command].params:
+    for option in get_command(application()).commands[command].params:
         assert option.name in known | MODEL | RESULTS | COMMANDS[command], option.name
         if isinstance(option, click.Option) and option.name not in ("out", "json"):
             assert f"--{option.name.replace('_', '-')}" in option.opts

@@ -12,7 +12,7 @@ from typer.main import get_command
 
 import dreamscope
 from dreamscope import images
-from dreamscope.cli.app import app
+from dreamscope.cli.app import application
 from dreamscope.recipes import Recipe
 
 NET = TINY[:2]
@@ -163,7 +163,7 @@ def test_help_names_the_defaults_of_the_technique(command: str) -> None:
     technique = getattr(dreamscope, command)
     known = inspect.signature(technique).parameters
     checked = 0
-    for option in get_command(app).commands[command].params:
+    for option in get_command(application()).commands[command].params:
         default = known[option.name].default if option.name in known else None
         if default not in (None, (), inspect.Parameter.empty) and not isinstance(default, bool):
             assert option.help.endswith(f"{default} if not given.")

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from torchvision.models import ResNet18_Weights
 
 from dreamscope.errors import DreamscopeError
 from dreamscope.models import labels
@@ -11,6 +12,7 @@ from dreamscope.models import labels
 def test_imagenet_in_torchvisions_order() -> None:
     names = labels.imagenet()
     assert (len(names), names[227], names[309]) == (1000, "kelpie", "bee")
+    assert names == tuple(ResNet18_Weights.IMAGENET1K_V1.meta["categories"])
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,21 @@ def moved(rule: UpdateRule, parameter: Tensor, gradient: Tensor, progress: float
     return found
 
 
+def test_adam_steps_as_pytorchs_does() -> None:
+    generator = torch.Generator().manual_seed(0)
+    numbers = [torch.randn(3, generator=generator), torch.randn(2, 2, generator=generator)]
+    theirs = [each.clone().requires_grad_() for each in numbers]
+    optimizer = torch.optim.Adam(theirs, lr=0.1, betas=(0.9, 0.99), eps=1e-12, maximize=True)
+    rule = Adam(0.1, fade=False)
+    for _ in range(5):
+        gradients = [torch.randn(each.shape, generator=generator) for each in numbers]
+        for each, gradient in zip(theirs, gradients, strict=True):
+            each.grad = gradient.clone()
+        optimizer.step()
+        numbers = rule(numbers, gradients, torch.zeros(1), 0.0)
+        assert all(torch.allclose(own, each, atol=1e-6) for own, each in zip(numbers, theirs, strict=True))
+
+
 def test_a_gradient_step_by_hand() -> None:
     start, gradient = torch.zeros(1, 3, 2, 2), torch.full((1, 3, 2, 2), 4.0)
     mask = torch.tensor([[1.0, 0.5], [0.0, 1.0]]).view(1, 1, 2, 2)

@@ -6,17 +6,18 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from dreamscope.cli.allocator import keep_freed_memory
 from dreamscope.cli.exits import FAULT, INTERRUPTED, REFUSED
-from dreamscope.cli.output import remarks
+from dreamscope.cli.output import remarks, waiting
 from dreamscope.errors import DreamscopeError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 unexpected error, 2 refused, 130 interrupted."""
-    from dreamscope.cli.app import app
+    from dreamscope.cli.app import application
 
     keep_freed_memory()
     words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
@@ -26,13 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         # Warnings of libraries are for developers, not for users.
         warnings.simplefilter("ignore")
-    sys.exit(_run(app, words, debug=debug))
+    sys.exit(_run(application(words), words, debug=debug))
 
 
-def _run(app: object, words: list[str], *, debug: bool) -> int:
+def _run(app: Callable[..., Any], words: list[str], *, debug: bool) -> int:
     try:
         with remarks():
-            return int(app(words, standalone_mode=False, prog_name="dreamscope") or 0)  # type: ignore[operator]
+            return int(app(words, standalone_mode=False, prog_name="dreamscope") or 0)
     except DreamscopeError as error:
         if debug:
             traceback.print_exc()
@@ -49,6 +50,8 @@ def _run(app: object, words: list[str], *, debug: bool) -> int:
         if hasattr(error, "format_message"):
             return _fail(_usage(error), REFUSED)
         return _fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)", FAULT)
+    finally:
+        waiting.ends()
 
 
 _MEANT = {
@@ -72,5 +75,6 @@ def _usage(error: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> int:
+    waiting.ends()
     print("dreamscope: " + " ".join(message.split()), file=sys.stderr)
     return code

@@ -21,10 +21,12 @@ def models(
     """List the models that can be loaded by name."""
     from fnmatch import fnmatchcase
 
+    output.waiting.begins("asking torchvision and timm")
     from dreamscope.models.embedded import EMBEDDED
     from dreamscope.models.registry import timm_names, torchvision_names
 
     groups = {"embedded": list(EMBEDDED), "torchvision": torchvision_names(), "timm": timm_names()}
+    output.waiting.ends()
     if pattern is not None:
         groups = {group: [n for n in names if fnmatchcase(n, pattern)] for group, names in groups.items()}
         if not any(groups.values()):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dreamscope.cli.output import waiting
 from dreamscope.dreaming.presets import PRESETS
 from dreamscope.errors import DreamscopeError
 
@@ -121,6 +122,7 @@ def with_model(*, argument: bool = False) -> Callable[[Callable[..., Any]], Call
         @wraps(command)
         def wrapper(**values: Any) -> Any:
             given = {key: values.pop(key) for key in added}
+            waiting.begins(f"loading {given['model'] or 'the network'}")
             return command(loader=Loader(given), **values)
 
         parameters.sort(key=lambda parameter: parameter.kind)
@@ -142,15 +144,11 @@ class Loader:
 
     def __call__(self) -> Classifier:
         """Load the model, or the default one if none was named."""
-        from dreamscope.models.registry import load
-
-        return load(**self._arguments(), device=self.device)
+        return self._loaded(**self._arguments())
 
     def named(self, name: str) -> Classifier:
         """Load a model of that name, with the settings of the other options."""
-        from dreamscope.models.registry import load
-
-        return load(**{"name": name, **self._arguments()}, device=self.device)
+        return self._loaded(**{"name": name, **self._arguments()})
 
     def like(self, source: Mapping[str, Any], *, near: str) -> Classifier:
         """Load the model that the options name, or else the one of the recipe in the file `near`."""
@@ -160,7 +158,16 @@ class Loader:
         """Load the model of the recipe in the file `near`, with the settings of the options in place of its own."""
         from dreamscope.models.registry import load_again
 
-        return load_again(source, near, device=self.device, **self._arguments())
+        model = load_again(source, near, device=self.device, **self._arguments())
+        waiting.ends()
+        return model
+
+    def _loaded(self, **arguments: Any) -> Classifier:
+        from dreamscope.models.registry import load
+
+        model = load(**arguments, device=self.device)
+        waiting.ends()
+        return model
 
     def _arguments(self) -> dict[str, Any]:
         arguments: dict[str, Any] = dict(self._chosen)

@@ -82,7 +82,33 @@ def before_and_after(facts: Mapping[str, Any]) -> str:
 
 def note(text: str) -> None:
     """Print a remark on stderr, beside the result."""
+    waiting.ends()
     print(text, file=sys.stderr)
+
+
+class _Waiting:
+    """One line on a terminal that says what is waited for, and that makes room for whatever is printed next."""
+
+    _ERASE = "\r\x1b[K"
+
+    def __init__(self) -> None:
+        self._shown = False
+
+    def begins(self, text: str) -> None:
+        """Show `text`: called before anything slow is imported. A pipe gets nothing."""
+        if sys.stderr.isatty():
+            self._shown = True
+            print(f"{self._ERASE}{text} ...", end="", file=sys.stderr, flush=True)
+
+    def ends(self) -> None:
+        """Take away what is shown, if there is anything."""
+        if self._shown:
+            self._shown = False
+            print(self._ERASE, end="", file=sys.stderr, flush=True)
+
+
+waiting = _Waiting()
+"""The terminal's; there is one."""
 
 
 class _Remarks(logging.Handler):
@@ -152,6 +178,7 @@ def stages() -> AbstractContextManager[Callback | None]:
 
     A bar if that is a terminal; else, for pipes and log files, a line every 10 s, so that a quick job writes nothing.
     """
+    waiting.ends()
     if sys.stderr.isatty():
         return reported(progress=True)
     return reported(Lines(lambda line: print(line, file=sys.stderr, flush=True)))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torchvision.utils import make_grid
 
 from dreamscope import images
 from dreamscope.errors import DreamscopeError, did_you_mean, ensure_one_of
@@ -73,6 +72,8 @@ class Filters:
 
     def _repr_png_(self) -> bytes:
         """Return the filters in rows, enlarged."""
+        from torchvision.utils import make_grid
+
         scale = max(1, 48 // max(self.weights.shape[-2:]))
         shown = self.pictures().repeat_interleave(scale, 2).repeat_interleave(scale, 3)
         return images.png(make_grid(shown, nrow=max(8, math.ceil(math.sqrt(len(shown)))), pad_value=1.0)[None])

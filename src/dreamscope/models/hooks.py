@@ -1,4 +1,4 @@
-"""The one hook mechanism: forward hooks that are gone when the block ends, whatever ends it."""
+"""The one hook mechanism: forward hooks that are gone when the block ends, however it ends; and watched operations."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+class Watching(TorchDispatchMode):
+    """Sees every operation of a forward pass, whichever module or function runs it; see ``__torch_dispatch__``."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # PyTorch would import its compiler (2 s), only to be told not to compile this.
+        return False
+
 
 Hook = Callable[[nn.Module, tuple[Any, ...], Any], Any]
 

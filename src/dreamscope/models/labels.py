@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from dreamscope.errors import DreamscopeError, did_you_mean
@@ -11,11 +12,13 @@ from dreamscope.files import existing_file
 from dreamscope.photos import Photo
 
 
+@cache
 def imagenet() -> tuple[str, ...]:
-    """Return the 1000 ImageNet names in torchvision's order."""
-    from torchvision.models import ResNet18_Weights
+    """Return the 1000 ImageNet names in torchvision's order.
 
-    return tuple(ResNet18_Weights.IMAGENET1K_V1.meta["categories"])
+    They are torchvision's (its weights' ``meta["categories"]``), kept here since importing torchvision takes seconds.
+    """
+    return read(Path(__file__).with_name("imagenet_labels.txt"))
 
 
 def read(path: str | Path) -> tuple[str, ...]:

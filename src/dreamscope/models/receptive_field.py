@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
+
+from dreamscope.models.hooks import Watching
 
 # Operations that keep positions apart, though PyTorch tags them neither as pointwise nor as views.
 _KEEPS_POSITIONS = {
@@ -78,7 +79,7 @@ class Field:
         return replace(self, start=start, size=_pair(ends), channels=max(self.channels, other.channels))
 
 
-class FieldTracer(TorchDispatchMode):
+class FieldTracer(Watching):
     """While entered, knows the `Field` of every tensor computed from a picture given to `begin`.
 
     Matrix products and reductions count as local where they run over exactly the values of one position,

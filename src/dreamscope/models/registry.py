@@ -92,7 +92,8 @@ def load(
         source["labels"] = reference(labels)
     elif labels is not None:
         source["labels"] = parts["labels"] = tuple(labels)
-    model = wrap(**{**parts, **given, "source": source})
+    # What a user's function returns may be in use elsewhere.
+    model = wrap(**{**parts, **given, "source": source}, owned=".py:" not in name)
     if name in EMBEDDED and std is None:
         model.normalization = replace(model.normalization, scale=EMBEDDED[name].normalization.scale)
     return model if model.device == where else model.to(where)
@@ -170,12 +171,16 @@ def _untrained(file: str | Path | None) -> bool:
 def _from_embedded(name: str, file: str | Path | None) -> dict[str, Any]:
     model = EMBEDDED[name]
     names = class_names.imagenet() if model.classes else ()
-    with _fixed_seed():
-        module = model.build()
     if file is None:
-        weight_files.fit(module, model.state(module), name=name, source=name)
-    elif not _untrained(file):
-        weight_files.fit(module, weight_files.read(file), name=name, source=Path(file).name)
+        # Without memory: every number comes from the file.
+        with torch.device("meta"):
+            module = model.build()
+        module.load_state_dict(model.state(module), assign=True)
+    else:
+        with _fixed_seed():
+            module = model.build()
+        if not _untrained(file):
+            weight_files.fit(module, weight_files.read(file), name=name, source=Path(file).name)
     return {
         "module": module,
         "name": name,

@@ -24,6 +24,7 @@ def wrap(
     crop: float | None = None,
     default_address: str | None = None,
     source: dict[str, Any] | None = None,
+    owned: bool = False,
 ) -> Classifier:
     """Make any network a classifier. It works on a copy: the caller's module stays exactly as it is.
 
@@ -46,6 +47,8 @@ def wrap(
         Where to dream if no address is given; chosen by depth by default.
     source
         How to load it again, for recipes.
+    owned
+        Nobody else has `module`, so that it need not be copied: it is frozen as it is.
 
     Raises
     ------
@@ -73,7 +76,7 @@ def wrap(
         raise DreamscopeError(f"a classifier is made of an nn.Module, not of {type(module).__name__}")
     if isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod"):
         raise DreamscopeError("a scripted or compiled module hides its layers; give the module it was made of")
-    frozen = private_copy(module).eval().requires_grad_(False)
+    frozen = (module if owned else private_copy(module)).eval().requires_grad_(False)
     return Classifier(frozen, **{"name": type(module).__name__, **given})
 
 

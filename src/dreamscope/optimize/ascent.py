@@ -200,7 +200,8 @@ class Ascent:
         shown = torch.cat(drawn) if self.crops > 1 else drawn[0]
         # Pictures may be large: no copy is kept longer, or made, than needed.
         del drawn
-        outputs, slopes = [], []
+        outputs: list[Tensor] = []
+        slopes: list[Tensor | None] = []
         if self.tile and isinstance(objective, Gathered):
             slope, values = tiles.gradient(seen, shown.detach(), objective, self.tile, grid)
             slope, values = slope / self.crops, values.unflatten(0, (self.crops, -1)).mean(0)
@@ -212,14 +213,15 @@ class Ascent:
             activations = seen(shown)
             each = [objective(_drawn(activations, index, self.crops)) for index in range(self.crops)]
             values = torch.stack(each).mean(0)
-            outputs.append(values)
-            slopes.append(torch.ones_like(values))
+            # Sums, since with slopes of their own PyTorch imports its compiler's symbols first (half a second).
+            outputs.append(values.sum())
+            slopes.append(None)
             del activations, each
         del shown
         for penalty in self.penalties:
             cost = penalty(image)
-            outputs.append(cost)
-            slopes.append(-torch.ones_like(cost))
+            outputs.append(-cost.sum())
+            slopes.append(None)
             values = values - cost.to(values.device)
         (gradient,) = torch.autograd.grad(outputs, image, slopes)
         outputs.clear()
@@ -291,7 +293,8 @@ def _behind(image: Tensor, parameters: list[Tensor], gradient: Tensor) -> list[T
     """Return the gradients of the parameters behind an image whose gradient is given."""
     gradients: Sequence[Tensor] = [gradient]
     if len(parameters) > 1 or image is not parameters[0]:
-        gradients = torch.autograd.grad(image, parameters, gradient, allow_unused=True, materialize_grads=True)
+        along = (image * gradient).sum()
+        gradients = torch.autograd.grad(along, parameters, allow_unused=True, materialize_grads=True)
     # A gradient comes back in the network's memory format; resampling is far slower in channels_last.
     return [each.contiguous() for each in gradients]
 

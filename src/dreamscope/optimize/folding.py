@@ -17,11 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.overrides import has_torch_function
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from dreamscope.models.hooks import Hook, attached
+from dreamscope.models.hooks import Hook, Watching, attached
 from dreamscope.models.layers import tensor_of
 from dreamscope.models.twins import twin_of
 
@@ -64,7 +63,7 @@ def folded(module: nn.Module, keep: Collection[str], images: Tensor, untouched: 
     return twin
 
 
-class _Flow(TorchDispatchMode):
+class _Flow(Watching):
     """What went where in one forward pass: by module name, its inputs, outputs, and what took them."""
 
     def __init__(self, module: nn.Module, images: Tensor) -> None:

@@ -95,12 +95,11 @@ class FromTorch(UpdateRule):
         parameters: Sequence[Tensor],
         gradients: Sequence[Tensor],
         values: Tensor,  # noqa: ARG002
-        progress: float,
+        progress: float,  # noqa: ARG002
     ) -> list[Tensor]:
         """Return the next parameters."""
         if self._optimizer is None:
             self._optimizer = self._made(list(parameters))
-        self._adjust(self._optimizer, progress)
         before = [parameter.data for parameter in parameters]
         try:
             for parameter, data, gradient in zip(parameters, before, gradients, strict=True):
@@ -123,25 +122,48 @@ class FromTorch(UpdateRule):
             raise DreamscopeError("LBFGS evaluates the objective several times a step, which an ascent does not do")
         return optimizer
 
-    def _adjust(self, optimizer: torch.optim.Optimizer, progress: float) -> None:
-        """Change the optimizer's settings before a step."""
 
-
-class Adam(FromTorch):
+class Adam(UpdateRule):
     """Each number by its own step: the gradient over how large it usually is (Kingma and Ba 2014).
 
-    The rate falls to a tenth along a cosine if it is to fade.
+    The rate falls to a tenth along a cosine if it is to fade. Written here, since PyTorch's own imports its compiler
+    first, which takes longer than most ascents.
     """
 
     def __init__(self, rate: float, *, betas: tuple[float, float] = (0.9, 0.99), fade: bool = True) -> None:
         if not 0 < rate <= 1e6:
             raise DreamscopeError(f"Adam's rate is more than 0 and at most 1e6, not {rate}")
-        super().__init__(lambda parameters: torch.optim.Adam(parameters, lr=rate, betas=betas, eps=1e-12))
-        self.rate, self.fade = rate, fade
+        self.rate, self.betas, self.fade = rate, betas, fade
+        self._steps = 0
+        self._means: list[Tensor] = []
+        self._squares: list[Tensor] = []
 
-    def _adjust(self, optimizer: torch.optim.Optimizer, progress: float) -> None:
+    def __call__(
+        self,
+        parameters: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        values: Tensor,  # noqa: ARG002
+        progress: float,
+    ) -> list[Tensor]:
+        """Return the next parameters."""
+        if not self._steps:
+            self._means, self._squares = ([torch.zeros_like(each) for each in parameters] for _ in range(2))
+        self._steps += 1
         share = 0.1 + 0.45 * (1 + math.cos(math.pi * progress)) if self.fade else 1.0
-        optimizer.param_groups[0]["lr"] = self.rate * share
+        slow, slower = self.betas
+        # Both averages begin at 0, and are that much too small.
+        length = self.rate * share / (1 - slow**self._steps)
+        spread = math.sqrt(1 - slower**self._steps)
+        moved = []
+        for parameter, gradient, mean, square in zip(parameters, gradients, self._means, self._squares, strict=True):
+            mean.lerp_(gradient, 1 - slow)
+            square.mul_(slower).addcmul_(gradient, gradient, value=1 - slower)
+            usual = square.sqrt().div_(spread).add_(_SMALLEST)
+            moved.append(torch.addcdiv(parameter.detach(), mean, usual, value=length))
+        return moved
+
+
+_SMALLEST = 1e-12  # what Adam divides by where there was no gradient yet
 
 
 Chosen = str | UpdateRule | Callable[[list[Tensor]], torch.optim.Optimizer]
