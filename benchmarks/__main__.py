@@ -16,7 +16,18 @@ from typing import Any
 
 import torch
 
-from benchmarks import classes, coherence, contestants, exemplars, explaining, films, fooling, streams
+from benchmarks import (
+    classes,
+    coherence,
+    contestants,
+    exemplars,
+    explaining,
+    films,
+    fooling,
+    rising,
+    starting,
+    streams,
+)
 from benchmarks.clock import Times, interleaved
 from dreamscope.cli.allocator import keep_freed_memory
 from dreamscope.models.classifier import Classifier
@@ -28,6 +39,7 @@ FORMS = {
     for name, memory in (("contiguous", torch.contiguous_format), ("channels_last", torch.channels_last))
 }
 Row = dict[str, Any]
+GOALS = {"torch-lucent": ">= 3.5", "torch-dreams": ">= 4"}
 
 
 def beside_floor(model: Classifier, layer: str, goal: float, *, steps: int, rounds: int) -> list[Row]:
@@ -56,8 +68,8 @@ def beside_write_ups(*, steps: int, rounds: int) -> list[Row]:
 
 def beside_peers(*, steps: int, rounds: int) -> list[Row]:
     """torch-lucent and torch-dreams over dreamscope, one channel, 224 px."""
-    model = load("googlenet", weights="none")
-    layer, channel, side = "inception4c", 12, 224
+    model, layer = inception(), "Mixed_6b"
+    channel, side = 12, 224
     picture = torch.rand((1, 3, side, side), generator=torch.Generator().manual_seed(0))
     runs = {"dreamscope": contestants.dreamscope(model, f"{layer}:{channel}", picture, loss="mean")}
     for name, make in (("torch-lucent", contestants.lucent), ("torch-dreams", contestants.torch_dreams)):
@@ -67,9 +79,40 @@ def beside_peers(*, steps: int, rounds: int) -> list[Row]:
             print(f"  {name} is not installed: pip install -e '.[bench]'")
     times = interleaved(runs, steps=steps, rounds=rounds)
     return [
-        _row(f"{name} / dreamscope, googlenet {layer}, 224 px", times[name], times["dreamscope"], ">= 4", times)
+        _row(f"{name} / dreamscope, {model.name} {layer}, 224 px", times[name], times["dreamscope"], GOALS[name], times)
         for name in runs
         if name != "dreamscope"
+    ]
+
+
+def inception() -> Classifier:
+    """Return InceptionV3 with the weights beside the project, or untrained."""
+    file = Path(__file__).parents[2] / "shared" / "weights" / "inception_v3.safetensors"
+    return load("inception_v3", weights=file if file.exists() else "none")
+
+
+def started() -> list[Row]:
+    """Whole commands beside importing torch."""
+    times = starting.measure()
+    torch_, dream = times["import torch"], times["the dream itself"]
+    both = Times(tuple(a + b for a, b in zip(torch_.rounds, dream.rounds, strict=True)))
+    return [
+        _row("classify sample:china, second run / import torch", times["classify"], torch_, "<= 1.3", times),
+        *(_plain(f"seconds, dreamscope {name}", times[name].median, "<= 0.25") for name in starting.HELP),
+        _row(
+            "dream sample:china --size 512, second run / (import torch + dream)", times["dream"], both, "<= 1.15", times
+        ),
+    ]
+
+
+def risen() -> list[Row]:
+    """Rise of the objective a second and a step, chosen precision over float32, five photos."""
+    found = rising.measure(inception(), "Mixed_6b")
+    work = f"rise, inception_v3 Mixed_6b, 512 px, {len(found)} photos, auto / float32: "
+    second, step = ([getattr(each, name) for each in found] for name in ("a_second", "a_step"))
+    return [
+        _plain(work + "a second", statistics.median(second), ">= 1.6", least=round(min(second), 3)),
+        _plain(work + "a step", statistics.median(step), ">= 0.93", least=round(min(step), 3)),
     ]
 
 
@@ -254,6 +297,8 @@ CASES: dict[str, Callable[[], list[Row]]] = {
     "explaining": faithful,
     "films": zooms,
     "coherence": moving,
+    "starting": started,
+    "rising": risen,
     "peers": lambda: beside_peers(steps=20, rounds=3),
 }
 

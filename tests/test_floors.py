@@ -58,7 +58,7 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "transforms",
                 "regularizers",
             ),
-            *("gradient_filters", "update_rules", "folding", "precision", "tiles", "ascent", "ascend"),
+            *("gradient_filters", "update_rules", "folding", "forms", "tiles", "ascent", "precision", "ascend"),
         ],
     ),
     (

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,19 +63,56 @@ def test_the_fastest_that_agrees_is_taken_and_remembered(vgg: Classifier, measur
     assert len(measured) > count
 
 
-def test_a_gradient_that_turns_away_is_not_taken(
-    vgg: Classifier, measured: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    timed = engine._measure
-
+def turned_in_bfloat16(measure: Callable[..., tuple[Tensor, float]]) -> Callable[..., tuple[Tensor, float]]:
     def turned(model: Classifier, layers: list[str], side: int, repeats: int = 3) -> tuple[Tensor, float]:
-        gradient, seconds = timed(model, layers, side, repeats)
+        gradient, seconds = measure(model, layers, side, repeats)
         return (-gradient if model.dtype == torch.bfloat16 else gradient), seconds
 
-    monkeypatch.setattr(engine, "_measure", turned)
+    return turned
+
+
+@pytest.mark.parametrize(
+    ("rise", "chosen"),
+    # In 0.5 seconds a step, where float32 takes 0.8.
+    [(0.95, "bfloat16/channels_last"), (0.92, "float32/channels_last"), (-1.0, "float32/channels_last")],
+)
+def test_a_gradient_that_turns_away_is_judged_by_how_far_it_climbs(
+    vgg: Classifier, measured: list[str], monkeypatch: pytest.MonkeyPatch, rise: float, chosen: str
+) -> None:
+    climbed: list[torch.dtype] = []
+
+    def rises(_self: object, model: Classifier) -> float:
+        climbed.append(model.dtype)
+        return 3 * (rise if model.dtype == torch.bfloat16 else 1)
+
+    monkeypatch.setattr(engine, "_measure", turned_in_bfloat16(engine._measure))
+    monkeypatch.setattr(engine._Climb, "rise", rises)
     _, choice = prepared(vgg, ["features.3"], 512)
-    assert str(choice.form) == "float32/channels_last"
-    assert min(row.cosine for row in choice.measured) < 0.98
+    assert str(choice.form) == chosen
+    # Only the faster format climbs, beside float32 once.
+    assert climbed == [torch.float32, torch.bfloat16]
+    assert [row.rise for row in choice.measured] == [None, None, None, pytest.approx(rise)]
+    assert f"(cosine -1.000, rise {rise:.2f})" in str(choice)
+
+
+def test_a_slower_form_is_not_climbed_in(vgg: Classifier, measured: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SPEEDS, "bfloat16/channels_last", 0.9)
+    monkeypatch.setitem(SPEEDS, "bfloat16/contiguous", 0.9)
+    monkeypatch.setattr(engine, "_measure", turned_in_bfloat16(engine._measure))
+    monkeypatch.setattr(engine._Climb, "rise", lambda *_: pytest.fail("climbed"))
+    assert str(prepared(vgg, ["features.3"], 512)[1].form) == "float32/channels_last"
+
+
+def test_a_climb_rises_and_its_end_is_measured_in_float32(vgg: Classifier) -> None:
+    climb = engine._Climb(vgg, ["features.0", "features.3"], 32)
+    whole = climb.rise(vgg)
+    assert whole > 0.1
+    assert climb.rise(vgg) == whole
+    half = climb.rise(Form("bfloat16").of(vgg))
+    assert half == pytest.approx(whole, rel=0.2)
+    assert half != whole
+    # A network that climbs another layer's way gets less far on this one.
+    assert climb.rise(wrap(seeded(Vgg(), 1), input_size=32)) < 0.8 * whole
 
 
 def test_a_precision_asked_for_is_taken_in_its_faster_format(vgg: Classifier, measured: list[str]) -> None:
