@@ -18,6 +18,29 @@ def test_version_and_help(run: Callable) -> None:
         assert "Usage: dreamscope" in run(command, "--help").out
 
 
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("ex", ["explain", "exemplars"]),
+        ("classify --to", ["--top"]),
+        ("dream --octave", ["--octaves", "--octave-scale"]),
+    ],
+)
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion(run: Callable, monkeypatch: pytest.MonkeyPatch, line: str, found: list[str], shell: str) -> None:
+    monkeypatch.setenv("_DREAMSCOPE_COMPLETE", f"complete_{shell}")
+    if shell == "bash":
+        monkeypatch.setenv("COMP_WORDS", f"dreamscope {line}")
+        monkeypatch.setenv("COMP_CWORD", str(len(line.split())))
+    else:
+        monkeypatch.setenv("_TYPER_COMPLETE_ARGS", f"dreamscope {line}")
+    printed = run().out
+    assert all(each in printed for each in found)
+    # zsh shows what each command is about.
+    assert ("which pixels decided" in printed) == (shell == "zsh" and line == "ex")
+    assert "visualize" not in printed
+
+
 def test_debug_shows_a_traceback(run: Callable) -> None:
     ran = run("dream", "nowhere.png", "--debug")
     assert ran.code == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,8 +17,6 @@ COMMANDS = (
     *("map", "sheet", "zoom", "video", "models", "layers", "classify", "recipe", "doctor"),
 )
 """The commands, each in a module of its name."""
-
-_COMPLETING = "_DREAMSCOPE_COMPLETE"
 
 
 def _version(asked: bool) -> None:
@@ -41,8 +40,8 @@ def application(words: Sequence[str] = ()) -> typer.Typer:
     Parameters
     ----------
     words
-        The command line after the program's name. Where the first is no command (``--help``, a mistake), and where a
-        shell asks for completions, all commands are there.
+        The command line after the program's name. Where the first is no command (``--help``, a mistake) all commands
+        are there; where a shell asks for completions, all but the one that it has come to are there by name only.
     """
     app = typer.Typer(
         name="dreamscope",
@@ -52,9 +51,26 @@ def application(words: Sequence[str] = ()) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_main)
-    one = words and words[0] in COMMANDS and _COMPLETING not in os.environ
-    for name in [words[0]] if one else COMMANDS:
-        module = import_module(f"dreamscope.cli.{name}")
-        # Python's own function has the name of one.
-        app.command(name)(module.map_ if name == "map" else getattr(module, name))
+    completing = "_DREAMSCOPE_COMPLETE" in os.environ
+    if completing:
+        words = _completed()
+    named = words[0] if words and words[0] in COMMANDS else None
+    for name in COMMANDS:
+        if name == named or (named is None and not completing):
+            module = import_module(f"dreamscope.cli.{name}")
+            # Python's own function has the name of one.
+            app.command(name)(module.map_ if name == "map" else getattr(module, name))
+        elif completing:
+            app.command(name, help=_about(name))(lambda: None)
     return app
+
+
+def _completed() -> list[str]:
+    """Return the words of the line that is to be completed, after the program's: each shell has a variable for them."""
+    return (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split()[1:]
+
+
+def _about(name: str) -> str:
+    """Return what the first line of a command's module says of it."""
+    with Path(__file__).with_name(f"{name}.py").open(encoding="utf-8") as module:
+        return module.readline().partition("``: ")[2].strip().removesuffix('"""')

@@ -1,4 +1,4 @@
-"""``explain``: which pixels decided"""
+"""``explain``: which pixels decided."""
 
 from __future__ import annotations
 
