@@ -32,7 +32,7 @@ def measure(model: Classifier, count: int = COUNT, rounds: int = ROUNDS) -> dict
 
     def plain(steps: int) -> None:
         with torch.no_grad():
-            for _, batch in Stream(photos[:steps], fast.prepared, batch=BATCH):
+            for _, batch in Stream(photos[:steps], fast, batch=BATCH):
                 fast.logits(batch)
 
     def looked_through(steps: int) -> None:

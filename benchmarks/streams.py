@@ -34,7 +34,7 @@ def measure(model: Classifier) -> tuple[dict[str, Times], float, float]:
 
     def plain(count: int) -> None:
         with torch.no_grad():
-            for _, batch in Stream(repeated(photos, count), fast.prepared, batch=BATCH):
+            for _, batch in Stream(repeated(photos, count), fast, batch=BATCH):
                 fast.logits(batch)
 
     def contrast(count: int) -> None:

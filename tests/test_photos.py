@@ -4,7 +4,9 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -139,9 +141,34 @@ def test_nothing_there(folder: Path) -> None:
         photos.find([])
 
 
+@dataclass
+class By:
+    """Prepares by a function."""
+
+    prepared: Callable[[torch.Tensor], torch.Tensor]
+    prepared_side: int = 0
+
+
+def test_large_jpegs_are_decoded_no_larger_than_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = images.resize(images.read("sample:china"), images.Size(2000, 1336)).clamp(0, 1)
+    for suffix in ("jpg", "png"):
+        images.write(large, tmp_path / f"large.{suffix}")
+    sizes: list[str] = []
+
+    def prepare(image: torch.Tensor) -> torch.Tensor:
+        sizes.append(str(images.size_of(image)))
+        return images.resize(image, images.Size(300, 200)).clamp(0, 1)
+
+    # 1336 rows at a half are 668, enough for 200 twice over, but not for 400.
+    (_, seen), (_, both) = (next(iter(Stream(photos.find(tmp_path), By(prepare, side)))) for side in (200, 400))
+    assert sizes == ["1000x668", "2000x1336", "2000x1336", "2000x1336"]
+    assert (seen[0] - both[0]).abs().mean() < 0.004
+    assert torch.equal(seen[1], both[1])
+
+
 def test_a_stream_goes_on_past_what_it_cannot_read(folder: Path) -> None:
     (folder / "a" / "broken.png").write_bytes(b"")
-    stream = Stream(photos.find(folder), lambda image: image[..., :8, :8], batch=2)
+    stream = Stream(photos.find(folder), By(lambda image: image[..., :8, :8]), batch=2)
     shapes = [(len(named), tuple(pictures.shape)) for named, pictures in stream]
     assert shapes == [(2, (2, 3, 8, 8)), (2, (2, 3, 8, 8))]
     assert [path.name for path in stream.unreadable] == ["broken.png"]
@@ -150,12 +177,12 @@ def test_a_stream_goes_on_past_what_it_cannot_read(folder: Path) -> None:
 
 def test_a_stream_of_nothing_readable(folder: Path) -> None:
     with pytest.raises(DreamscopeError, match="0 of 1 photos can be read, 1 needed"):
-        list(Stream([Photo(folder / "notes.txt")], lambda image: image))
+        list(Stream([Photo(folder / "notes.txt")], By(lambda image: image)))
 
 
 def test_a_stream_holds_one_batch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
-    stream = Stream([Photo(folder / "four.png")] * 10, lambda image: read.append(1) or image, batch=3)
+    stream = Stream([Photo(folder / "four.png")] * 10, By(lambda image: read.append(1) or image), batch=3)
     for number, _ in enumerate(stream, 1):
         assert len(read) == min(3 * number, 10)
 
@@ -173,7 +200,7 @@ def test_workers_change_nothing_but_who_reads(folder: Path) -> None:
         return images.resize(image, images.Size(9, 8))
 
     state, handler, threads = torch.get_rng_state(), signal.getsignal(signal.SIGCHLD), torch.get_num_threads()
-    alone, helped = (Stream(found, prepare, batch=4, workers=count) for count in (0, 2))
+    alone, helped = (Stream(found, By(prepare), batch=4, workers=count) for count in (0, 2))
     for (names_alone, alone_images), (names_helped, helped_images) in zip(alone, helped, strict=True):
         assert names_alone == names_helped
         assert torch.equal(alone_images, helped_images)
@@ -186,7 +213,7 @@ def test_workers_change_nothing_but_who_reads(folder: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there processes are forked")
 def test_workers_end_when_a_pass_is_left_early(folder: Path) -> None:
-    batches = iter(Stream([Photo(folder / "four.png")] * 40, lambda image: image, batch=2, workers=2))
+    batches = iter(Stream([Photo(folder / "four.png")] * 40, By(lambda image: image), batch=2, workers=2))
     next(batches)
     assert len(multiprocessing.active_children()) == 2
     del batches

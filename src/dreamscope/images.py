@@ -89,7 +89,7 @@ class Size:
         return f"{self.width}x{self.height}"
 
 
-def read(source: Picture) -> Tensor:
+def read(source: Picture, *, side: int = 0) -> Tensor:
     """Read a picture.
 
     Parameters
@@ -97,6 +97,9 @@ def read(source: Picture) -> Tensor:
     source
         A file, ``sample:china`` or ``sample:flower``, a PIL image, an array (H, W, 3), (H, W, 1) or (H, W) of
         uint8, uint16 or floats in [0, 1], or a tensor that already is an image.
+    side
+        A shorter side in pixels that it will be made smaller to: a JPEG file is then decoded at a half, a quarter or an
+        eighth of its size, which takes as much less time, as long as that leaves twice as many. 0 for all of it.
 
     Returns
     -------
@@ -118,7 +121,7 @@ def read(source: Picture) -> Tensor:
         return _to_tensor(source, "the picture")
     if str(source).startswith("sample:"):
         return _read_file(_sample(str(source)))
-    return _read_file(existing_file(source, "picture"))
+    return _read_file(existing_file(source, "picture"), side)
 
 
 def read_all(source: Pictures) -> Tensor:
@@ -320,10 +323,13 @@ def _opened(path: Path) -> Image.Image:
         raise DreamscopeError(f"picture '{path}' can't be read: {error}") from error
 
 
-def _read_file(path: Path) -> Tensor:
+def _read_file(path: Path, side: int = 0) -> Tensor:
     with _opened(path) as picture:
         _check_size(*picture.size, f"picture '{path}'")
         try:
+            if side:
+                # Does nothing to other formats.
+                picture.draft(None, (2 * side, 2 * side))
             picture.load()
             return _to_tensor(picture, f"picture '{path}'")
         except (OSError, ValueError, SyntaxError) as error:

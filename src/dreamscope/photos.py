@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -172,6 +173,17 @@ def shuffled(photos: Sequence[Photo], seed: int) -> list[Photo]:
     return [photos[index] for index in order]
 
 
+class Preparer(Protocol):
+    """What makes pictures of any size ones of the size that all have in a batch: a classifier, see there."""
+
+    @property
+    def prepared_side(self) -> int:
+        """The shorter side in pixels that pictures are made smaller to at first; 0 if all of them counts."""
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """Return (N, 3, H, W) of that size."""
+
+
 class Stream:
     """A pass over photos in batches, in their order; those that can't be read are skipped and reported.
 
@@ -179,8 +191,9 @@ class Stream:
     ----------
     photos
         The photos.
-    prepare
-        What makes an image (1, 3, H, W) of any size one of the size that all have in a batch.
+    preparer
+        Makes images of any size ones of the size that all have in a batch. Large JPEG files are decoded no larger than
+        it needs them, see `images.read`.
     batch
         Photos in a batch.
     needs
@@ -199,7 +212,7 @@ class Stream:
     def __init__(
         self,
         photos: Sequence[Photo],
-        prepare: Callable[[Tensor], Tensor],
+        preparer: Preparer,
         *,
         batch: int = 32,
         needs: int = 1,
@@ -207,7 +220,7 @@ class Stream:
     ) -> None:
         self.photos = photos
         self.unreadable: dict[Path, str] = {}
-        self._prepare = prepare
+        self._preparer = preparer
         self._batch = batch
         self._needs = needs
         self._workers = _workers(len(photos)) if workers is None else workers
@@ -247,7 +260,7 @@ class Stream:
 
     def _images(self) -> Iterator[Tensor | str]:
         loader = DataLoader(
-            _Images(self.photos, self._prepare),
+            _Images(self.photos, self._preparer),
             batch_size=None,
             num_workers=self._workers,
             # A forked process needs no main module that can be imported again.
@@ -268,9 +281,9 @@ class Stream:
 class _Images(Dataset[Tensor | str]):
     """Photos by number: the prepared image (1, 3, H, W), or why there is none."""
 
-    def __init__(self, photos: Sequence[Photo], prepare: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, photos: Sequence[Photo], preparer: Preparer) -> None:
         self._photos = photos
-        self._prepare = prepare
+        self._preparer = preparer
 
     def __len__(self) -> int:
         return len(self._photos)
@@ -278,7 +291,8 @@ class _Images(Dataset[Tensor | str]):
     def __getitem__(self, index: int) -> Tensor | str:
         path = self._photos[index].path
         try:
-            return self._prepare(images.read(path))
+            image = images.read(path, side=self._preparer.prepared_side)
+            return self._preparer.prepared(image)
         except DreamscopeError as error:
             # Who reads the result need not know where the photos were.
             return str(error).replace(str(path), path.name)

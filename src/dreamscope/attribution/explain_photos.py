@@ -97,7 +97,7 @@ def explain_photos(
         made = Recipe.of_call(explain_photos, arguments, inputs=inputs, resolved={"method": _texts(chosen)})
     knows = at is None or has_classes(model)
     # Of methods that take images one by one, each photo is a step that the time left is counted by.
-    stream = Stream(given, model.prepared, batch=_BATCH if all(each.batch > 1 for each in chosen) else 1)
+    stream = Stream(given, model, batch=_BATCH if all(each.batch > 1 for each in chosen) else 1)
     found: list[ExplainedPhoto] = []
     methods = tuple(chosen)
     with reported(callback, progress=progress) as report:

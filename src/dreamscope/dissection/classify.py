@@ -65,7 +65,7 @@ def classify(
     given = find(photos)
     made = Recipe.of_call(classify, arguments, inputs={"photos": reference(given)}, resolved={}) if recipe else None
     running = prepared(model, [LOGITS], max(model.input_size), "float32")[0] if len(given) >= _MANY else model
-    stream = Stream(given, model.prepared, batch=BATCH)
+    stream = Stream(given, model, batch=BATCH)
     found: list[Answer] = []
     classes = 0
     with reported(callback, progress=progress) as report, torch.no_grad():

@@ -169,7 +169,7 @@ def class_of(model: Classifier, targets: Sequence[Photo], class_name: str | int 
     if len(truths) == 1 and (only := truths.pop()) is not None:
         return only
     with torch.no_grad():
-        few = Stream(drawn(targets, SINGLE_TARGETS, 0), model.prepared)
+        few = Stream(drawn(targets, SINGLE_TARGETS, 0), model)
         found = torch.cat([model.logits(images).argmax(1) for _, images in few])
     return int(found.mode().values)
 

@@ -140,7 +140,7 @@ def evaluate(
     with torch.no_grad():
         for given in (targets, rest):
             both: tuple[list[Measured], list[Measured]] = ([], [])
-            for named, images in Stream(given, before.prepared, batch=batch, needs=min(1, len(given))):
+            for named, images in Stream(given, before, batch=batch, needs=min(1, len(given))):
                 for model, mine in zip((before, after), both, strict=True):
                     seen = predictions(model.logits(images), named, class_index, before.labels)
                     mine.extend(zip(named, seen, strict=True))

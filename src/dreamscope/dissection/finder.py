@@ -166,7 +166,7 @@ class Finder:
 
     def _read(self, what: str, given: Sequence[Photo], callback: Callback | None) -> Tensor:
         """Return the images of photos, prepared, and remember which is which."""
-        stream, found = Stream(given, self._model.prepared), []
+        stream, found = Stream(given, self._model), []
         row = 0
         for named, images in stream:
             found.append(images)

@@ -112,7 +112,7 @@ class PhotoSet:
             yield images
 
     def _stream(self, what: str, callback: Callback | None) -> Iterator[tuple[list[Photo], Tensor]]:
-        stream = Stream(self._photos, self._model.prepared, batch=BATCH)
+        stream = Stream(self._photos, self._model, batch=BATCH)
         done = 0
         for named, images in stream:
             yield named, images

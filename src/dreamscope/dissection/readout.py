@@ -258,7 +258,7 @@ def _batches(
     if isinstance(given, Tensor):
         yield from (model.prepared(part) for part in given.split(_BATCH))
         return
-    stream, done = Stream(given, model.prepared, batch=_BATCH, needs=0), 0
+    stream, done = Stream(given, model, batch=_BATCH, needs=0), 0
     for _, images in stream:
         yield images
         done += len(images)

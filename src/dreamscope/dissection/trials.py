@@ -232,7 +232,7 @@ class Trials:
 
     @torch.no_grad()
     def _pass(self, what: str, photos: Sequence[Photo], arms: Sequence[_Arm], *, apart: bool) -> Iterator[int]:
-        stream = Stream(photos, self._model.prepared, batch=_AT_ONCE, needs=0)
+        stream = Stream(photos, self._model, batch=_AT_ONCE, needs=0)
         where = {"measure": self._targets, "rest": self._rest, "controls": None if apart else self._rest}.get(what)
         for named, images in stream:
             for arm, seen in self._seen(images, arms):

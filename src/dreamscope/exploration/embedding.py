@@ -194,7 +194,7 @@ def map(
     made = None
     if recipe:
         made = Recipe.of_call(map, arguments, inputs={"photos": reference(given)}, resolved={"at": str(address)})
-    stream = Stream(given, model.prepared, batch=BATCH, needs=_FEWEST)
+    stream = Stream(given, model, batch=BATCH, needs=_FEWEST)
     fast, _ = prepared(model, [address.layer], max(model.input_size), "float32")
     seen: list[Photo] = []
     features: list[Tensor] = []

@@ -148,7 +148,7 @@ def exemplars(
     best = {name: Best(count, top) for name, count in rows.items()}
     worst = {name: Best(count, top, least=True) for name, count in rows.items() if least}
     seen: list[Photo] = []
-    stream = Stream(given, model.prepared, batch=BATCH)
+    stream = Stream(given, model, batch=BATCH)
     extremes_of = _extremes if least else _largest
     # Of channels only the extremes are kept, since whole activations of many layers are too many.
     keep = torch.clone if edits else extremes_of

@@ -224,6 +224,11 @@ class Classifier(nn.Module):
             for values, indices in zip(best.values.tolist(), best.indices.tolist(), strict=True)
         ]
 
+    @property
+    def prepared_side(self) -> int:
+        """The shorter side in pixels that `prepared` makes a picture smaller to, before it crops."""
+        return round(max(self.input_size) / self.crop)
+
     def prepared(self, images: Tensor) -> Tensor:
         """Resize (N, 3, H, W) by the shorter side and crop the middle, as the network was tested."""
         height, width = self.input_size
