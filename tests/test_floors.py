@@ -149,7 +149,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "cli",
         [
-            *("exits", "allocator", "output", "options", "photo_options", "channel_options"),
+            *("exits", "allocator", "threads", "output", "options", "photo_options", "channel_options"),
             *("film", "film_job", "replay"),
             *("dream", "visualize", "invert", "fool", "dissect", "blind", "explain", "exemplars", "filters", "map"),
             *(

@@ -12,6 +12,7 @@ from typing import Any
 from dreamscope.cli.allocator import keep_freed_memory
 from dreamscope.cli.exits import FAULT, INTERRUPTED, REFUSED
 from dreamscope.cli.output import remarks, waiting
+from dreamscope.cli.threads import wait_briefly
 from dreamscope.errors import DreamscopeError
 
 
@@ -20,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from dreamscope.cli.app import application
 
     keep_freed_memory()
+    wait_briefly()
     words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     debug = "--debug" in words
     if debug:
