@@ -86,10 +86,31 @@ def here(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
     return tmp_path
 
 
-@pytest.mark.embedded
-@pytest.mark.parametrize("page", [page for page in PAGES if lines(page)], ids=lambda page: page.stem)
-def test_the_commands_run(page: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def chains(page: Path) -> list[list[str]]:
+    """Return the command lines of a page; those that use what another one wrote come after it in one list."""
+    found: list[list[str]] = []
     for line in lines(page):
+        used = set(shlex.split(line))
+        before = [chain for chain in found if used & {name for each in chain for name in written(each)}]
+        found = [chain for chain in found if chain not in before] + [
+            [*(each for chain in before for each in chain), line]
+        ]
+    return found
+
+
+def written(line: str) -> set[str]:
+    return {after for option, after in pairwise(shlex.split(line)) if option == "-o"}
+
+
+CHAINS = [
+    pytest.param(chain, id=f"{page.stem}-{number}") for page in PAGES for number, chain in enumerate(chains(page), 1)
+]
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("chain", CHAINS)
+def test_the_commands_run(chain: list[str], here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for line in chain:
         words = fast(line)
         with pytest.raises(SystemExit) as stopped:
             main(words)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from nets import Residual, Vgg, hooks_on, seeded
-from torch import Tensor
+from torch import Tensor, nn
 
 from dreamscope import files
 from dreamscope.errors import DreamscopeError
@@ -22,6 +22,8 @@ SPEEDS = {
     "float32/channels_last": 0.8,
     "bfloat16/contiguous": 0.6,
     "bfloat16/channels_last": 0.5,
+    "mixed/contiguous": 0.7,
+    "mixed/channels_last": 0.65,
 }
 
 
@@ -31,9 +33,9 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     forms: list[str] = []
 
     def measure(model: Classifier, layers: list[str], side: int, repeats: int = 3) -> tuple[Tensor, float]:
-        first = next(model.module.parameters())
+        dtypes = {str(each.dtype).removeprefix("torch.") for each in model.module.parameters()}
         last = next(p for p in model.module.parameters() if p.dim() == 4).is_contiguous()
-        form = f"{str(first.dtype).removeprefix('torch.')}/{'contiguous' if last else 'channels_last'}"
+        form = f"{'mixed' if len(dtypes) > 1 else dtypes.pop()}/{'contiguous' if last else 'channels_last'}"
         forms.append(form)
         return torch.ones(1, 3, side, side), SPEEDS[form]
 
@@ -89,15 +91,16 @@ def test_a_gradient_that_turns_away_is_judged_by_how_far_it_climbs(
     monkeypatch.setattr(engine._Climb, "rise", rises)
     _, choice = prepared(vgg, ["features.3"], 512)
     assert str(choice.form) == chosen
-    # Only the faster format climbs, beside float32 once.
-    assert climbed == [torch.float32, torch.bfloat16]
-    assert [row.rise for row in choice.measured] == [None, None, None, pytest.approx(rise)]
+    # Only the faster format of each climbs, beside float32 once.
+    assert climbed == [torch.float32, torch.bfloat16, torch.bfloat16]
+    assert [row.rise for row in choice.measured] == [None, None, *([None, pytest.approx(rise)] * 2)]
     assert f"(cosine -1.000, rise {rise:.2f})" in str(choice)
 
 
 def test_a_slower_form_is_not_climbed_in(vgg: Classifier, measured: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SPEEDS, "bfloat16/channels_last", 0.9)
-    monkeypatch.setitem(SPEEDS, "bfloat16/contiguous", 0.9)
+    for form in ("bfloat16/contiguous", "mixed/contiguous", "mixed/channels_last"):
+        monkeypatch.setitem(SPEEDS, form, 0.9)
     monkeypatch.setattr(engine, "_measure", turned_in_bfloat16(engine._measure))
     monkeypatch.setattr(engine._Climb, "rise", lambda *_: pytest.fail("climbed"))
     assert str(prepared(vgg, ["features.3"], 512)[1].form) == "float32/channels_last"
@@ -113,6 +116,27 @@ def test_a_climb_rises_and_its_end_is_measured_in_float32(vgg: Classifier) -> No
     assert half != whole
     # A network that climbs another layer's way gets less far on this one.
     assert climb.rise(wrap(seeded(Vgg(), 1), input_size=32)) < 0.8 * whole
+
+
+def test_mixed_is_bfloat16_in_convolutions_over_all_channels(image: Tensor) -> None:
+    torch.manual_seed(0)
+    convolutions = [nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=8), nn.BatchNorm2d(8), nn.Conv2d(8, 4, 1)]
+    model = wrap(nn.Sequential(*convolutions).eval(), input_size=32)
+    mixed = Form("mixed", "channels_last").of(model)
+    assert [part.weight.dtype for part in mixed.module] == [
+        torch.bfloat16,
+        torch.float32,
+        torch.float32,
+        torch.bfloat16,
+    ]
+    assert [name for name, _ in mixed.module.named_modules()] == [name for name, _ in model.module.named_modules()]
+    assert all(type(part) is type(own) for part, own in zip(model.module, convolutions, strict=True))
+    with torch.no_grad(), probe(model, ["1", "3"]) as plain, probe(mixed, ["1", "3"]) as seen:
+        expected, found = dict(plain(image)), dict(seen(image))
+    for name, activation in found.items():
+        assert activation.dtype == torch.float32
+        assert torch.allclose(activation, expected[name], atol=0.02)
+    assert not torch.equal(found["3"], expected["3"])
 
 
 def test_a_precision_asked_for_is_taken_in_its_faster_format(vgg: Classifier, measured: list[str]) -> None:

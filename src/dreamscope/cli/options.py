@@ -28,7 +28,7 @@ PICTURES = ".png, .jpg or .webp"
 PHOTO_OR_PATTERN = (
     "A photo, sample:china, sample:flower, noise, clouds, black, gray, white or a colour (#336699, navy)."
 )
-PRECISIONS = "auto (measured), float32, bfloat16 or float16"
+PRECISIONS = "auto (measured), float32, bfloat16, float16 or mixed (bfloat16 in most convolutions)"
 
 # What follows may also come from a recipe, or be a technique's own default: not given, it is None.
 OptionalSeed = Annotated[int | None, typer.Option(metavar="N", help="Seed of all random numbers; 0 if not given.")]

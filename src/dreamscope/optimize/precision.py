@@ -40,6 +40,9 @@ LIKE_FLOAT32 = 0.98
 LEAST_RISE = 0.93
 """Where they differ more, an ascent averages much of it out: how far it must rise a step, as a share of float32's."""
 
+LEAST_GAIN = 1.1
+"""How much faster such a form must get on; for less no exactness is given up."""
+
 _STEPS = 8
 _RATE = 1.5 / 255  # mean change of a colour a step, as in a dream
 _SHIFT = 16
@@ -105,8 +108,8 @@ def prepared(
     longer
         The longer side of the largest picture.
     precision
-        ``auto``; ``float32``, ``bfloat16`` or ``float16`` for the faster format of that precision; or a whole
-        form (``bfloat16/channels_last``) as a recipe has it.
+        ``auto``; ``float32``, ``bfloat16``, ``float16`` or ``mixed`` for the faster format of that precision, see
+        `dreamscope.optimize.forms.Form`; or a whole form (``bfloat16/channels_last``) as a recipe has it.
 
     Raises
     ------
@@ -175,20 +178,21 @@ def _choose(model: Classifier, light: Classifier, layers: list[str], side: int, 
 
 
 def _pace(row: Measured) -> float:
-    """Return what a form rises a second, float32's rise a step being 1."""
-    return (1 if row.rise is None else row.rise) / max(row.seconds, 1e-9)
+    """Return what a form rises a second, float32's rise a step being 1 and more than that chance."""
+    rise = 1.0 if row.cosine >= LIKE_FLOAT32 else min(1.0, row.rise or 1.0) / LEAST_GAIN
+    return rise / max(row.seconds, 1e-9)
 
 
 def _with_rises(
     rows: Sequence[Measured], model: Classifier, light: Classifier, layers: list[str], side: int
 ) -> list[Measured]:
-    """Climb a few steps in each form that is faster than float32 but not as exact, in its faster memory format."""
+    """Climb a few steps in each form that is well faster than float32 but not as exact, in its faster memory format."""
     exact = [row for row in rows if row.cosine >= LIKE_FLOAT32]
     if not exact:
         return list(rows)
     best = min(exact, key=lambda row: row.seconds)
     fastest = {Form.parse(row.form).precision: row for row in sorted(rows, key=lambda row: -row.seconds)}
-    faster = [row for row in fastest.values() if row.cosine < LIKE_FLOAT32 and row.seconds < best.seconds]
+    faster = [row for row in fastest.values() if row.cosine < LIKE_FLOAT32 and row.seconds * LEAST_GAIN < best.seconds]
     if not faster:
         return list(rows)
     climb = _Climb(model, layers, side)
@@ -249,7 +253,7 @@ def _candidates(device: torch.device, precision: str) -> list[Form]:
         elif device.type == "mps":
             precisions += ["float16"]
         elif torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():
-            precisions += ["bfloat16"]
+            precisions += ["bfloat16", "mixed"]
     return [Form(name, format_) for name in precisions for format_ in FORMATS]
 
 
