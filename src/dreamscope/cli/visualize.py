@@ -191,7 +191,10 @@ def visualize(
 
     shown = [*(targets(model, texts) if texts else ()), *along(model, given.get("directions", ()))]
     several = max(len(shown), given.get("between", 0)) * given.get("diversity", 1) > 1
-    target = _target(out, texts[0] if texts else shown[0].name, several=several, alpha=alpha)
+    named = texts[0] if texts else shown[0].name
+    # Several channels of a file are not best called by the first of them.
+    named = output.stem_of(channels) if channels is not None and several else named
+    target = _target(out, named, several=several, alpha=alpha)
     if "like" in given and not is_initial(given["like"]):
         output.input_picture(given["like"], target)
     if film is not None and several and given.get("diversity", 1) == 1:
