@@ -283,7 +283,7 @@ def _key(model: Classifier, layers: list[str], side: int, precision: str) -> str
         first = " ".join(f"{value:.6g}" for value in parameter.flatten()[:1].tolist())
         digest.update(f"{tuple(parameter.shape)} {first}".encode())
     device = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else model.device.type
-    machine = [device, torch.__version__, torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()]
+    machine = [device, *DTYPES, torch.__version__, torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()]
     digest.update(json.dumps([layers, [str(edit) for edit in model.edits], side, precision, machine]).encode())
     return digest.hexdigest()
 
