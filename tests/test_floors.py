@@ -58,7 +58,17 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "transforms",
                 "regularizers",
             ),
-            *("gradient_filters", "update_rules", "folding", "forms", "tiles", "ascent", "precision", "ascend"),
+            *(
+                "gradient_filters",
+                "update_rules",
+                "folding",
+                "forms",
+                "tiles",
+                "ascent",
+                "calibration",
+                "precision",
+                "ascend",
+            ),
         ],
     ),
     (

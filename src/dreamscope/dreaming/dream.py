@@ -25,9 +25,9 @@ from dreamscope.models.classifier import Classifier
 from dreamscope.objectives import Excite, Objective
 from dreamscope.objectives.targets import Given, at_places, towards
 from dreamscope.optimize.ascent import Step, StepCallback, stepping
+from dreamscope.optimize.calibration import Choice
 from dreamscope.optimize.ingredients import values_of
 from dreamscope.optimize.initial_images import initial_picture, referenced
-from dreamscope.optimize.precision import Choice
 from dreamscope.optimize.regularizers import REGULARIZERS
 from dreamscope.optimize.transforms import TRANSFORMS
 from dreamscope.probes import probe

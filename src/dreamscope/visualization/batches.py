@@ -18,6 +18,7 @@ from dreamscope.objectives import Diversity, Each, Objective
 from dreamscope.objectives.targets import Target
 from dreamscope.optimize import regularizers, transforms, update_rules
 from dreamscope.optimize.ascent import Ascent, Step, StepCallback, image_of
+from dreamscope.optimize.calibration import Choice
 from dreamscope.optimize.parameterizations import (
     PARAMETERIZATIONS,
     Contrasted,
@@ -26,7 +27,6 @@ from dreamscope.optimize.parameterizations import (
     made_of,
     rate_of,
 )
-from dreamscope.optimize.precision import Choice
 from dreamscope.probes import probe
 from dreamscope.recipes import Recipe
 from dreamscope.visualization.presets import MOST_CONTRAST, Settings

@@ -21,6 +21,7 @@ from dreamscope.models.classifier import Classifier
 from dreamscope.objectives import Match, select
 from dreamscope.optimize import regularizers, update_rules
 from dreamscope.optimize.ascent import Ascent, Step, StepCallback, image_of, stepping
+from dreamscope.optimize.calibration import Choice
 from dreamscope.optimize.ingredients import listed, text_of
 from dreamscope.optimize.parameterizations import (
     PARAMETERIZATIONS,
@@ -31,7 +32,7 @@ from dreamscope.optimize.parameterizations import (
     made_of,
     rate_of,
 )
-from dreamscope.optimize.precision import Choice, prepared
+from dreamscope.optimize.precision import prepared
 from dreamscope.optimize.regularizers import REGULARIZERS, Regularizer, TotalVariation
 from dreamscope.probes import probe
 from dreamscope.recipes import Recipe, note_of, reference

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from dreamscope import images
-from dreamscope.optimize.precision import Choice
+from dreamscope.optimize.calibration import Choice
 from dreamscope.recipes import Recipe, note_of
 
 _FLAT = 0.02
