@@ -15,14 +15,17 @@ from dreamscope.cli import main
 
 FOLDER = Path(__file__).parents[1] / "docs" / "writeups"
 PAGES = sorted(FOLDER.glob("*.md"))
+SMALL = ["--input-size", "96"]
 FAST = {
     # A given precision needs no measuring of which one is fast.
-    "dream": ["--size", "40", "--steps", "1", "--octaves", "1", "--precision", "float32"],
-    "visualize": ["--size", "32", "--steps", "1", "--precision", "float32"],
+    "dream": ["--size", "40", "--steps", "1", "--octaves", "1", "--precision", "float32/contiguous"],
+    "visualize": ["--size", "32", "--steps", "1", "--precision", "float32/contiguous"],
     "invert": ["--size", "32", "--steps", "1"],
-    "sheet": ["--size", "64", "--precision", "float32"],
+    "sheet": ["--size", "64", "--precision", "float32/contiguous"],
     # Photos to measure on, or eight would take turns one by one.
-    "blind": ["--draws", "1", "--measure", "more"],
+    "blind": ["--draws", "1", "--measure", "more", *SMALL],
+    "fool": ["--norm", "linf", "--budget", "0.3", "--steps", "30"],
+    **dict.fromkeys(("dissect", "exemplars", "activations", "explain", "classify", "map"), SMALL),
 }
 
 
@@ -36,8 +39,9 @@ def fast(line: str) -> list[str]:
     program, name, *words = shlex.split(line)
     assert program == "dreamscope"
     words = [re.sub(r"^sample:(\w+)$", r"\1.png", word) for word in words]
-    words = ["features.3?" if word == "features.*" else word for word in words]
-    words = ["occlusion:112,112" if word == "occlusion" else word for word in words]
+    # The first layers of a large network.
+    words = ["features.?" if word == "features.*" else word.replace("features.28:", "features.7:") for word in words]
+    words = ["occlusion:48,48" if word == "occlusion" else word for word in words]
     words = ["2" if before == "--at-least" else word for before, word in zip(["", *words], words, strict=False)]
     if name == "sheet":
         over = {after for before, after in pairwise(words) if before == "--over"}

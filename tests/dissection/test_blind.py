@@ -316,9 +316,9 @@ def test_each_control_is_read_once_to_find_and_once_to_measure(
     reads: Counter[Path] = Counter()
     read = images.read
 
-    def count(source: Path) -> Tensor:
+    def count(source: Path, *, side: int) -> Tensor:
         reads[source] += 1
-        return read(source)
+        return read(source, side=side)
 
     monkeypatch.setattr(images, "read", count)
     found = blind(planted, few(coloured), others(coloured), **CHANNELS, folds=1)

@@ -141,9 +141,9 @@ def test_the_same_seed_finds_the_same_and_photos_are_read_once(
     reads: Counter[str] = Counter()
     read = images.read
 
-    def count(source: Path) -> Tensor:
+    def count(source: Path, *, side: int) -> Tensor:
         reads[source.parent.name] += 1
-        return read(source)
+        return read(source, side=side)
 
     one, targets, controls = finder(planted, coloured, approach(units, draws=1))
     monkeypatch.setattr(images, "read", count)

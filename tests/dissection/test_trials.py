@@ -154,9 +154,9 @@ def test_each_photo_is_read_once_and_goes_through_the_intact_network_once(
     passes: Counter[bytes] = Counter()
     read, forward = images.read, Classifier.forward
 
-    def count_read(source: Path) -> Tensor:
+    def count_read(source: Path, *, side: int) -> Tensor:
         reads[source] += 1
-        return read(source)
+        return read(source, side=side)
 
     def count_pass(model: Classifier, pictures: Tensor) -> object:
         if not model.edits:

@@ -35,7 +35,7 @@ def plain(level: float) -> Tensor:
 @pytest.fixture
 def made(vgg: Classifier, tmp_path: Path) -> Gallery:
     """Two cells over gray, a dark one that took two steps and a light one that took four."""
-    sets = {"dark": (1.0,), "light": (2.0,)}
+    sets = {"dark": (1.0,), "light": (-1.0,)}
     settings = {"preset": "plain", "steps": 0, "size": f"{WIDE}x{HIGH}"}
     found = gallery(
         plan("weights", [vgg], ["gray"], at=["features.1"], sets=sets, **settings), folder=tmp_path / "cells"
