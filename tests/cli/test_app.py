@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import pytest
 from command_lines import ensure_refused
+from typer.main import get_command
 
 import dreamscope
+from dreamscope.cli.app import about, application
 
 
 def test_version_and_help(run: Callable) -> None:
@@ -37,8 +39,13 @@ def test_completion(run: Callable, monkeypatch: pytest.MonkeyPatch, line: str, f
     printed = run().out
     assert all(each in printed for each in found)
     # zsh shows what each command is about.
-    assert ("which pixels decided" in printed) == (shell == "zsh" and line == "ex")
+    assert ("Show which pixels count" in printed) == (shell == "zsh" and line == "ex")
     assert "visualize" not in printed
+
+
+def test_what_a_command_is_for_is_known_without_its_module() -> None:
+    for name, command in get_command(application()).commands.items():
+        assert about(name) == command.help.splitlines()[0], name
 
 
 def test_debug_shows_a_traceback(run: Callable) -> None:

@@ -25,7 +25,7 @@ LINES: dict[str, tuple[tuple[object, ...], set[str]]] = {
     "dream": ((*EMBEDDED, "--octaves", 1), set()),
     "visualize": (("blocks.1.0:3", "--size", 48, "--steps", 1), set()),
     "invert": ((*EMBEDDED, "--at", "blocks.0.0"), set()),
-    "fool": (("sample:china", "--to", "daisy", "--steps", 20, "--norm", "linf", "--budget", 0.2), set()),
+    "fool": (("sample:china", "--to", "daisy", "--steps", 9, "--norm", "linf", "--budget", 0.3), set()),
     "dissect": ((*FOLDERS, "--method", "contrast"), set()),
     "blind": (FOLDERS, {"scipy", "sklearn"}),
     "explain": (("sample:china", "--method", "gradcam"), {"matplotlib"}),
@@ -37,8 +37,6 @@ LINES: dict[str, tuple[tuple[object, ...], set[str]]] = {
     "sheet": (("red/0.png", *PLANTED, "--over", "steps", "--values", "1,2", "--at", "act"), {"jinja2", "scipy"}),
     "zoom": (("red/0.png", *PLANTED, "--at", "act", "--seconds", 0.1, "--steps", 1), {"av"}),
     "video": (("0-zoom.mp4", *PLANTED, "--at", "act", "--steps", 1, "-o", "dreamt.mp4"), {"av", "cv2"}),
-    # It asks both libraries for their lists, and they import PyTorch's compiler.
-    "models": ((), {"sympy", "timm", "torch._dynamo", "torchvision"}),
     "layers": ((), set()),
     "classify": (("sample:china",), set()),
     "recipe": (("china-dream.png",), set()),
@@ -75,7 +73,8 @@ for line in lines:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.usefixtures("photos")
 def test_a_command_imports_what_it_uses() -> None:
-    assert set(LINES) == set(COMMANDS)
+    # That one asks timm and torchvision for their lists, and they import nearly all there is.
+    assert {*LINES, "models"} == set(COMMANDS)
     lines = [[name, *map(str, words)] for name, (words, _) in LINES.items()]
     ran = subprocess.run(
         [sys.executable, "-c", SERVER, json.dumps([HEAVY, lines])],

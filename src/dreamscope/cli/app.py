@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -34,14 +35,14 @@ def _main(
     pass
 
 
-def application(words: Sequence[str] = ()) -> typer.Typer:
-    """Return the application; importing a module for each command takes time, so only what `words` need is in it.
+def application(words: Sequence[str] | None = None) -> typer.Typer:
+    """Return the application.
 
     Parameters
     ----------
     words
-        The command line after the program's name. Where the first is no command (``--help``, a mistake) all commands
-        are there; where a shell asks for completions, all but the one that it has come to are there by name only.
+        The command line after the program's name: importing a module for each command takes time, so only the one
+        that is named can be run then; of the others there are the names and what they are for. ``None`` for all.
     """
     app = typer.Typer(
         name="dreamscope",
@@ -51,26 +52,30 @@ def application(words: Sequence[str] = ()) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_main)
-    completing = "_DREAMSCOPE_COMPLETE" in os.environ
-    if completing:
+    if "_DREAMSCOPE_COMPLETE" in os.environ:
         words = _completed()
-    named = words[0] if words and words[0] in COMMANDS else None
     for name in COMMANDS:
-        if name == named or (named is None and not completing):
+        if words is None or name in words[:1]:
             module = import_module(f"dreamscope.cli.{name}")
-            # Python's own function has the name of one.
-            app.command(name)(module.map_ if name == "map" else getattr(module, name))
-        elif completing:
-            app.command(name, help=_about(name))(lambda: None)
+            app.command(name)(getattr(module, _function(name)))
+        else:
+            app.command(name, help=about(name))(lambda: None)
     return app
+
+
+def about(name: str) -> str:
+    """Return the first line of a command's docstring, without importing its module."""
+    source = Path(__file__).with_name(f"{name}.py").read_text("utf-8")
+    found = re.search(rf'^def {_function(name)}\(.*?^    """(.+?)(?:"""|\n)', source, re.DOTALL | re.MULTILINE)
+    assert found is not None, f"the command {name} has no docstring"
+    return found[1]
+
+
+def _function(name: str) -> str:
+    # Python's own function has the name of one.
+    return "map_" if name == "map" else name
 
 
 def _completed() -> list[str]:
     """Return the words of the line that is to be completed, after the program's: each shell has a variable for them."""
     return (os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or "").split()[1:]
-
-
-def _about(name: str) -> str:
-    """Return what the first line of a command's module says of it."""
-    with Path(__file__).with_name(f"{name}.py").open(encoding="utf-8") as module:
-        return module.readline().partition("``: ")[2].strip().removesuffix('"""')
