@@ -45,7 +45,7 @@ def measure(model: Classifier, count: int = COUNT, rounds: int = ROUNDS) -> dict
         exemplars(model, photos[:steps], layers)
 
     with TemporaryDirectory() as folder:
-        photos = _linked(Path(folder), count)
+        photos = _linked(Path(folder), find(PHOTOS), count)
         return interleaved({"plain": plain, "exemplars": looked_through}, steps=count, rounds=rounds)
 
 
@@ -82,19 +82,20 @@ class _Decoded(Dataset[Tensor]):
 
 
 def _of_500_pixels(folder: Path, count: int) -> list[Photo]:
-    originals = find(PHOTOS / "imagenet600")
-    for number, photo in enumerate(originals):
+    larger = folder / "larger"
+    larger.mkdir()
+    for number, photo in enumerate(find(PHOTOS / "imagenet600")):
         with Image.open(photo.path) as picture:
             scale = 500 / max(picture.size)
-            larger = picture.convert("RGB").resize((round(picture.width * scale), round(picture.height * scale)))
-        larger.save(folder / f"{number}.jpg", quality=90)
-    for number in range(len(originals), count):
-        (folder / f"{number}.jpg").symlink_to(folder / f"{number % len(originals)}.jpg")
-    return find(folder)
+            resized = picture.convert("RGB").resize((round(picture.width * scale), round(picture.height * scale)))
+        resized.save(larger / f"{number}.jpg", quality=90)
+    linked = folder / "linked"
+    linked.mkdir()
+    return _linked(linked, find(larger), count)
 
 
-def _linked(folder: Path, count: int) -> list[Photo]:
+def _linked(folder: Path, photos: Sequence[Photo], count: int) -> list[Photo]:
     """Return so many photos under names of their own, the same again and again if there are fewer."""
-    for number, photo in enumerate(islice(cycle(find(PHOTOS)), count)):
+    for number, photo in enumerate(islice(cycle(photos), count)):
         (folder / f"{number}{photo.path.suffix}").symlink_to(photo.path.absolute())
     return find(folder)

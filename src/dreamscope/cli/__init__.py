@@ -11,7 +11,7 @@ from typing import Any
 
 from dreamscope.cli.allocator import keep_freed_memory
 from dreamscope.cli.exits import FAULT, INTERRUPTED, REFUSED
-from dreamscope.cli.output import remarks, waiting
+from dreamscope.cli.output import note, remarks, waiting
 from dreamscope.cli.threads import wait_briefly
 from dreamscope.errors import DreamscopeError
 
@@ -77,6 +77,5 @@ def _usage(error: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    waiting.ends()
-    print("dreamscope: " + " ".join(message.split()), file=sys.stderr)
+    note("dreamscope: " + " ".join(message.split()))
     return code

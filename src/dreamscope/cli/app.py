@@ -41,8 +41,9 @@ def application(words: Sequence[str] | None = None) -> typer.Typer:
     Parameters
     ----------
     words
-        The command line after the program's name: importing a module for each command takes time, so only the one
-        that is named can be run then; of the others there are the names and what they are for. ``None`` for all.
+        The command line after the program's name: importing a module for each command takes time. Where the first is
+        a command, there is that one alone; where it is none (``--help``, a mistake), there are the names of all, and
+        what they are for. ``None`` for all of them as they are.
     """
     app = typer.Typer(
         name="dreamscope",
@@ -54,8 +55,9 @@ def application(words: Sequence[str] | None = None) -> typer.Typer:
     app.callback()(_main)
     if "_DREAMSCOPE_COMPLETE" in os.environ:
         words = _completed()
-    for name in COMMANDS:
-        if words is None or name in words[:1]:
+    named = words[0] if words and words[0] in COMMANDS else None
+    for name in COMMANDS if named is None else [named]:
+        if words is None or named is not None:
             module = import_module(f"dreamscope.cli.{name}")
             app.command(name)(getattr(module, _function(name)))
         else:

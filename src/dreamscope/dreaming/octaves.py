@@ -337,7 +337,8 @@ def octave_sizes(full: Size, settings: Settings) -> list[Size]:
 
 def _runnable(sizes: list[Size], model: Classifier, layers: list[str]) -> list[Size]:
     """Leave out the sizes that are too small for the network, but never the full one."""
-    while len(sizes) > 1:
+    # What is as large as the network was made for needs no trying, and may be too large to try at once.
+    while len(sizes) > 1 and min(sizes[0].height, sizes[0].width) < min(model.input_size):
         try:
             with torch.no_grad(), probe(model, layers) as seen:
                 seen(torch.full((1, 3, sizes[0].height, sizes[0].width), 0.5))

@@ -232,10 +232,9 @@ def _measure(model: Classifier, layers: list[str], side: int, repeats: int = 3) 
             synchronize(model.device)
             started = time.perf_counter()
             leaf = picture.clone().requires_grad_()
-            activations = seen(leaf)
+            squares = _squares(seen(leaf))
             # Each layer counts the same, whatever the size of its numbers.
-            terms = [a.float().square().mean() for a in activations.values()]
-            value = torch.stack([term / term.detach().clamp_min(1e-30) for term in terms]).sum()
+            value = _sum_of_ratios(squares, {name: each.detach() for name, each in squares.items()}).sum()
             (gradient,) = torch.autograd.grad(value, leaf)
             synchronize(model.device)
             best = min(best, time.perf_counter() - started)
@@ -244,7 +243,7 @@ def _measure(model: Classifier, layers: list[str], side: int, repeats: int = 3) 
 
 def _key(model: Classifier, layers: list[str], side: int, precision: str) -> str:
     """Return what a measurement holds for, as a digest: network, weights, layers, size, machine, versions."""
-    digest = hashlib.sha256(f"rise {model.module!r}".encode())
+    digest = hashlib.sha256(repr(model.module).encode())
     for parameter in model.module.parameters():
         first = " ".join(f"{value:.6g}" for value in parameter.flatten()[:1].tolist())
         digest.update(f"{tuple(parameter.shape)} {first}".encode())
