@@ -5,6 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many workers as cores: threads of each, of NumPy's or of a command's, would only wait for those of the others.
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -15,10 +20,6 @@ from nets import Planted, Residual, Tokens, Vgg, seeded
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
 from dreamscope.models.wrapping import wrap
-
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # As many workers as cores: threads of each would only wait for those of the others.
-    torch.set_num_threads(1)
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -39,6 +39,7 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "efficientnet_lite",
                 "embedded",
                 "wrapping",
+                "ensemble",
                 "registry",
             ),
             *("projection", "weight_changes", "weight_bench", "weight_export"),

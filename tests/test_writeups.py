@@ -22,8 +22,8 @@ FAST = {
     "visualize": ["--size", "32", "--steps", "1", "--precision", "float32/contiguous"],
     "invert": ["--size", "32", "--steps", "1"],
     "sheet": ["--size", "64", "--precision", "float32/contiguous"],
-    # Photos to measure on, or eight would take turns one by one.
-    "blind": ["--draws", "1", "--measure", "more", *SMALL],
+    # Photos to measure on, or those that are there would take turns.
+    "blind": ["--draws", "1", "--folds", "1", "--measure", "more", "--rest", "rest", *SMALL],
     "fool": ["--norm", "linf", "--budget", "0.3", "--steps", "30"],
     **dict.fromkeys(("dissect", "exemplars", "activations", "explain", "classify", "map"), SMALL),
 }
@@ -78,11 +78,12 @@ def here(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
         ("controls", "china", 5),
         ("photos", "china", 2),
         ("more", "flower", 4),
+        ("rest", "china", 4),
     ):
         (tmp_path / folder).mkdir()
         whole = Image.open(f"{name}.png")
         for number in range(count):
-            top = folder == "more"
+            top = folder in ("more", "rest")
             whole.crop((number, top, number + 44, whole.height)).save(tmp_path / folder / f"{number}.png")
     (tmp_path / "masks").mkdir()
     for photo in (tmp_path / "bees").iterdir():

@@ -49,6 +49,7 @@ from .models.edits import Add as Add
 from .models.edits import Custom as Custom
 from .models.edits import Patch as Patch
 from .models.edits import Replace as Replace
+from .models.ensemble import ensemble as ensemble
 from .models.erase import Erase as Erase
 from .models.layers import Layer as Layer
 from .models.registry import load as load

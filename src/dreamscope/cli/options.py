@@ -17,7 +17,13 @@ from dreamscope.errors import DreamscopeError
 if TYPE_CHECKING:
     from dreamscope.models.classifier import Classifier
 
-_MODEL_HELP = "efficientnet_lite0, oxford_vgg19, a torchvision name, timm:NAME, or path/file.py:function."
+_MODEL_HELP = (
+    "efficientnet_lite0, oxford_vgg19, a torchvision name, timm:NAME, or path/file.py:function; "
+    "several make an ensemble."
+)
+
+_OWN = "own"
+"""What ``--weights`` takes for the weights that belong to a model."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str, typer.Option("--device", metavar="D", help="cpu, cuda, mps, or auto for the fastest.")]
@@ -81,9 +87,11 @@ def size_option(default: str) -> Any:
 
 _OPTIONS: dict[str, Any] = {
     "weights": Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            metavar="FILE", help=".safetensors or .pth in place of the model's own; none for an untrained model."
+            metavar="FILE",
+            help=".safetensors or .pth in place of the model's own; none for an untrained model. With several models "
+            "one for each, own for its own.",
         ),
     ],
     "labels": Annotated[str | None, typer.Option(metavar="FILE", help="Class names: one per line, or JSON.")],
@@ -106,9 +114,9 @@ def with_model(*, argument: bool = False) -> Callable[[Callable[..., Any]], Call
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         name: Any = (
-            Annotated[str | None, typer.Argument(metavar="MODEL", help=_MODEL_HELP)]
+            Annotated[list[str] | None, typer.Argument(metavar="[MODEL ...]", help=_MODEL_HELP)]
             if argument
-            else Annotated[str | None, typer.Option("--model", "-m", metavar="M", help=_MODEL_HELP)]
+            else Annotated[list[str] | None, typer.Option("--model", "-m", metavar="M", help=_MODEL_HELP)]
         )
         added = {"model": name, **_OPTIONS, "device": Device}
         defaults = {"device": "cpu"}
@@ -122,7 +130,7 @@ def with_model(*, argument: bool = False) -> Callable[[Callable[..., Any]], Call
         @wraps(command)
         def wrapper(**values: Any) -> Any:
             given = {key: values.pop(key) for key in added}
-            waiting.begins(f"loading {given['model'] or 'the network'}")
+            waiting.begins(f"loading {' and '.join(given['model'] or ['the network'])}")
             return command(loader=Loader(given), **values)
 
         parameters.sort(key=lambda parameter: parameter.kind)
@@ -134,30 +142,34 @@ def with_model(*, argument: bool = False) -> Callable[[Callable[..., Any]], Call
 
 
 class Loader:
-    """Loads the model that the options name."""
+    """Loads the model that the options name, or the ensemble of those that they name."""
 
-    def __init__(self, given: dict[str, str | None]) -> None:
+    def __init__(self, given: dict[str, Any]) -> None:
         self.device = given.pop("device") or "cpu"
-        self._chosen = {key: value for key, value in given.items() if value is not None}
-        if "model" in self._chosen:
-            self._chosen["name"] = self._chosen.pop("model")
+        self._names: list[str] = given.pop("model") or []
+        self._weights: list[str] = given.pop("weights") or []
+        self._chosen: dict[str, str] = {key: value for key, value in given.items() if value is not None}
 
     def __call__(self) -> Classifier:
         """Load the model, or the default one if none was named."""
+        if len(self._names) > 1:
+            return self._ensemble()
         return self._loaded(**self._arguments())
 
     def named(self, name: str) -> Classifier:
         """Load a model of that name, with the settings of the other options."""
-        return self._loaded(**{"name": name, **self._arguments()})
+        return self._loaded(**{**self._arguments(), "name": name})
 
     def like(self, source: Mapping[str, Any], *, near: str) -> Classifier:
         """Load the model that the options name, or else the one of the recipe in the file `near`."""
-        return self() if "name" in self._chosen else self.again(source, near=near)
+        return self() if self._names else self.again(source, near=near)
 
     def again(self, source: Mapping[str, Any], *, near: str) -> Classifier:
         """Load the model of the recipe in the file `near`, with the settings of the options in place of its own."""
         from dreamscope.models.registry import load_again
 
+        if len(self._names) > 1:
+            return self._ensemble()
         model = load_again(source, near, device=self.device, **self._arguments())
         waiting.ends()
         return model
@@ -169,8 +181,31 @@ class Loader:
         waiting.ends()
         return model
 
+    def _ensemble(self) -> Classifier:
+        from dreamscope.models.ensemble import ensemble
+        from dreamscope.models.registry import load
+
+        weights = self._weights or [_OWN] * len(self._names)
+        if len(weights) != len(self._names):
+            raise DreamscopeError(
+                f"{len(self._names)} models take as many --weights, not {len(weights)}; "
+                f"--weights {_OWN} for a model's own"
+            )
+        for option in self._chosen:
+            raise DreamscopeError(f"--{option.replace('_', '-')} is of one model; give one --model")
+        pairs = zip(self._names, weights, strict=True)
+        model = ensemble([load(name, weights=_file(weight), device=self.device) for name, weight in pairs])
+        waiting.ends()
+        return model
+
     def _arguments(self) -> dict[str, Any]:
         arguments: dict[str, Any] = dict(self._chosen)
+        if self._names:
+            arguments["name"] = self._names[0]
+        if len(self._weights) > 1:
+            raise DreamscopeError(f"one model takes one --weights, not {len(self._weights)}")
+        if self._weights:
+            arguments["weights"] = _file(self._weights[0])
         for key in ("mean", "std"):
             if key in arguments:
                 arguments[key] = _numbers(arguments[key], f"--{key}", count=3)
@@ -178,6 +213,10 @@ class Loader:
             sides = [int(n) for n in _numbers(arguments["input_size"].replace("x", ","), "--input-size", whole=True)]
             arguments["input_size"] = (sides[0], sides[-1])
         return arguments
+
+
+def _file(weights: str) -> str | None:
+    return None if weights == _OWN else weights
 
 
 def _numbers(text: str, option: str, *, count: int | None = None, whole: bool = False) -> list[float]:

@@ -70,6 +70,15 @@ class Prediction:
     probability: float
 
 
+def class_scores(output: Any) -> Tensor | None:
+    """Return the class scores, float32 (N, classes), in what a network put out; ``None`` if it has none."""
+    if isinstance(output, dict):
+        output = output.get("logits", output.get("out"))
+    if isinstance(output, tuple | list):
+        output = output[0]
+    return output.float() if isinstance(output, Tensor) and output.dim() == 2 else None
+
+
 class Classifier(nn.Module):
     """A network that can be looked into. Made by `wrap` or by the registry's ``load``.
 
@@ -193,13 +202,10 @@ class Classifier(nn.Module):
 
     def scores(self, output: Any) -> Tensor:
         """Return the class scores in what the network put out, see `logits`."""
-        if isinstance(output, dict):
-            output = output.get("logits", output.get("out"))
-        if isinstance(output, tuple | list):
-            output = output[0]
-        if not isinstance(output, Tensor) or output.dim() != 2:
+        found = class_scores(output)
+        if found is None:
             raise DreamscopeError(f"{self.name} has no classes: its output is not one score a class")
-        return output.float()
+        return found
 
     @torch.no_grad()
     def classify(self, images: Tensor, *, top: int = 5) -> list[list[Prediction]]:

@@ -23,6 +23,7 @@ from dreamscope.models import weights as weight_files
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edit_base import Edit
 from dreamscope.models.embedded import EMBEDDED
+from dreamscope.models.ensemble import ensemble
 from dreamscope.models.wrapping import wrap
 from dreamscope.recipes import locate, reference
 
@@ -117,10 +118,20 @@ def load_again(source: Mapping[str, Any], near: str | Path, *, device: str | Non
     ------
     DreamscopeError
         If the recipe names no model, or a Python file and no `name` is given: code runs only if the user names it; if
-        a file is not found again; see also `load`.
+        it names several and `given` has weights for one; if a file is not found again; see also `load`.
     """
     arguments = {**source, **given}
     edits = [Edit.from_dict(kept) for kept in arguments.pop("edits", ())]
+    members = arguments.pop("models", None)
+    if members is not None and "name" not in given:
+        del arguments["name"]
+        if "weights" in arguments:
+            raise DreamscopeError(
+                f"'{near}' names {len(members)} networks; give --model and --weights for each of them"
+            )
+        together = ensemble([load_again(member, near, device=device) for member in members])
+        model = wrap(together, **arguments) if arguments else together
+        return model.edited(edits) if edits else model
     if "name" not in given:
         _ensure_no_code(arguments.get("name"), near)
     for role in ("weights", "labels"):
