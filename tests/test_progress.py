@@ -70,3 +70,8 @@ def test_the_time_left_is_that_of_the_stage_at_its_own_pace() -> None:
         "measuring: 100% (200 of 200)",
     ]
     assert lines_of((11, "dreaming", 0, 200)) == ["dreaming: 0% (0 of 200)"]
+
+
+def test_the_first_hundredth_tells_no_time() -> None:
+    found = lines_of((80, "dreaming", 1, 120), (90, "dreaming", 2, 120))
+    assert found == ["dreaming: 1% (1 of 120)", "dreaming: 2% (2 of 120), 19 min 40 s left"]

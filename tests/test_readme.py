@@ -55,7 +55,7 @@ def test_the_command_lines_are_ones(line: str) -> None:
 def test_the_addresses_are_ones(line: str, lite0: Classifier, vgg19: Classifier) -> None:
     """Every layer, channel and class in the README exists in the network that the line is about."""
     name, given = parsed(line)
-    model = {None: lite0, lite0.name: lite0, vgg19.name: vgg19}[given.get("model")]
+    model = {None: lite0, lite0.name: lite0, vgg19.name: vgg19}[next(iter(given.get("model") or ()), None)]
     wanted = [text for key in ("at", "of") for text in _listed(given.get(key))]
     wanted += [f"class:{label}" for label in given.get("class_name", given.get("class_")) or [] if name == "visualize"]
     assert not wanted or targets(model, wanted)

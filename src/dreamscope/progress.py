@@ -9,6 +9,9 @@ from contextlib import contextmanager
 EVERY = 10.0
 """Seconds from one line of a log to the next."""
 
+_TELLING = 0.02
+"""The least share of a stage that tells how long the rest takes, if nothing was heard of it before."""
+
 Callback = Callable[[str, int, int], None]
 """``callback(stage, done, total)``: what is being done, how much of it is done, and of how much."""
 
@@ -59,7 +62,8 @@ class Lines:
         if done > done_then:
             # Not from the beginning: the first part may have been there already, or have waited for a network to load.
             return (now - time_then) * (total - done) / (done - done_then)
-        return (now - self._begun) * (total - done) / done if done else None
+        # Before a dream's first step the network's forms may be measured: a hundredth tells nothing of the rest.
+        return (now - self._begun) * (total - done) / done if done >= _TELLING * total else None
 
 
 def _duration(seconds: float) -> str:
