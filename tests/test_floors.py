@@ -158,6 +158,14 @@ FLOORS: list[tuple[str, list[str]]] = [
         ["environment", "imagined", "report_text", "report_tables", "photo_rows", "report", "sheet_page", "map_page"],
     ),
     (
+        "studio",
+        [
+            *("visits", "jobs", "given", "pictures", "security", "state"),
+            *("actions.dream", "actions"),
+            *("page_facts", "connection", "app", "server"),
+        ],
+    ),
+    (
         "cli",
         [
             *("exits", "allocator", "threads", "output", "options", "photo_options", "channel_options"),
@@ -173,6 +181,7 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "layers",
                 "classify",
                 "recipe",
+                "studio",
                 "doctor",
                 "app",
             ),

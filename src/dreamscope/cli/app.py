@@ -15,7 +15,7 @@ from dreamscope import __version__
 
 COMMANDS = (
     *("dream", "visualize", "invert", "fool", "dissect", "blind", "explain", "activations", "exemplars", "filters"),
-    *("map", "sheet", "zoom", "video", "models", "layers", "classify", "recipe", "doctor"),
+    *("map", "sheet", "zoom", "video", "models", "layers", "classify", "recipe", "studio", "doctor"),
 )
 """The commands, each in a module of its name."""
 

@@ -1,0 +1,109 @@
+"""The studio's server: on this machine alone, unless a password lets others in."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+
+from dreamscope.errors import DreamscopeError
+from dreamscope.models.classifier import Classifier
+
+PORT = 8765
+
+_EVERYWHERE = ("0.0.0.0", "::", "")
+
+
+def studio(
+    model: Classifier | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    password: str | None = None,
+    names: Sequence[str] = (),
+    ready: Callable[[str], None] = print,
+) -> None:
+    """Open the studio: pages to dream, look, explain, blind and more in a browser. Returns when it is stopped.
+
+    Parameters
+    ----------
+    model
+        The classifier; the default one if not given.
+    host
+        The address that is listened on.
+    port
+        Its port; the next free one if it is taken, any with 0.
+    password
+        What visitors have to give; demanded where others than this machine can reach it.
+    names
+        Further names under which it may be called, such as that of a proxy.
+    ready
+        Called with the address to open, and once more with advice where others can reach it.
+
+    Raises
+    ------
+    DreamscopeError
+        If the packages of the extra ``studio`` are not there, if others could come in without a password, or if there
+        is no free port.
+    """
+    try:
+        import uvicorn
+
+        from dreamscope.studio.app import application
+        from dreamscope.studio.security import LOOPBACK, Password
+        from dreamscope.studio.state import Studio
+    except ImportError as error:
+        raise DreamscopeError(f"the studio needs {error.name}: pip install 'dreamscope[studio]'") from error
+    if host not in LOOPBACK and not password:
+        raise DreamscopeError(f"on {host} others could come in: give --password, or leave --host at 127.0.0.1")
+    if model is None:
+        from dreamscope.models.registry import load
+
+        model = load()
+    own_socket = listening(host, port)
+    own_port = own_socket.getsockname()[1]
+    hosts = [*LOOPBACK, *names, *(_own_names() if host in _EVERYWHERE else [host])]
+    shared = Studio(model, Password(password), port=own_port)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application(shared, hosts),
+            log_level="warning",
+            ws="websockets-sansio",
+            ws_max_size=4 * 2**20,
+            timeout_graceful_shutdown=3,
+            server_header=False,
+        )
+    )
+    shown = "localhost" if host in LOOPBACK or host in _EVERYWHERE else host
+    ready(f"http://{shown}:{own_port}/")
+    if host not in LOOPBACK:
+        ready(
+            "The password goes over the network as it is: put TLS before it, such as "
+            f"'caddy reverse-proxy --from https://NAME --to localhost:{own_port}', and give --name NAME."
+        )
+    with own_socket:
+        server.run(sockets=[own_socket])
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on the first free port from `port` on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for candidate in range(port, port + 20) if port else (0,):
+        found = socket.socket(family, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind((host, candidate))
+        except OSError:
+            found.close()
+            continue
+        return found
+    raise DreamscopeError(f"can't listen on {host}:{port} or the 19 ports after it; give another --port or --host")
+
+
+def _own_names() -> list[str]:
+    """Return the names and addresses of this machine."""
+    name = socket.gethostname()
+    try:
+        addresses = [str(found[4][0]) for found in socket.getaddrinfo(name, None)]
+    except OSError:
+        addresses = []
+    return [name, f"{name}.local", *addresses]

@@ -1,0 +1,31 @@
+// What all pages share: elements by id, new elements, one line of news at the bottom, and what the server said at first.
+
+export const $ = id => document.getElementById(id);
+
+export const facts = JSON.parse($("facts").textContent);
+
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (value === true) made.setAttribute(key, "");
+    else if (value !== false && value != null) made.setAttribute(key, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+let fading;
+
+// Shows a line for a while, and has it read out.
+export function say(text) {
+  const line = $("message");
+  line.textContent = text;
+  line.hidden = false;
+  clearTimeout(fading);
+  fading = setTimeout(() => { line.hidden = true; }, 9000);
+}
+
+export const percent = share => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)}%`;
+
+export const view = (name, side) => `/pictures/${name.replace(":", "-")}${side ? `?side=${side}` : ""}`;

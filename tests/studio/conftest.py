@@ -1,0 +1,94 @@
+"""A studio that runs, and a real browser that looks at it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from studios import Running, serve
+
+from dreamscope import images
+from dreamscope.models.classifier import Classifier
+
+BROWSER = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
+INSTALL = "no Chromium to look at the pages with: apt-get install chromium"
+
+
+@pytest.fixture(scope="module")
+def running(lite0: Classifier) -> Iterator[Running]:
+    """A studio of the embedded network."""
+    yield from serve(lite0)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright."""
+    if BROWSER is None:
+        pytest.skip(INSTALL)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        opened = playwright.chromium.launch(executable_path=BROWSER, args=options)
+        yield opened
+        opened.close()
+
+
+@dataclass
+class Seen:
+    """What a browser complained of, and where it wanted to go."""
+
+    complaints: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def page(browser: Any, running: Running) -> Iterator[Any]:
+    """A page of the studio, with nothing open yet; at the end nothing may have gone wrong in it."""
+    context = browser.new_context(
+        base_url=running.address, viewport={"width": 1280, "height": 900}, permissions=["camera"]
+    )
+    opened = context.new_page()
+    opened.set_default_timeout(60_000)
+    seen = Seen()
+    opened.on("console", lambda message: seen.complaints.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    here = urlsplit(running.address).netloc
+    opened.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith(("data:", "blob:")) or urlsplit(request.url).netloc == here
+            else seen.elsewhere.append(request.url)
+        ),
+    )
+    yield opened
+    context.close()
+    assert seen.complaints == []
+    assert seen.elsewhere == []
+
+
+@pytest.fixture
+def accessible() -> Callable[[Any], None]:
+    """Assert that axe-core finds nothing wrong with a page."""
+
+    def check(page: Any) -> None:
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+
+    return check
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A small photo, as a file."""
+    return images.write(images.at_most(images.read("sample:flower"), 240), tmp_path / "my flower.jpg")

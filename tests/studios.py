@@ -1,0 +1,56 @@
+"""A studio that runs in a thread, and what a page of it shows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import uvicorn
+
+from dreamscope.models.classifier import Classifier
+from dreamscope.studio.app import application
+from dreamscope.studio.security import LOOPBACK, Password
+from dreamscope.studio.server import listening
+from dreamscope.studio.state import Studio
+
+
+@dataclass
+class Running:
+    """A studio that runs in a thread of this process."""
+
+    address: str
+    studio: Studio
+
+
+def serve(model: Classifier, *, password: str | None = None, grace: float = 300.0) -> Iterator[Running]:
+    """Run a studio until the generator is closed."""
+    with listening("127.0.0.1", 0) as socket:
+        studio = Studio(model, Password(password), port=socket.getsockname()[1])
+        studio.visits.grace = grace
+        server = uvicorn.Server(
+            uvicorn.Config(
+                application(studio, LOOPBACK), log_level="error", ws="websockets-sansio", ws_max_size=4 * 2**20
+            )
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
+        thread.start()
+        try:
+            yield Running(f"http://127.0.0.1:{studio.port}", studio)
+        finally:
+            server.should_exit = True
+            thread.join(timeout=30)
+
+
+def pixels(page: Any, selector: str) -> torch.Tensor:
+    """Return what a canvas shows, (H, W, 4) from 0 to 255."""
+    found = page.evaluate(
+        """selector => { const canvas = document.querySelector(selector);
+        const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        return [canvas.width, canvas.height, Array.from(data)]; }""",
+        selector,
+    )
+    width, height, values = found
+    return torch.tensor(values).view(height, width, 4)
