@@ -26,7 +26,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "models",
         [
-            *("hooks", "twins", "recent", "receptive_field", "layers"),
+            *("hooks", "twins", "recent", "receptive_field", "layers", "residuals"),
             *("known_names", "addresses", "weight_parts", "producers", "edit_base", "randomize", "erase", "ablation"),
             "edits",
             *("relu_rules", "devices", "downloads", "weights"),
@@ -65,6 +65,7 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "folding",
                 "forms",
                 "tiles",
+                "branches",
                 "ascent",
                 "calibration",
                 "precision",

@@ -137,9 +137,13 @@ class Recipe:
 
 def _once(recipe: Recipe) -> dict[str, Any]:
     """Return values that recipes of earlier versions meant without saying them."""
-    raw = recipe.command in ("dream", "zoom", "video") and recipe.parameters.get("filter") == "none"
-    # Rates multiplied the gradient of the image then.
-    return {"gradient": "image"} if raw and "gradient" not in recipe.parameters else {}
+    meant: dict[str, Any] = {}
+    if recipe.command in ("dream", "visualize", "zoom", "video"):
+        meant["branch_gradient"] = 1.0
+    if recipe.command in ("dream", "zoom", "video") and recipe.parameters.get("filter") == "none":
+        # Rates multiplied the gradient of the image then.
+        meant["gradient"] = "image"
+    return {name: value for name, value in meant.items() if name not in recipe.parameters}
 
 
 def note_of(recipe: Recipe | None) -> str | None:

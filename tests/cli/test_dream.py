@@ -76,7 +76,7 @@ def test_every_option(run: Callable, photo: Path) -> None:
         "filter": "gaussian", "natural": 0.5, "size": "88x72", "keep_color": True, "seed": 5, "tile": 0,
         "at": ["0.5*0:1", "2"], "class_name": [],
         "transform": [], "crops": 1, "penalty": [], "optimizer": None, "parameterization": "pixel",
-        "gradient": "input", "balance": True,
+        "gradient": "input", "balance": True, "branch_gradient": 1.0,
     }  # fmt: skip
 
 

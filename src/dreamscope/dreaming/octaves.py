@@ -220,6 +220,7 @@ class Dreamer:
                     transforms=self._transforms,
                     crops=settings.crops,
                     penalties=self._penalties,
+                    branch_gradient=settings.branch_gradient,
                     tile=self._tile_of(size),
                 )
                 dreamt = ascent(

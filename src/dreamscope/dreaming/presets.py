@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.optimize.ingredients import listed
-from dreamscope.visualization.presets import ON_A_PHOTO
+from dreamscope.visualization.presets import BRANCHES, ON_A_PHOTO
 
 GRADIENTS = ("input", "image")
 """Which gradient a raw step follows. Both point the same way; they differ in size.
@@ -70,6 +70,9 @@ class Settings:
     optimizer : str, UpdateRule, callable or None
         In place of the step along the filtered gradient: ``adam``, an update rule, or a factory of an optimizer of
         ``torch.optim``, see `dreamscope.optimize.update_rules`. Filter and colours then have no say.
+    branch_gradient : float
+        The share of their gradient that residual branches pass on, see `dreamscope.optimize.branches`: with less than
+        1 other networks see a class too.
     parameterization : str or callable
         What is climbed: ``pixel``, another name in `dreamscope.optimize.parameterizations.PARAMETERIZATIONS`, or a
         function that makes one's own object from the image that an octave starts with. Others than ``pixel`` are
@@ -91,6 +94,7 @@ class Settings:
     crops: int = 1
     penalty: Sequence[Any] = ()
     optimizer: Any = None
+    branch_gradient: float = 1.0
     parameterization: Any = "pixel"
 
     def __post_init__(self) -> None:
@@ -100,6 +104,7 @@ class Settings:
             (self.jitter, "jitter", 0, 100_000),
             (self.crops, "crops", 1, 64),
             (self.natural, "natural", 0, 1),
+            (self.branch_gradient, "branch_gradient", 0, 1),
         ):
             if not least <= value <= most:
                 raise DreamscopeError(f"{name} lies between {least} and {most}, not at {value}")
@@ -132,6 +137,7 @@ class Overrides(TypedDict, total=False):
     crops: int | None
     penalty: str | Sequence[Any] | None
     optimizer: str | Callable[..., Any] | None
+    branch_gradient: float | None
     parameterization: str | Callable[..., Any] | None
 
 
@@ -157,6 +163,7 @@ PRESETS = {
         jitter=0,
         transform=ON_A_PHOTO,
         crops=2,
+        branch_gradient=BRANCHES,
         parameterization="detail",
     ),
 }

@@ -20,6 +20,7 @@ from dreamscope.models.hooks import Hook, attached
 from dreamscope.models.layers import Layer, survey
 from dreamscope.models.producers import producers
 from dreamscope.models.recent import Recent
+from dreamscope.models.residuals import residual_branches
 from dreamscope.models.twins import Twins, twin_of
 
 _FORMS = 4
@@ -371,6 +372,11 @@ class Classifier(nn.Module):
     def producers(self) -> dict[str, str]:
         """Layer -> the convolution or linear layer whose channels it shows, one by one; see `producers`."""
         return producers(twin_of(self.module), self.layers, self.example())
+
+    @cached_property
+    def residual_branches(self) -> list[str]:
+        """Layers whose output is added to what went around them, see `dreamscope.models.residuals`."""
+        return residual_branches(twin_of(self.module), self.example())
 
     @cached_property
     def main_stack(self) -> str | None:

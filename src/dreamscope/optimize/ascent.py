@@ -15,6 +15,7 @@ from dreamscope.models.classifier import Classifier
 from dreamscope.models.relu_rules import redirected
 from dreamscope.objectives import Gathered, Objective
 from dreamscope.optimize import tiles
+from dreamscope.optimize.branches import weakened
 from dreamscope.optimize.parameterizations import Constrained, Parameterization, tensors_of
 from dreamscope.optimize.regularizers import Regularizer
 from dreamscope.optimize.transforms import Transform
@@ -80,6 +81,8 @@ class Ascent:
     redirect_steps : int
         If the first step has no gradient at all for an image: for so many steps gradients pass through units that are
         silent all over a picture.
+    branch_gradient : float
+        The share of their gradient that residual branches pass on, see `dreamscope.optimize.branches`.
     tile : int
         The side of the parts in which the picture is run, 0 for the whole at once, see `dreamscope.optimize.tiles`.
     watch : callable or None
@@ -93,6 +96,7 @@ class Ascent:
     crops: int = 1
     penalties: Sequence[Regularizer] = ()
     redirect_steps: int = 0
+    branch_gradient: float = 1.0
     tile: int = 0
     watch: Callable[[Tensor], None] | None = None
     until: Callable[[Step], bool] | None = None
@@ -148,7 +152,7 @@ class Ascent:
         silent, number = False, before
         with _climbed(parameterization) as parameters:
             try:
-                with probe(model, objective.layers) as seen:
+                with weakened(model, self.branch_gradient), probe(model, objective.layers) as seen:
                     for number in range(before + 1, before + steps + 1):
                         progress = (number - before - 1) / steps
                         with redirected() if silent else nullcontext():

@@ -107,6 +107,7 @@ class Batches:
             crops=self.settings.crops,
             penalties=self._penalties,
             redirect_steps=self.settings.redirect_steps,
+            branch_gradient=self.settings.branch_gradient,
             watch=self._watch,
         )
         ascent(

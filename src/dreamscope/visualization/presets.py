@@ -38,6 +38,9 @@ class Settings:
         See `dreamscope.optimize.regularizers`; ``l2:5``, ``tv:0.1``, or any function from images to one number each.
     redirect_steps : int
         Number of steps at the start in which units that are silent all over a picture get a gradient.
+    branch_gradient : float
+        Of classes: the share of their gradient that residual branches pass on. With less than 1 other networks see the
+        class too, see `dreamscope.optimize.branches`.
     contrast : float
         Standard deviation of a colour that the finished picture is brought up to, at most `MOST_CONTRAST` times its
         own; photos have 0.2 to 0.25. 0 leaves it as it was climbed.
@@ -51,6 +54,7 @@ class Settings:
     crops: int = 1
     penalty: Sequence[Any] = ()
     redirect_steps: int = 16
+    branch_gradient: float = 1.0
     contrast: float = 0.0
 
     def __post_init__(self) -> None:
@@ -58,6 +62,7 @@ class Settings:
             (self.steps, "steps", 1, 100_000),
             (self.crops, "crops", 1, 64),
             (self.redirect_steps, "redirect_steps", 0, 100_000),
+            (self.branch_gradient, "branch_gradient", 0, 1),
             (self.contrast, "contrast", 0, 1),
         ):
             if not least <= value <= most:
@@ -79,21 +84,27 @@ class Overrides(TypedDict, total=False):
     crops: int | None
     penalty: str | Sequence[Any] | Callable[..., Any] | None
     redirect_steps: int | None
+    branch_gradient: float | None
     contrast: float | None
 
 
 ON_A_PHOTO = ("window:0.4,1", "flip", "rotate:10", "noise:0.05")
 """The transforms of what grows on a photo: parts of it, at the network's input size."""
 
+BRANCHES = 0.35
+"""The share of their gradient that residual branches pass on for a class."""
+
 _SEEN = ("crop:0.25,1,0.71", "flip", "rotate:15", "noise:0.05")
 
 PRESETS = {
-    "fourier": Settings(transform=_SEEN, crops=2, contrast=0.17),
+    "fourier": Settings(transform=_SEEN, crops=2, branch_gradient=BRANCHES, contrast=0.17),
     "maco": Settings(parameterization="maco", transform=_SEEN, crops=2, rate=0.3, contrast=0.17),
     "pixel": Settings(
         parameterization="pixel", transform=("shift:8", "scale:0.9,1.1", "rotate:5"), penalty=("tv:1",), rate=0.01
     ),
-    "detail": Settings(parameterization="detail", transform=ON_A_PHOTO, crops=2, steps=160, rate=0.35),
+    "detail": Settings(
+        parameterization="detail", transform=ON_A_PHOTO, crops=2, steps=160, rate=0.35, branch_gradient=BRANCHES
+    ),
     "classic": Settings(
         parameterization="pixel", optimizer="normalized", transform=("shift:8",), penalty=("l2:10",), rate=1 / 255
     ),

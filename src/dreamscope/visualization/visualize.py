@@ -138,8 +138,7 @@ def visualize(
     if isinstance(chosen.parameterization, str):
         ensure_one_of(chosen.parameterization, PARAMETERIZATIONS, "parameterization")
     full = _size(size, chosen, model) if begun is None else images.size_of(begun)
-    if settings.get("transform") is None and any(target.is_at_a_place for target in shown):
-        chosen = replace(chosen, transform=AT_A_PLACE, crops=1)
+    chosen = _fitting(chosen, shown, own_transform=settings.get("transform") is not None)
     wanted = [target.objective(loss) for target in shown]
     if like is not None and begun is None:
         wanted = [_caricature(model, target, like, full, seed) for target in shown]
@@ -189,6 +188,14 @@ def _shown(model: Classifier, named: Sequence[Given], directions: Directions, be
     if len(shown) != 2 or between < 2:
         raise DreamscopeError(f"between takes 2 targets and 2 pictures or more, not {len(shown)} and {between}")
     return on_the_way(shown[0], shown[1], between)
+
+
+def _fitting(chosen: Settings, shown: Sequence[Target], *, own_transform: bool) -> Settings:
+    """Return the settings as they fit what is shown."""
+    if not own_transform and any(target.is_at_a_place for target in shown):
+        chosen = replace(chosen, transform=AT_A_PLACE, crops=1)
+    # What a channel itself wants, its whole gradient shows.
+    return chosen if all(target.classes for target in shown) else replace(chosen, branch_gradient=1.0)
 
 
 def _size(size: int | str | Size | None, chosen: Settings, model: Classifier) -> Size:
