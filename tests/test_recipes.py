@@ -134,6 +134,6 @@ def test_raw_rates_of_recipes_that_do_not_say_so_are_those_of_the_image() -> Non
     assert read("dream", filter="none", rate=0.1, gradient="input")["gradient"] == "input"
     assert "gradient" not in read("dream", filter="mean", rate=0.1)
     assert "gradient" not in read("invert", filter="none")
-    assert read("dream")["branch_gradient"] == read("visualize")["branch_gradient"] == 1.0
-    assert read("dream", branch_gradient=0.3)["branch_gradient"] == 0.3
+    assert read("visualize", parameterization="fourier")["branch_gradient"] == 1.0
+    assert read("dream", parameterization="detail", branch_gradient=0.3)["branch_gradient"] == 0.3
     assert "branch_gradient" not in read("invert")

@@ -138,7 +138,7 @@ class Recipe:
 def _once(recipe: Recipe) -> dict[str, Any]:
     """Return values that recipes of earlier versions meant without saying them."""
     meant: dict[str, Any] = {}
-    if recipe.command in ("dream", "visualize", "zoom", "video"):
+    if "parameterization" in recipe.parameters and recipe.command in ("dream", "visualize", "zoom", "video"):
         meant["branch_gradient"] = 1.0
     if recipe.command in ("dream", "zoom", "video") and recipe.parameters.get("filter") == "none":
         # Rates multiplied the gradient of the image then.
