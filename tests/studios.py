@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import uvicorn
 
 from dreamscope.models.classifier import Classifier
 from dreamscope.studio.app import application
 from dreamscope.studio.security import LOOPBACK, Password
-from dreamscope.studio.server import listening
+from dreamscope.studio.server import listening, server_of
 from dreamscope.studio.state import Studio
 
 
@@ -30,11 +29,7 @@ def serve(model: Classifier, *, password: str | None = None, grace: float = 300.
     with listening("127.0.0.1", 0) as socket:
         studio = Studio(model, Password(password), port=socket.getsockname()[1])
         studio.visits.grace = grace
-        server = uvicorn.Server(
-            uvicorn.Config(
-                application(studio, LOOPBACK), log_level="error", ws="websockets-sansio", ws_max_size=4 * 2**20
-            )
-        )
+        server = server_of(application(studio, LOOPBACK))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
         thread.start()
         try:

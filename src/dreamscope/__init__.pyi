@@ -63,6 +63,7 @@ from .probes import Probe as Probe
 from .probes import patch as patch
 from .probes import probe as probe
 from .recipes import Recipe as Recipe
+from .studio.server import studio as studio
 from .visualization.invert import Inversion as Inversion
 from .visualization.invert import invert as invert
 from .visualization.result import Visualization as Visualization

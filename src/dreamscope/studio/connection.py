@@ -84,10 +84,12 @@ class Outbox:
             if len(events) > _MOST_EVENTS:
                 return
             for event in events:
-                await asyncio.wait_for(websocket.send_text(json.dumps(event)), _SLOWEST_SEND)
+                async with asyncio.timeout(_SLOWEST_SEND):
+                    await websocket.send_text(json.dumps(event))
             for job, image in frames.items():
                 body = await asyncio.to_thread(_encoded, image)
-                await asyncio.wait_for(websocket.send_bytes(struct.pack(">I", job) + body), _SLOWEST_SEND)
+                async with asyncio.timeout(_SLOWEST_SEND):
+                    await websocket.send_bytes(struct.pack(">I", job) + body)
 
 
 def _encoded(image: Tensor) -> bytes:

@@ -148,7 +148,7 @@ class Line:
             If its visitor, or all together, have too many jobs here.
         """
         with self._changed:
-            own = sum(each.visit is job.visit for each in self._all())
+            own = sum(each.visit is job.visit for each in self.jobs)
             if own >= MOST_OF_ONE_VISIT:
                 raise DreamscopeError(f"you have {own} jobs here already; let one end, or stop it")
             if len(self._waiting) >= MOST_WAITING:
@@ -171,13 +171,15 @@ class Line:
         """Stop all of them, and the thread when the one that runs has ended."""
         with self._changed:
             self._closed = True
-            for job in self._all():
+            for job in self.jobs:
                 job.stop()
             self._waiting.clear()
             self._changed.notify()
         self._thread.join(timeout=10)
 
-    def _all(self) -> list[Job]:
+    @property
+    def jobs(self) -> list[Job]:
+        """Those that wait, in the order they came, and the one that runs."""
         return [*self._waiting, *([] if self._running is None else [self._running])]
 
     def _next(self) -> Job:

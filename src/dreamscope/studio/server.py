@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.applications import Starlette
 
 PORT = 8765
 
@@ -46,8 +51,6 @@ def studio(
         is no free port.
     """
     try:
-        import uvicorn
-
         from dreamscope.studio.app import application
         from dreamscope.studio.security import LOOPBACK, Password
         from dreamscope.studio.state import Studio
@@ -63,16 +66,7 @@ def studio(
     own_port = own_socket.getsockname()[1]
     hosts = [*LOOPBACK, *names, *(_own_names() if host in _EVERYWHERE else [host])]
     shared = Studio(model, Password(password), port=own_port)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            application(shared, hosts),
-            log_level="warning",
-            ws="websockets-sansio",
-            ws_max_size=4 * 2**20,
-            timeout_graceful_shutdown=3,
-            server_header=False,
-        )
-    )
+    server = server_of(application(shared, hosts))
     shown = "localhost" if host in LOOPBACK or host in _EVERYWHERE else host
     ready(f"http://{shown}:{own_port}/")
     if host not in LOOPBACK:
@@ -82,6 +76,22 @@ def studio(
         )
     with own_socket:
         server.run(sockets=[own_socket])
+
+
+def server_of(app: Starlette) -> uvicorn.Server:
+    """Return the server of an application: stopped, it does not wait long for open pages."""
+    import uvicorn
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            ws="websockets-sansio",
+            ws_max_size=4 * 2**20,
+            timeout_graceful_shutdown=2,
+            server_header=False,
+        )
+    )
 
 
 def listening(host: str, port: int) -> socket.socket:

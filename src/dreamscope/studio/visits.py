@@ -132,6 +132,11 @@ class Visits:
         self._root = Path(tempfile.mkdtemp(prefix="dreamscope-studio-"))
         self._all: dict[str, Visit] = {}
 
+    @property
+    def all(self) -> list[Visit]:
+        """Those that have not ended."""
+        return list(self._all.values())
+
     def find(self, name: str | None) -> Visit | None:
         """Return the visit of a cookie, or ``None`` if there is none or it has ended."""
         visit = self._all.get(name or "")

@@ -5,6 +5,9 @@ import { say } from "./common.js";
 const HEAD = 4; // bytes before a picture: the number of its job
 
 class Connection {
+  // From the start: as long as a page is open, its visit does not end.
+  constructor() { this.#open().catch(() => {}); }
+
   #socket = null;
   #opening = null;
   #jobs = new Map();
