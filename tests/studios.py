@@ -14,6 +14,7 @@ from dreamscope.studio.app import application
 from dreamscope.studio.security import LOOPBACK, Password
 from dreamscope.studio.server import listening, server_of
 from dreamscope.studio.state import Studio
+from dreamscope.studio.visits import Visits
 
 
 @dataclass
@@ -27,8 +28,7 @@ class Running:
 def serve(model: Classifier, *, password: str | None = None, grace: float = 300.0) -> Iterator[Running]:
     """Run a studio until the generator is closed."""
     with listening("127.0.0.1", 0) as socket:
-        studio = Studio(model, Password(password), port=socket.getsockname()[1])
-        studio.visits.grace = grace
+        studio = Studio(model, Password(password), Visits(grace), socket.getsockname()[1])
         server = server_of(application(studio, LOOPBACK))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
         thread.start()

@@ -25,6 +25,7 @@ def studio(
     port: int = PORT,
     password: str | None = None,
     names: Sequence[str] = (),
+    grace: float = 300.0,
     ready: Callable[[str], None] = print,
 ) -> None:
     """Open the studio: pages to dream, look, explain, blind and more in a browser. Returns when it is stopped.
@@ -41,6 +42,8 @@ def studio(
         What visitors have to give; demanded where others than this machine can reach it.
     names
         Further names under which it may be called, such as that of a proxy.
+    grace
+        Seconds from a visitor's last page that was closed until what was brought and made is gone.
     ready
         Called with the address to open, and once more with advice where others can reach it.
 
@@ -54,6 +57,7 @@ def studio(
         from dreamscope.studio.app import application
         from dreamscope.studio.security import LOOPBACK, Password
         from dreamscope.studio.state import Studio
+        from dreamscope.studio.visits import Visits
     except ImportError as error:
         raise DreamscopeError(f"the studio needs {error.name}: pip install 'dreamscope[studio]'") from error
     if host not in LOOPBACK and not password:
@@ -65,7 +69,7 @@ def studio(
     own_socket = listening(host, port)
     own_port = own_socket.getsockname()[1]
     hosts = [*LOOPBACK, *names, *(_own_names() if host in _EVERYWHERE else [host])]
-    shared = Studio(model, Password(password), port=own_port)
+    shared = Studio(model, Password(password), Visits(grace), own_port)
     server = server_of(application(shared, hosts))
     shown = "localhost" if host in LOOPBACK or host in _EVERYWHERE else host
     ready(f"http://{shown}:{own_port}/")

@@ -12,9 +12,6 @@ from dreamscope.studio.jobs import Line
 from dreamscope.studio.security import Password
 from dreamscope.studio.visits import Visit, Visits
 
-GRACE = 300.0
-"""Seconds from the last page that was closed until a visit, and all that was made in it, is gone."""
-
 
 @dataclass
 class Studio:
@@ -36,8 +33,8 @@ class Studio:
 
     model: Classifier
     password: Password
-    visits: Visits = field(default_factory=lambda: Visits(GRACE))
-    port: int = 0
+    visits: Visits
+    port: int
     lines: dict[str, Line] = field(default_factory=lambda: {name: Line(name) for name in ("long", "quick")})
 
     @property
