@@ -76,7 +76,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         "exploration",
         [
             *("projections", "knn", "unit_layers", "clipping", "patches", "filters", "embedding"),
-            *("exemplar_index", "exemplars", "blocks", "activations"),
+            *("exemplar_index", "exemplars", "blocks", "activations", "class_weights"),
         ],
     ),
     (
@@ -160,7 +160,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "studio",
         [
-            *("visits", "jobs", "given", "pictures", "security", "state"),
+            *("visits", "jobs", "given", "pictures", "security", "store", "state"),
             *("actions.dream", "actions"),
             *("page_facts", "connection", "app", "server"),
         ],

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
+from dreamscope.photos import Photo, Source, find
 
 PORT = 8765
 
@@ -20,6 +21,7 @@ def studio(
     port: int = PORT,
     password: str | None = None,
     names: Sequence[str] = (),
+    photos: Source | Sequence[Source | Photo] = (),
     ready: Callable[[str], None] = print,
 ) -> None:
     """Open the studio: pages to dream, look, explain, blind and more in a browser. Returns when it is stopped.
@@ -36,14 +38,17 @@ def studio(
         What visitors have to give; demanded where others than this machine can reach it.
     names
         Further names under which it may be called, such as that of a proxy.
+    photos
+        Folders, photos or labels files, see `dreamscope.photos.find`, in which all visitors see what excites a channel;
+        those that they bring are theirs alone.
     ready
         Called with the address to open, and once more with advice where others can reach it.
 
     Raises
     ------
     DreamscopeError
-        If the packages of the extra ``studio`` are not there, if others could come in without a password, or if there
-        is no free port.
+        If the packages of the extra ``studio`` are not there, if others could come in without a password, if there
+        are no such photos, or if there is no free port.
     """
     try:
         import uvicorn
@@ -55,6 +60,7 @@ def studio(
         raise DreamscopeError(f"the studio needs {error.name}: pip install 'dreamscope[studio]'") from error
     if host not in LOOPBACK and not password:
         raise DreamscopeError(f"on {host} others could come in: give --password, or leave --host at 127.0.0.1")
+    found = tuple(find(photos)) if photos else ()
     if model is None:
         from dreamscope.models.registry import load
 
@@ -62,7 +68,7 @@ def studio(
     own_socket = listening(host, port)
     own_port = own_socket.getsockname()[1]
     hosts = [*LOOPBACK, *names, *(_own_names() if host in _EVERYWHERE else [host])]
-    shared = Studio(model, Password(password), port=own_port)
+    shared = Studio(model, Password(password), port=own_port, photos=found)
     server = uvicorn.Server(
         uvicorn.Config(
             application(shared, hosts),
