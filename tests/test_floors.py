@@ -161,7 +161,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         "studio",
         [
             *("visits", "jobs", "given", "pictures", "security", "store", "state"),
-            *("actions.dream", "actions"),
+            *("actions.dream", "actions.look", "actions.explain", "actions"),
             *("page_facts", "connection", "app", "server"),
         ],
     ),
