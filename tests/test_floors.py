@@ -77,7 +77,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         "exploration",
         [
             *("projections", "knn", "unit_layers", "clipping", "patches", "filters", "embedding"),
-            *("exemplar_index", "exemplars", "blocks", "activations"),
+            *("exemplar_index", "exemplars", "blocks", "activations", "class_weights"),
         ],
     ),
     (
@@ -161,8 +161,8 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "studio",
         [
-            *("visits", "jobs", "given", "pictures", "security", "state"),
-            *("actions.dream", "actions"),
+            *("visits", "jobs", "given", "pictures", "security", "store", "state"),
+            *("actions.dream", "actions.look", "actions.explain", "actions"),
             *("page_facts", "connection", "app", "server"),
         ],
     ),

@@ -120,7 +120,7 @@ def read(source: Picture, *, side: int = 0) -> Tensor:
     if isinstance(source, Image.Image):
         return _to_tensor(source, "the picture")
     if str(source).startswith("sample:"):
-        return _read_file(_sample(str(source)))
+        return _read_file(sample_file(str(source)))
     return _read_file(existing_file(source, "picture"), side)
 
 
@@ -280,8 +280,8 @@ def read_note(path: str | Path) -> str | None:
     return note if isinstance(note, str) else None
 
 
-def _sample(name: str) -> Path:
-    """Find one of scikit-learn's sample pictures, without importing scikit-learn: that takes seconds."""
+def sample_file(name: str) -> Path:
+    """Return the file of one of scikit-learn's sample pictures, without importing scikit-learn: that takes seconds."""
     short = name.removeprefix("sample:")
     if short not in SAMPLES:
         raise DreamscopeError(

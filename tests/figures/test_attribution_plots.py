@@ -13,7 +13,7 @@ from dreamscope.attribution.metrics import Checkpoint, Faithfulness
 from dreamscope.attribution.perturbations import Occlusion, Rise
 from dreamscope.attribution.result import Explanation, TargetValue
 from dreamscope.errors import DreamscopeError
-from dreamscope.figures.attribution_plots import drawn, limits, overlay
+from dreamscope.figures.attribution_plots import drawn, layer, limits, overlay
 from dreamscope.recipes import Recipe
 
 SHARES = (0.0, 0.5, 1.0)
@@ -43,6 +43,20 @@ def test_what_counts_is_bright_and_in_its_place() -> None:
     photo = photo_of(overlay(made(heat), title=False)).mean(0)
     assert photo[50:150, 50:150].mean() > photo[250:350, 250:350].mean() + 0.2
     assert torch.allclose(photo[50:150, 250:350].mean(), photo[250:350, 250:350].mean(), atol=0.01)
+
+
+def test_by_itself_a_map_covers_nothing_where_nothing_counts() -> None:
+    heat = torch.zeros(40, 40)
+    heat[:20] = 1
+    colours, cover = layer(made(heat))
+    assert (colours.shape, cover.shape) == ((1, 3, 40, 40), (1, 1, 40, 40))
+    assert cover[..., :20, :].min() == 1
+    assert cover[..., 20:, :].max() == 0
+    heat[20:] = -1
+    colours, cover = layer(made(heat, Occlusion()))
+    assert cover.min() > 0.8
+    assert colours[0, 0, 0, 0] > colours[0, 2, 0, 0]
+    assert colours[0, 2, 39, 0] > colours[0, 0, 39, 0]
 
 
 def test_signs_are_red_and_blue() -> None:

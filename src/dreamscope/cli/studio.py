@@ -27,6 +27,14 @@ def studio(
         list[str] | None,
         typer.Option("--name", metavar="NAME", help="Another name under which it may be called; may be repeated."),
     ] = None,
+    photos: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Photos in which all visitors see what excites a channel: a folder, photos or a labels file; may be "
+            "repeated.",
+        ),
+    ] = None,
     browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
 ) -> None:
     """Open the studio: dream, look, explain and blind in a browser, live. Ctrl-C ends it."""
@@ -39,4 +47,4 @@ def studio(
 
             webbrowser.open(text)
 
-    serve(loader(), host=host, port=port, password=password, names=name or (), ready=ready)
+    serve(loader(), host=host, port=port, password=password, names=name or (), photos=photos or (), ready=ready)

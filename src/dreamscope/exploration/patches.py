@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,6 +14,9 @@ from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.receptive_field import FieldTracer
 from dreamscope.probes import probe
+
+CLOSE = 0.45
+"""Of a picture's side: what a patch of the middle of a large receptive field has at most."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,19 @@ class Window:
             return None
         (row, column), (rows, columns) = self.position(place), self.grid
         return (row / rows, column / columns, (row + 1) / rows, (column + 1) / columns)
+
+    def closer(self, picture: tuple[int, int], share: float = CLOSE) -> Window:
+        """Return a window of the middle of what positions see, at most a share of each side of a picture.
+
+        Late layers can see the whole picture, but what lies far from the middle counts for little (Luo et al.,
+        "Understanding the Effective Receptive Field in Deep Convolutional Neural Networks", 2016): a patch of the
+        middle shows better what a channel is excited by. Where there is no map, it stays the whole picture.
+        """
+        if self.size is None:
+            return self
+        rows, columns = (min(size, round(share * side)) for size, side in zip(self.size, picture, strict=True))
+        start = (self.start[0] + (self.size[0] - rows) // 2, self.start[1] + (self.size[1] - columns) // 2)
+        return replace(self, size=(rows, columns), start=start)
 
     def cut(self, picture: Tensor, place: int, smallest: int = SMALLEST_SIDE) -> Tensor:
         """Return what a place can see of a prepared picture (N, C, H, W), see `box`."""

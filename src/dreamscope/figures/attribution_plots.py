@@ -8,6 +8,7 @@ from textwrap import shorten
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -153,15 +154,36 @@ def limits_of(heat: Tensor, *, signed: bool, clip: float = _CLIP) -> tuple[float
 
 def blended(photo: Tensor, heat: Tensor, low: float, high: float, *, signed: bool) -> np.ndarray[Any, Any]:
     """Return a map (H, W) in colours from `low` to `high` over a photo (1, 3, H, W) in gray: (H, W, 3) in [0, 1]."""
-    colours = _colours(low, high, signed=signed)
+    shown, cover = _covering(heat, low, high, signed=signed)
+    gray = images.gray(photo)[0, 0].numpy()[..., None]
+    gray = 0.35 + 0.6 * gray if signed else gray
+    mixed: np.ndarray[Any, Any] = np.clip(gray * (1 - cover) + shown * cover, 0, 1)
+    return mixed
+
+
+def layer(explanation: Explanation) -> tuple[Tensor, Tensor]:
+    """Return the map of one image by itself, to be laid over the photo: colours (1, 3, H, W), and how much they cover.
+
+    Where nothing counts, they cover nothing; the cover is (1, 1, H, W) in [0, 1].
+    """
+    low, high, _ = limits(explanation)
+    signed = explanation.method.signed
+    shown, cover = _covering(explanation.map[0, 0], low, high, signed=signed)
+    least = float(cover.min())
+    # Over a photo in its colours, the dark end of the scale would only make it dark.
+    cover = cover if signed else (cover - least) / max(float(cover.max()) - least, 1e-6)
+    return tuple(torch.from_numpy(each).float().permute(2, 0, 1)[None] for each in (shown, cover))  # type: ignore[return-value]
+
+
+def _covering(
+    heat: Tensor, low: float, high: float, *, signed: bool
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return a map (H, W) in colours (H, W, 3), and how much they cover of what is below, (H, W, 1)."""
     values = heat.numpy()
     # The stronger, the less of the photo: where nothing counts it is to be seen as it is, but gray.
     strength = np.clip(np.abs(values) / high if signed else (values - low) / (high - low), 0, 1)[..., None]
     cover = 0.25 + 0.65 * strength if not signed else 0.85 * strength**0.7
-    gray = images.gray(photo)[0, 0].numpy()[..., None]
-    gray = 0.35 + 0.6 * gray if signed else gray
-    mixed: np.ndarray[Any, Any] = np.clip(gray * (1 - cover) + colours.to_rgba(values)[..., :3] * cover, 0, 1)
-    return mixed
+    return _colours(low, high, signed=signed).to_rgba(values)[..., :3], cover
 
 
 def _colours(low: float, high: float, *, signed: bool) -> Any:

@@ -73,7 +73,7 @@ def entries(plan: Plan, folder: Path | None, *, recipe: bool = True) -> list[Ent
         if folder.exists() and not folder.is_dir():
             raise DreamscopeError(f"can't keep cells in '{folder}': it is a file, not a folder")
         files.ensure_writable(folder / "cell.png" if folder.is_dir() else folder)
-    networks = {id(model): _digest_of(model) for model in {id(c.model): c.model for c in plan.cells}.values()}
+    networks = {id(model): digest_of(model) for model in {id(c.model): c.model for c in plan.cells}.values()}
     found = []
     for number, cell in enumerate(plan.cells):
         try:
@@ -152,7 +152,7 @@ def _reference(picture: Picture) -> Any:
     return picture if is_initial(picture) else reference(picture)
 
 
-def _digest_of(model: Classifier) -> str:
+def digest_of(model: Classifier) -> str:
     """Return a digest of a network: its parts and all its numbers."""
     found = hashlib.sha256(repr((model.module, model.normalization, model.edits)).encode())
     for name, value in model.module.state_dict().items():

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dreamscope.errors import DreamscopeError, ensure_one_of
+from dreamscope.exploration.patches import channels_of
 from dreamscope.images import SAMPLES
-from dreamscope.models.addresses import resolve
+from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.studio.visits import Visit
 
@@ -77,6 +78,15 @@ class Given:
         """Return addresses of the network, as it writes them; an empty list if there are none."""
         found = self.texts(name, most=MOST_ADDRESSES)
         return [str(address) for address in resolve(found, model)] if found else []
+
+    def channels(self, name: str, model: Classifier, *, most: int) -> Address:
+        """Return the address of some channels of one layer; raise a `DreamscopeError` if it is anything else."""
+        found = channels_of(model, [self.text(name)])
+        if len(found) != 1 or found[0].channels is None or len(found[0].channels) > most:
+            raise DreamscopeError(
+                f"{name} names one layer and at most {most} channels of it, such as LAYER:0-{most - 1}"
+            )
+        return found[0]
 
     def picture(self, name: str) -> str | Path:
         """Return a picture of this visit as a file, or a sample photo by its name."""

@@ -6,11 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dreamscope.dreaming.presets import CLASS_PRESET, PRESETS
+from dreamscope.errors import DreamscopeError
+from dreamscope.exploration.blocks import blocks_of
 from dreamscope.images import SAMPLES
+from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.studio.actions.dream import SIZES, preview_layers
+from dreamscope.studio.actions.explain import methods
 
-PAGES: Mapping[str, str] = {"dream": "Dream"}
+PAGES: Mapping[str, str] = {"dream": "Dream", "look": "Look", "explain": "Explain"}
 """Pages by name, in the order of the bar at the top, and what they are called there."""
 
 
@@ -39,4 +43,40 @@ def _dream(model: Classifier, _: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-_MORE: Mapping[str, Callable[[Classifier, Mapping[str, str]], dict[str, Any]]] = {"dream": _dream}
+def _look(model: Classifier, path: Mapping[str, str]) -> dict[str, Any]:
+    layers = [
+        {"name": name, "type": layer.type, "channels": layer.channels, "grid": list(layer.grid)}
+        for name, layer in model.layers.items()
+    ]
+    found: dict[str, Any] = {"layers": layers, "blocks": blocks_of(model), "default": model.default_address}
+    try:
+        return found | {"at": _address(model, path), "wrong": ""}
+    except DreamscopeError as error:
+        # The page says it, and shows what there is.
+        return found | {"at": {"layer": None, "channel": None}, "wrong": str(error)}
+
+
+def _address(model: Classifier, path: Mapping[str, str]) -> dict[str, Any]:
+    """Return the layer and the channel that a page's address names, as in ``/m/MODEL/LAYER/CHANNEL``."""
+    if path.get("model", model.name) != model.name:
+        raise DreamscopeError(f"this studio looks into {model.name}, not into '{path['model']}'")
+    layer, slash, channel = path.get("address", "").partition("/")
+    if not layer:
+        return {"layer": None, "channel": None}
+    if slash and not channel.isdecimal():
+        raise DreamscopeError(f"'{channel}' is no channel's number; channels are counted from 0, as in {layer}/0")
+    (address, *more) = resolve([Address(layer, (int(channel),) if slash else None)], model)
+    if more:
+        raise DreamscopeError(f"'{layer}' names {1 + len(more)} layers; here one is looked at at a time")
+    return {"layer": address.layer, "channel": int(channel) if slash else None}
+
+
+def _explain(_: Classifier, __: Mapping[str, str]) -> dict[str, Any]:
+    return {"methods": methods()}
+
+
+_MORE: Mapping[str, Callable[[Classifier, Mapping[str, str]], dict[str, Any]]] = {
+    "dream": _dream,
+    "look": _look,
+    "explain": _explain,
+}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import re
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
+from torch import Tensor
 
 from dreamscope import images
 from dreamscope.errors import DreamscopeError
@@ -90,6 +92,16 @@ def jpeg(picture: Image.Image, *, quality: int) -> bytes:
     memory = io.BytesIO()
     picture.save(memory, "JPEG", quality=quality)
     return memory.getvalue()
+
+
+def uri(image: Tensor, cover: Tensor | None = None, *, quality: int = 88) -> str:
+    """Return an image (1, 3, H, W) as text that a page can show, opaque by `cover` (1, 1, H, W) if that is given."""
+    picture = images.to_pil(image)
+    if cover is not None:
+        picture.putalpha(images.to_pil(cover.expand(1, 3, -1, -1)).convert("L"))
+    memory = io.BytesIO()
+    picture.save(memory, "WEBP", quality=quality, method=2)
+    return f"data:image/webp;base64,{b64encode(memory.getvalue()).decode()}"
 
 
 def safe_title(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
+from dreamscope.photos import Photo, Source, find
 
 if TYPE_CHECKING:
     import uvicorn
@@ -26,6 +27,7 @@ def studio(
     password: str | None = None,
     names: Sequence[str] = (),
     grace: float = 300.0,
+    photos: Source | Sequence[Source | Photo] = (),
     ready: Callable[[str], None] = print,
 ) -> None:
     """Open the studio: pages to dream, look, explain, blind and more in a browser. Returns when it is stopped.
@@ -44,14 +46,17 @@ def studio(
         Further names under which it may be called, such as that of a proxy.
     grace
         Seconds from a visitor's last page that was closed until what was brought and made is gone.
+    photos
+        Folders, photos or labels files, see `dreamscope.photos.find`, in which all visitors see what excites a channel;
+        those that they bring are theirs alone.
     ready
         Called with the address to open, and once more with advice where others can reach it.
 
     Raises
     ------
     DreamscopeError
-        If the packages of the extra ``studio`` are not there, if others could come in without a password, or if there
-        is no free port.
+        If the packages of the extra ``studio`` are not there, if others could come in without a password, if there
+        are no such photos, or if there is no free port.
     """
     try:
         from dreamscope.studio.app import application
@@ -62,6 +67,7 @@ def studio(
         raise DreamscopeError(f"the studio needs {error.name}: pip install 'dreamscope[studio]'") from error
     if host not in LOOPBACK and not password:
         raise DreamscopeError(f"on {host} others could come in: give --password, or leave --host at 127.0.0.1")
+    found = tuple(find(photos)) if photos else ()
     if model is None:
         from dreamscope.models.registry import load
 
@@ -69,7 +75,7 @@ def studio(
     own_socket = listening(host, port)
     own_port = own_socket.getsockname()[1]
     hosts = [*LOOPBACK, *names, *(_own_names() if host in _EVERYWHERE else [host])]
-    shared = Studio(model, Password(password), Visits(grace), own_port)
+    shared = Studio(model, Password(password), Visits(grace), own_port, photos=found)
     server = server_of(application(shared, hosts))
     shown = "localhost" if host in LOOPBACK or host in _EVERYWHERE else host
     ready(f"http://{shown}:{own_port}/")

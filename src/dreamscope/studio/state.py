@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from starlette.requests import HTTPConnection
 
 from dreamscope.models.classifier import Classifier
+from dreamscope.photos import Photo
 from dreamscope.studio.jobs import Line
 from dreamscope.studio.security import Password
+from dreamscope.studio.store import Store
 from dreamscope.studio.visits import Visit, Visits
 
 
@@ -29,6 +32,8 @@ class Studio:
         Part of the cookie's name: two studios on one machine don't take each other's.
     lines : dict
         Of jobs by name: ``long`` for what takes its time, ``quick`` for what a person waits for.
+    photos : tuple of Photo
+        In which all visitors may look for what excites a channel; the owner named them. The sample photos, if empty.
     """
 
     model: Classifier
@@ -36,6 +41,12 @@ class Studio:
     visits: Visits
     port: int
     lines: dict[str, Line] = field(default_factory=lambda: {name: Line(name) for name in ("long", "quick")})
+    photos: tuple[Photo, ...] = ()
+
+    @cached_property
+    def store(self) -> Store:
+        """What is known about the network by now."""
+        return Store(self.model)
 
     @property
     def cookie(self) -> str:

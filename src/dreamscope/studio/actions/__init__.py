@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dreamscope.studio.actions import dream
+from dreamscope.studio.actions import dream, explain, look
 
 
 @dataclass(frozen=True)
@@ -34,4 +34,12 @@ ACTIONS: Mapping[str, Action] = {
     "previews": Action(dream.previews, line="quick"),
     "difference": Action(dream.difference, line="quick"),
     "dream_film": Action(dream.film),
+    "look_photos": Action(look.photos, line="quick"),
+    "look_tiles": Action(look.tiles),
+    "look_known": Action(look.known, line="quick"),
+    "look_exemplars": Action(look.exemplars),
+    "look_picture": Action(look.picture),
+    "explain_answers": Action(explain.answers, line="quick"),
+    "explain_maps": Action(explain.maps),
+    "explain_file": Action(explain.file, line="quick"),
 }
