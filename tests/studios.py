@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -23,6 +23,14 @@ class Running:
 
     address: str
     studio: Studio
+
+
+@dataclass
+class Seen:
+    """What a browser complained of, and where it wanted to go."""
+
+    complaints: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
 
 
 def serve(model: Classifier, *, password: str | None = None, grace: float = 300.0) -> Iterator[Running]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from studios import Running, serve
+from studios import Running, Seen, serve
 
 from dreamscope import images
 from dreamscope.models.classifier import Classifier
@@ -41,23 +40,20 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-@dataclass
-class Seen:
-    """What a browser complained of, and where it wanted to go."""
-
-    complaints: list[str] = field(default_factory=list)
-    elsewhere: list[str] = field(default_factory=list)
+@pytest.fixture
+def seen() -> Seen:
+    """What the browser of this test complains of; nothing of it may be left at the end."""
+    return Seen()
 
 
 @pytest.fixture
-def page(browser: Any, running: Running) -> Iterator[Any]:
+def page(browser: Any, running: Running, seen: Seen) -> Iterator[Any]:
     """A page of the studio, with nothing open yet; at the end nothing may have gone wrong in it."""
     context = browser.new_context(
         base_url=running.address, viewport={"width": 1280, "height": 900}, permissions=["camera"]
     )
     opened = context.new_page()
     opened.set_default_timeout(60_000)
-    seen = Seen()
     opened.on("console", lambda message: seen.complaints.append(message.text) if message.type == "error" else None)
     opened.on("pageerror", lambda error: seen.complaints.append(str(error)))
     here = urlsplit(running.address).netloc

@@ -16,6 +16,10 @@ from dreamscope.studio.store import Store
 from dreamscope.studio.visits import Visit, Visits
 
 
+LINES = ("long", "quick", "aside")
+"""For what takes its time, for what a person waits for, and for what is filled in while one looks."""
+
+
 @dataclass
 class Studio:
     """What all pages share.
@@ -31,7 +35,7 @@ class Studio:
     port : int
         Part of the cookie's name: two studios on one machine don't take each other's.
     lines : dict
-        Of jobs by name: ``long`` for what takes its time, ``quick`` for what a person waits for.
+        Of jobs, by the names in `LINES`.
     photos : tuple of Photo
         In which all visitors may look for what excites a channel; the owner named them. The sample photos, if empty.
     """
@@ -40,7 +44,7 @@ class Studio:
     password: Password
     visits: Visits
     port: int
-    lines: dict[str, Line] = field(default_factory=lambda: {name: Line(name) for name in ("long", "quick")})
+    lines: dict[str, Line] = field(default_factory=lambda: {name: Line(name) for name in LINES})
     photos: tuple[Photo, ...] = ()
 
     @cached_property

@@ -19,7 +19,8 @@ class Action:
         ``run(studio, job, given=...)`` returns what the page is told at the end. Where it `streams`, it also takes
         ``newest``, a dictionary that holds the newest picture of each stream, as bytes, until it is taken out.
     line : str
-        The line in which it waits: ``long``, or ``quick`` for what takes a second or two.
+        The line in which it waits: ``long``, ``quick`` for what takes a second or two, or ``aside`` for what is filled in
+        while one looks.
     streams : bool
         It is run once for each picture that the page sends, as fast as it can; what comes in between is left out.
     """
@@ -31,7 +32,7 @@ class Action:
 
 ACTIONS: Mapping[str, Action] = {
     "dream": Action(dream.run),
-    "previews": Action(dream.previews, line="quick"),
+    "previews": Action(dream.previews, line="aside"),
     "difference": Action(dream.difference, line="quick"),
     "dream_film": Action(dream.film),
     "look_photos": Action(look.photos, line="quick"),

@@ -57,7 +57,7 @@ async function put(given) {
   canvas.hidden = false;
   compare.hidden = true;
   $("made").hidden = $("shown").hidden = true;
-  $("run").disabled = false;
+  $("bar").hidden = false;
   draw();
 }
 
@@ -250,6 +250,7 @@ async function more(what, said, show) {
 }
 
 choices();
+if (facts.layers.includes(facts.default)) chosen.set(facts.default, 1);
 weights();
 takes($("easel"), $("file"), files);
 document.addEventListener("paste", event => { if (event.clipboardData.files.length) files([...event.clipboardData.files]); });
@@ -267,7 +268,7 @@ $("masking").onchange = () => {
 };
 $("brush").oninput = () => { paint.brush = Number($("brush").value); };
 $("unpaint").onclick = () => paint.clear();
-$("another").onclick = () => { stopped(); photo = null; canvas.hidden = compare.hidden = true; $("made").hidden = $("shown").hidden = true; $("run").disabled = true; $("drop").hidden = false; };
+$("another").onclick = () => { stopped(); photo = null; canvas.hidden = compare.hidden = true; $("made").hidden = $("shown").hidden = true; $("bar").hidden = true; $("drop").hidden = false; };
 $("deeper").onclick = async () => { await put({ name: made.name, width: made.width, height: made.height }); await run(); };
 $("difference").onclick = () => more("difference", "Comparing…", result => element("img", { src: view(result.name), alt: "Where the dream changed the photo: bright where it changed most" }));
 $("film").onclick = () => more("dream_film", "Filming…", result => element("video", { src: `/films/${result.name}`, controls: true, autoplay: true, loop: true }));
