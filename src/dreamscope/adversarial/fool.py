@@ -222,8 +222,9 @@ def fool(
         raise DreamscopeError(f"{method} takes {'1 step' if method == 'fgsm' else '1 to 100000 steps'}, not {steps}")
     ensure_seed(seed)
     stop_at = UNSEEN_CONFIDENCE if stop_at is None and is_initial(image) else stop_at
-    own = Size(model.input_size[1], model.input_size[0])
-    picture = initial_picture(image, size, torch.Generator().manual_seed(seed), own=own)
+    picture = initial_picture(
+        image, size, torch.Generator().manual_seed(seed), own=Size(model.input_size[1], model.input_size[0])
+    )
     if len(picture) != 1:
         raise DreamscopeError(f"one picture fools at a time, not {len(picture)}")
     original = images.to_8_bits(picture).to(model.device)
@@ -249,7 +250,6 @@ def fool(
     objective = Misclassified(now, stop_at or 0.0) if goal.to is None else ClassifiedAs(goal.to, stop_at or 0.0)
     fast, _ = prepared(model, [LOGITS], max(model.input_size), "float32")
     attempts = _attempts(original, method, norm, most, steps)
-    total = sum(count for _, _, count in attempts)
     done, change = 0, torch.zeros_like(original)
 
     def finished(change: Tensor) -> Fooling:
@@ -284,7 +284,7 @@ def fool(
                     generator=torch.Generator(),
                     callback=note,
                     before=done,
-                    total=total,
+                    total=sum(each for _, _, each in attempts),
                 )
             except Interrupted as stop:
                 stop.result = finished(kind.change.detach().round() if move.found is None else move.found)
