@@ -161,7 +161,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         "studio",
         [
             *("visits", "jobs", "given", "pictures", "security", "state"),
-            *("actions.dream", "actions"),
+            *("actions.dream", "actions.fool", "actions.invert", "actions.map", "actions.film", "actions"),
             *("page_facts", "connection", "app", "server"),
         ],
     ),

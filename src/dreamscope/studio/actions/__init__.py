@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dreamscope.studio.actions import dream
+from dreamscope.studio.actions import dream, film, fool, invert
+from dreamscope.studio.actions import map as map_
 
 
 @dataclass(frozen=True)
@@ -34,4 +35,11 @@ ACTIONS: Mapping[str, Action] = {
     "previews": Action(dream.previews, line="quick"),
     "difference": Action(dream.difference, line="quick"),
     "dream_film": Action(dream.film),
+    "answers": Action(fool.answers, line="quick"),
+    "fool": Action(fool.run),
+    "invert_small": Action(invert.small, line="quick"),
+    "invert": Action(invert.run),
+    "map": Action(map_.run),
+    "map_download": Action(map_.download, line="quick"),
+    "film": Action(film.run),
 }
