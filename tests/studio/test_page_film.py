@@ -68,7 +68,7 @@ def test_a_dive_is_planned_on_the_timeline_made_watched_and_taken_home(
     target = tmp_path / download.value.suggested_filename
     download.value.save_as(target)
     assert target.name == "my-flower-dive.mp4"
-    clip = Clip(target)
+    clip = Clip.open(target)
     assert (clip.count, clip.fps, clip.size.width) == (16, Fraction(8), 192)
     recipe = Recipe.from_json(read_note(target) or "")
     assert recipe.parameters["schedule"].endswith(" 1s:blocks.1.0")

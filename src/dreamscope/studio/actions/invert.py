@@ -12,10 +12,10 @@ from dreamscope.studio.jobs import Job
 from dreamscope.studio.state import Studio
 from dreamscope.visualization import invert as technique
 
-STEPS = (100, 200, 400)
+STEPS = (50, 100, 200, 400)
 """Of a large picture."""
 
-_SMALL, _SMALL_STEPS = 112, 56
+_SMALL, _SMALL_STEPS = 112, 48
 
 
 def small(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def small(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
 def run(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
     """Make a photo again from what one layer holds of it; stopped, keep what there is."""
     picture, layer = given.picture("picture"), _layer(studio, given)
-    steps = given.whole("steps", STEPS[1], least=1, most=STEPS[-1])
+    steps = given.whole("steps", STEPS[2], least=1, most=STEPS[-1])
     try:
         (found,) = technique.invert(studio.model, picture, layer, steps=steps, callback=job.step)
     except Interrupted as stop:
