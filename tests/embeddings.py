@@ -38,4 +38,5 @@ def made(label: str = NASTY, others: int = 3) -> Embedding:
         method="tsne",
         unreadable={},
         recipe=Recipe("map", {"name": "small"}, {}, {"k": 3}, "0"),
+        near=torch.tensor([[(n + 1) % len(points), (n + 2) % len(points)] for n in range(len(points))]),
     )

@@ -162,7 +162,8 @@ FLOORS: list[tuple[str, list[str]]] = [
         "studio",
         [
             *("visits", "jobs", "given", "pictures", "security", "store", "state"),
-            *("actions.dream", "actions.look", "actions.explain", "actions"),
+            *("actions.dream", "actions.look", "actions.explain", "actions.fool", "actions.invert", "actions.map"),
+            *("actions.film", "actions"),
             *("page_facts", "connection", "app", "server"),
         ],
     ),

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from dreamscope import images
 from dreamscope.adversarial.fool import BUDGETS, METHODS, NORMS, fool
-from dreamscope.errors import DreamscopeError
+from dreamscope.errors import DreamscopeError, Interrupted
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
+from dreamscope.optimize.ascent import Step
 from dreamscope.recipes import Recipe
 
 
@@ -182,6 +183,22 @@ def test_each_step_is_reported(colours: Classifier, photo: Tensor) -> None:
     seen: list[int] = []
     found = fool(colours, photo, "red", method="pgd", callback=lambda step: seen.append(step.number))
     assert seen == list(range(1, found.steps + 1))
+
+
+@pytest.mark.parametrize(("after", "fooled"), [(1, False), (150, True)])
+def test_stopped_it_gives_the_best_so_far(colours: Classifier, photo: Tensor, after: int, fooled: bool) -> None:
+    def stopping(step: Step) -> None:
+        if step.number == after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as stopped:
+        fool(colours, photo, "red", callback=stopping)
+    found = stopped.value.result
+    assert found.success == fooled
+    assert found.steps == after - 1
+    levels = found.image * 255
+    assert torch.allclose(levels, levels.round(), atol=1e-3)
+    assert hooks_on(colours.module) == 0
 
 
 def test_it_shows_itself_in_a_notebook(colours: Classifier, photo: Tensor) -> None:

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from dreamscope.dreaming.schedule import Schedule
+from dreamscope.dreaming.schedule import Schedule, Speeds
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
@@ -45,3 +45,26 @@ def test_from_one_to_the_next(vgg: Classifier) -> None:
 def test_refused(vgg: Classifier, text: str, message: str) -> None:
     with pytest.raises(DreamscopeError, match=message):
         Schedule.parse(text, vgg)
+
+
+def test_speeds() -> None:
+    speeds = Speeds.parse("1s:2 3s:8 4:0.5")
+    assert str(speeds) == "1s:2 3s:8 4s:0.5"
+    assert Speeds.parse(str(speeds)) == speeds
+    # By equal factors: halfway from 2 to 8 lies 4.
+    assert [speeds.at(Fraction(time)) for time in (0, 1, 2, 3, 4, 9)] == pytest.approx([2, 2, 4, 8, 0.5, 0.5])
+    assert Speeds.parse(1.3).at(Fraction(7)) == Speeds.parse("1.3").at(Fraction(0)) == 1.3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fast", "'fast' is no speed of a zoom; expected a factor, such as 1.3, or SECONDSs:FACTOR"),
+        ("0s:1.3 5s:", "'5s:' is no speed"),
+        ("soon:2", "'soon:2' is no speed"),
+        ("2s:1 1s:2", "the times of a schedule rise"),
+    ],
+)
+def test_speeds_refused(text: str, message: str) -> None:
+    with pytest.raises(DreamscopeError, match=message):
+        Speeds.parse(text)

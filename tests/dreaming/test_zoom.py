@@ -59,6 +59,22 @@ def test_without_steps_it_is_a_zoom(vgg: Classifier) -> None:
     assert error.abs().mean() < 0.03
 
 
+def test_the_speed_may_change_along_the_way(vgg: Classifier) -> None:
+    photo = filmed.photo(60, 80)
+    given = {"image": photo, "steps": 0, "seconds": 1, "fps": 10}
+    plan = dive(vgg, zoom="0s:1 0.5s:3", **given)
+    still = list(dive(vgg, zoom=1.0, **given).frames())
+    frames = list(plan.frames())
+    assert plan.recipe is not None
+    assert plan.recipe.parameters["zoom"] == "0s:1 0.5s:3"
+    # Hardly nearer at first, then as fast as at three times a second.
+    assert (frames[1].image - still[1].image).abs().mean() < (frames[9].image - still[9].image).abs().mean()
+    fast = moved(frames[8].image, zoom=3 ** (1 / 10))
+    assert (frames[9].image - calmed(fast, photo)).abs().max() <= 1.01 / 255
+    with pytest.raises(DreamscopeError, match="zoom lies between"):
+        dive(vgg, zoom="0s:1 1s:30")
+
+
 def test_the_dream_rises(vgg: Classifier) -> None:
     from dreamscope.probes import probe
 

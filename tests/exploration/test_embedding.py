@@ -16,10 +16,19 @@ from dreamscope import images
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration import embedding
 from dreamscope.exploration.embedding import before_logits
-from dreamscope.exploration.knn import agreement
+from dreamscope.exploration.knn import agreement, nearest
 from dreamscope.exploration.projections import METHODS, pca
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
+
+
+def test_nearest_on_paper() -> None:
+    points = np.array([[0.0], [1], [1], [5]])
+    found = nearest(points, 2)
+    # A copy of it is a neighbour, itself is none.
+    assert [set(row) for row in found.tolist()] == [{1, 2}, {0, 2}, {0, 1}, {1, 2}]
+    assert found[1, 0] == 2
+    assert nearest(points, 9).shape == (4, 3)
 
 
 def clusters(apart: float, each: int = 20) -> tuple[np.ndarray, list[str]]:

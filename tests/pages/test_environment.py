@@ -57,8 +57,8 @@ def test_numbers() -> None:
 def test_only_the_script_of_the_page_may_run() -> None:
     code = environment.static("map.js")
     text = environment.render(
-        "map", script="map.js", title="t", axes="", keys=[], points=[], explanation="", rows=[], recipe_json=""
+        "map", script="map.js", title="t", axes="", map={}, explanation="", rows=[], recipe_json=""
     )
     digest = b64encode(sha256(code.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'\">" in text
-    assert f"<script>{code}</script>" in text
+    assert f'<script type="module">{code}</script>' in text

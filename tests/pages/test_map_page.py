@@ -31,7 +31,7 @@ def test_the_page_needs_nothing_beside_it_and_runs_only_its_own_script(tmp_path:
     assert page.tags.count("script") == 2
     assert "alert(1)</script>" not in text
     assert FOLDER not in text
-    (script,) = re.findall(r"<script>(.*?)</script>", text, flags=re.DOTALL)
+    (script,) = re.findall(r'<script type="module">(.*?)</script>', text, flags=re.DOTALL)
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', text)
     assert "default-src 'none'" in policy
     assert f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" in policy
@@ -43,11 +43,18 @@ def test_the_points_are_all_there(tmp_path: Path) -> None:
     embedding = made()
     text = map_page.write(embedding, tmp_path / "map.html").read_text("utf-8")
     (data,) = re.findall(r'<script type="application/json" id="points">(.*?)</script>', text, flags=re.DOTALL)
-    points = json.loads(data)
+    drawn = json.loads(data)
+    points = drawn["points"]
     assert [(p["x"], p["y"], p["label"]) for p in points] == [(p.x, p.y, p.label) for p in embedding.points]
     assert [p["file"] for p in points] == [p.photo.path.name for p in embedding.points]
     assert points[0]["taken"] == f"{NASTY} 50.0%"
-    assert [p["color"] for p in points] == [embedding_map.COLORS[0]] * 4 + [embedding_map.OTHERS] * 4
+    assert [p["near"] for p in points] == embedding.near.tolist()
+    assert drawn["others"] == embedding_map.OTHERS
+    first = embedding_map.COLORS[0]
+    assert drawn["groups"] == [
+        {"name": "label", "keys": [{"label": NASTY, "color": first, "count": 4}]},
+        {"name": "answer", "keys": [{"label": NASTY, "color": first, "count": 8}]},
+    ]
     for point, shade in zip(points, embedding.thumbnails[:, 0, 0, 0].tolist(), strict=True):
         kind, _, content = point["src"].partition(",")
         assert kind == "data:image/jpeg;base64"

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dreamscope import images
 from dreamscope.adversarial.quantized_steps import LEVELS, LeastChange, Nearest, QuantizedChange, Signed, Steepest
-from dreamscope.errors import DreamscopeError, ensure_one_of, ensure_seed
+from dreamscope.errors import DreamscopeError, Interrupted, ensure_one_of, ensure_seed
 from dreamscope.images import Picture, Size
 from dreamscope.models import labels
 from dreamscope.models.classifier import Classifier, Prediction
@@ -205,6 +205,8 @@ def fool(
     ------
     DreamscopeError
         If there is no such class, method or norm, the budget allows no change, or the class is predicted already.
+    Interrupted
+        On Ctrl-C; its ``result`` is the best so far, whether or not it succeeded.
     """
     arguments = locals()
     if method is None:
@@ -220,8 +222,9 @@ def fool(
         raise DreamscopeError(f"{method} takes {'1 step' if method == 'fgsm' else '1 to 100000 steps'}, not {steps}")
     ensure_seed(seed)
     stop_at = UNSEEN_CONFIDENCE if stop_at is None and is_initial(image) else stop_at
-    own = Size(model.input_size[1], model.input_size[0])
-    picture = initial_picture(image, size, torch.Generator().manual_seed(seed), own=own)
+    picture = initial_picture(
+        image, size, torch.Generator().manual_seed(seed), own=Size(model.input_size[1], model.input_size[0])
+    )
     if len(picture) != 1:
         raise DreamscopeError(f"one picture fools at a time, not {len(picture)}")
     original = images.to_8_bits(picture).to(model.device)
@@ -247,8 +250,23 @@ def fool(
     objective = Misclassified(now, stop_at or 0.0) if goal.to is None else ClassifiedAs(goal.to, stop_at or 0.0)
     fast, _ = prepared(model, [LOGITS], max(model.input_size), "float32")
     attempts = _attempts(original, method, norm, most, steps)
-    total = sum(count for _, _, count in attempts)
     done, change = 0, torch.zeros_like(original)
+
+    def finished(change: Tensor) -> Fooling:
+        unmeasured = Fooling(
+            image=original,
+            original=original.cpu(),
+            goal=goal,
+            before=(),
+            after=(),
+            wanted_before=0.0,
+            wanted_after=0.0,
+            steps=done,
+            seconds=time.perf_counter() - started,
+            recipe=made,
+        )
+        return _measured(unmeasured, model, images.to_8_bits(original + change / LEVELS).cpu())
+
     with stepping(callback, "fooling", progress=progress) as note:
         for kind, move, count in attempts:
 
@@ -257,34 +275,26 @@ def fool(
                 done = step.number
                 return move.found is not None and not isinstance(move, Nearest)
 
-            last = Ascent(move, transforms=[Own(fast.prepared)], until=until)(
-                fast,
-                kind,
-                objective,
-                steps=count,
-                generator=torch.Generator(),
-                callback=note,
-                before=done,
-                total=total,
-            )
+            try:
+                last = Ascent(move, transforms=[Own(fast.prepared)], until=until)(
+                    fast,
+                    kind,
+                    objective,
+                    steps=count,
+                    generator=torch.Generator(),
+                    callback=note,
+                    before=done,
+                    total=sum(each for _, _, each in attempts),
+                )
+            except Interrupted as stop:
+                stop.result = finished(kind.change.detach().round() if move.found is None else move.found)
+                raise
             with torch.no_grad(), probe(fast, objective.layers) as seen:
                 move.note(kind.change, objective(seen(fast.prepared(last))))
             change = kind.change.round() if move.found is None else move.found
             if move.found is not None:
                 break
-    unmeasured = Fooling(
-        image=original,
-        original=original.cpu(),
-        goal=goal,
-        before=(),
-        after=(),
-        wanted_before=0.0,
-        wanted_after=0.0,
-        steps=done,
-        seconds=time.perf_counter() - started,
-        recipe=made,
-    )
-    return _measured(unmeasured, model, images.to_8_bits(original + change / LEVELS).cpu())
+    return finished(change)
 
 
 def _budget(given: float | str | None, method: str, norm: str) -> float | None:

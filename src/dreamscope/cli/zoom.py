@@ -39,7 +39,10 @@ def zoom(
     loader: Loader,
     out: Annotated[str | None, out_option(f"{FORMATS}; NAME-zoom.mp4 if not given.")] = None,
     seconds: Annotated[float, typer.Option(metavar="S", help="Length of the film in seconds.")] = 5.0,
-    zoom: Annotated[float, typer.Option(metavar="X", help="Factor by which things grow per second.")] = 1.3,
+    zoom: Annotated[
+        str,
+        typer.Option(metavar="X", help="Factor by which things grow per second; along the way: '0s:1.3 8s:0.9'."),
+    ] = "1.3",
     rotate: Annotated[float, typer.Option(metavar="DEG", help="Degrees per second, counter-clockwise.")] = 0.0,
     pan: Annotated[str, typer.Option(metavar="X,Y", help="Widths to the right and heights down per second.")] = "0,0",
     fps: Fps = "24",
@@ -86,7 +89,7 @@ def zoom(
         image,
         at or None,
         seconds=seconds,
-        zoom=zoom,
+        zoom=zoom if ":" in zoom else _factor(zoom),
         rotate=rotate,
         pan=_pair(pan),
         fps=frame_rate,
@@ -102,6 +105,13 @@ def zoom(
         **precision_and_tile(out, precision),
     )
     make(plan, target_of(out, f"{output.stem_of(image)}-zoom", ensure_recipe(plan.recipe)), json=json)
+
+
+def _factor(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise DreamscopeError(f"--zoom takes a factor such as 1.3, or '0s:1.3 8s:0.9', not '{text}'") from None
 
 
 def _pair(text: str) -> tuple[float, float]:

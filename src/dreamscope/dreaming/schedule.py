@@ -1,4 +1,7 @@
-"""Schedules: which addresses a film dreams at, when: ``0s:features.14 8s:features.28:3+0.5*features.19``."""
+"""Schedules: what a film does when.
+
+Which addresses it dreams at: ``0s:features.14 8s:features.28:3+0.5*features.19``; how fast it zooms: ``0s:1.3 8s:0.9``.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
 
 _ENTRY = re.compile(r"(\d+(?:\.\d+)?|\.\d+)s?:(.+)")
+_SPEED = "a factor, such as 1.3, or SECONDSs:FACTOR, separated by spaces, such as '0s:1.3 8s:0.9'"
 _GRAMMAR = "SECONDSs:ADDRESS[+ADDRESS...], separated by spaces, such as '0s:features.14 8s:features.28'"
 
 
@@ -45,9 +49,7 @@ class Schedule:
             entries.append((Fraction(match[1]), tuple(resolve(match[2].split("+"), model))))
         if not entries:
             raise DreamscopeError(f"the schedule is empty; expected {_GRAMMAR}")
-        for (before, _), (after, _) in pairwise(entries):
-            if after <= before:
-                raise DreamscopeError(f"the times of a schedule rise: {float(after):g}s comes after {float(before):g}s")
+        _ensure_rising([time for time, _ in entries])
         return cls(tuple(entries))
 
     @property
@@ -78,3 +80,53 @@ class Schedule:
             for address in addresses
             if weight > 0
         )
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """Times, rising, and how much larger things get in a second at each; in between by equal factors.
+
+    Attributes
+    ----------
+    entries : tuple of (Fraction, float)
+        Seconds and factors.
+
+    Examples
+    --------
+    >>> speeds = Speeds.parse("0s:1 4s:4")
+    >>> speeds.at(Fraction(2)), speeds.at(Fraction(9))
+    (2.0, 4.0)
+    """
+
+    entries: tuple[tuple[Fraction, float], ...]
+
+    @classmethod
+    def parse(cls, given: float | str) -> Speeds:
+        """Read one speed for all of a film, or what it is when; raise a `DreamscopeError` if it is neither."""
+        parts = str(given).split()
+        entries = []
+        for part in parts if ":" in str(given) else [f"0:{given}"]:
+            time, _, factor = part.partition(":")
+            try:
+                entries.append((Fraction(time.removesuffix("s")), float(factor)))
+            except (ValueError, ZeroDivisionError):
+                raise DreamscopeError(f"'{part.removeprefix('0:')}' is no speed of a zoom; expected {_SPEED}") from None
+        _ensure_rising([time for time, _ in entries])
+        return cls(tuple(entries))
+
+    def __str__(self) -> str:
+        return " ".join(f"{float(time):g}s:{factor:g}" for time, factor in self.entries)
+
+    def at(self, time: Fraction) -> float:
+        """Return the factor at a time."""
+        later = next((place for place, (start, _) in enumerate(self.entries) if start > time), len(self.entries))
+        if later in (0, len(self.entries)):
+            return self.entries[min(later, len(self.entries) - 1)][1]
+        (begin, before), (end, after) = self.entries[later - 1 : later + 1]
+        return float(before * (after / before) ** float((time - begin) / (end - begin)))
+
+
+def _ensure_rising(times: Sequence[Fraction]) -> None:
+    for before, after in pairwise(times):
+        if after <= before:
+            raise DreamscopeError(f"the times of a schedule rise: {float(after):g}s comes after {float(before):g}s")

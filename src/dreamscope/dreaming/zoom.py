@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Unpack
 
@@ -21,7 +21,7 @@ from dreamscope.dreaming.dream import recorded
 from dreamscope.dreaming.frames import Frame, frame_rate
 from dreamscope.dreaming.octaves import Dreamer
 from dreamscope.dreaming.presets import DEFAULT_PRESET, Overrides, Settings
-from dreamscope.dreaming.schedule import Schedule
+from dreamscope.dreaming.schedule import Schedule, Speeds
 from dreamscope.errors import DreamscopeError, ensure_seed
 from dreamscope.images import Picture, Size
 from dreamscope.models.addresses import Address
@@ -121,6 +121,7 @@ class Zoom:
     overlap: int
     recipe: Recipe | None
     _camera: Camera
+    _speeds: Speeds
     _climbed: Climbed
     _dreamer: Dreamer
     _seed: int
@@ -135,7 +136,7 @@ class Zoom:
             if number == 0 or before is None:
                 image = self.photo
             else:
-                near = self._camera.moved(before, float(self.fps))
+                near = replace(self._camera, zoom=self._speeds.at(time)).moved(before, float(self.fps))
                 generator = torch.Generator().manual_seed((self._seed + number) % 2**63)
                 image = calmed(self._dreamer(near, self._climbed.at(time), generator=generator), self.photo)
             before = images.read(images.to_pil(image))
@@ -148,7 +149,7 @@ def zoom(
     at: Given | Sequence[str | Address] | None = None,
     *,
     seconds: float = 5.0,
-    zoom: float = 1.3,
+    zoom: float | str = 1.3,
     rotate: float = 0.0,
     pan: tuple[float, float] = (0.0, 0.0),
     fps: str | float | Fraction = 24,
@@ -175,7 +176,7 @@ def zoom(
     seconds
         How long the film is.
     zoom
-        How much larger things get in a second; below 1 it goes outwards.
+        How much larger things get in a second; below 1 it goes outwards. Along the way it may change, see `Speeds`.
     rotate
         Degrees in a second, counter-clockwise.
     pan
@@ -214,7 +215,8 @@ def zoom(
     rate = frame_rate(fps)
     if not 0 < seconds <= 36_000:
         raise DreamscopeError(f"seconds are more than 0 and at most 36000, not {seconds}")
-    camera = Camera(zoom, rotate, pan)
+    speeds = Speeds.parse(zoom)
+    camera, *_ = [Camera(factor, rotate, pan) for _, factor in speeds.entries]
     if at is not None and schedule is not None:
         raise DreamscopeError("an address and a schedule exclude each other: write the address into the schedule")
     ensure_seed(seed)
@@ -228,6 +230,8 @@ def zoom(
     made = None
     if recipe:
         resolved = {**recorded(chosen, preset, objective, at), "fps": str(rate), "size": str(full)}
+        if isinstance(zoom, str):
+            resolved["zoom"] = str(speeds)
         if plan is not None:
             resolved |= {"at": None, "schedule": str(plan)}
         made = Recipe.of_call(_technique, arguments, inputs=referenced({"image": image}), resolved=resolved)
@@ -242,7 +246,7 @@ def zoom(
     shown = max(1, round(Fraction(str(seconds)) * rate))
     overlap = min(round(rate), shown) if loop else 0
     climbed = Climbed(objective, plan, strengths)
-    return Zoom(photo, rate, shown + overlap, overlap, made, camera, climbed, dreamer, seed)
+    return Zoom(photo, rate, shown + overlap, overlap, made, camera, speeds, climbed, dreamer, seed)
 
 
 # Inside of it, its name is that of an argument.

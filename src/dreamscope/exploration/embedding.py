@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from dreamscope import images
 from dreamscope.errors import DreamscopeError, ensure_one_of
-from dreamscope.exploration.knn import NEIGHBOURS, Agreement, agreement
+from dreamscope.exploration.knn import NEIGHBOURS, Agreement, agreement, nearest
 from dreamscope.exploration.patches import channels_of
 from dreamscope.exploration.projections import METHODS
 from dreamscope.models.addresses import Address
@@ -84,6 +84,8 @@ class Embedding:
         Photos skipped because they can't be read, by file name, and why.
     recipe : Recipe or None
         Enough to make it again; ``None`` if none was wanted.
+    near : Tensor
+        int64 (photos, neighbours): for each photo those nearest to it in the layer's features, the nearest first.
     """
 
     points: tuple[Point, ...]
@@ -96,6 +98,7 @@ class Embedding:
     method: str
     unreadable: Mapping[str, str]
     recipe: Recipe | None
+    near: Tensor
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the thumbnails as plain values for JSON; paths as they were given."""
@@ -234,6 +237,7 @@ def map(
         method=method,
         unreadable=stream.skipped,
         recipe=made,
+        near=torch.from_numpy(nearest(matrix, neighbours)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Do neighbours agree with labels? Leave-one-out k-NN accuracy."""
+"""Who lies next to whom, and do neighbours agree with labels? Leave-one-out k-NN accuracy."""
 
 from __future__ import annotations
 
@@ -34,6 +34,15 @@ class Agreement:
     labels: Mapping[str, float]
 
 
+def nearest(features: NDArray[np.float64], k: int = NEIGHBOURS) -> NDArray[np.int64]:
+    """Return the k nearest others of each row (Euclidean), the nearest first, (rows, k); all, if there are fewer."""
+    from sklearn.neighbors import NearestNeighbors
+
+    # Without arguments each row itself is no neighbour, also where another one is a copy of it.
+    found = NearestNeighbors(n_neighbors=min(k, len(features) - 1)).fit(features).kneighbors(return_distance=False)
+    return np.asarray(found, np.int64)
+
+
 def agreement(features: NDArray[np.float64], labels: Sequence[str | None], k: int = NEIGHBOURS) -> Agreement:
     """Predict the label of each photo from its k nearest labelled neighbours (Euclidean); the nearer decides a tie.
 
@@ -46,15 +55,12 @@ def agreement(features: NDArray[np.float64], labels: Sequence[str | None], k: in
     k
         Number of neighbours, or all others if there are fewer.
     """
-    from sklearn.neighbors import NearestNeighbors
-
     known = [index for index, label in enumerate(labels) if label is not None]
     names = [labels[index] or "" for index in known]
     shared = {name: count for name, count in Counter(names).most_common() if count > 1}
     if not shared:
         return Agreement(k, 0, float("nan"), {})
-    # Without arguments each photo itself is no neighbour, also where another one is a copy of it.
-    near = NearestNeighbors(n_neighbors=min(k, len(known) - 1)).fit(features[known]).kneighbors(return_distance=False)
+    near = nearest(features[known], k)
     hits: dict[str, list[bool]] = {name: [] for name in shared}
     for own, row in zip(names, near, strict=True):
         if own in shared:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import shorten
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dreamscope import files, images
+from dreamscope.errors import ensure_one_of
 from dreamscope.exploration.embedding import Embedding
 from dreamscope.exploration.knn import Agreement
 from dreamscope.figures import style
@@ -25,14 +27,33 @@ OTHERS = "#80868e"
 _ACROSS = (12, 36)  # thumbnails that would stand side by side over the longer side of the picture: few photos, many
 
 
-def colors(embedding: Embedding) -> Mapping[str, str]:
-    """Return the colours of the labels that have one: those with the most photos, of two or more."""
-    frequent = [label for label, count in embedding.counts.items() if count > 1]
+GROUPS = ("label", "answer")
+"""What colours may mean: what is on the photos, if that is known, or what the network takes them for."""
+
+
+def named(embedding: Embedding, by: str = GROUPS[0]) -> list[str | None]:
+    """Return each photo's label or answer, ``None`` where there is none."""
+    ensure_one_of(by, GROUPS, "meaning of colours")
+    if by == "label":
+        return [point.label for point in embedding.points]
+    return [None if point.prediction is None else point.prediction.label for point in embedding.points]
+
+
+def counted(embedding: Embedding, by: str = GROUPS[0]) -> Mapping[str, int]:
+    """Return how many photos have each label or answer, the most frequent first."""
+    if by == "label":
+        return embedding.counts
+    return dict(Counter(name for name in named(embedding, by) if name is not None).most_common())
+
+
+def colors(embedding: Embedding, by: str = GROUPS[0]) -> Mapping[str, str]:
+    """Return the colours of the labels or answers that have one: those with the most photos, of two or more."""
+    frequent = [name for name, count in counted(embedding, by).items() if count > 1]
     return dict(zip(frequent, COLORS, strict=False))
 
 
-def picture(embedding: Embedding, path: str | Path) -> Path:
-    """Draw a map: thumbnails framed in their label's colour; where there is no room for one, a dot.
+def picture(embedding: Embedding, path: str | Path, *, by: str = GROUPS[0]) -> Path:
+    """Draw a map: thumbnails in the colour of their label, or `by` their answer; where there is no room for one, a dot.
 
     Raises
     ------
@@ -46,7 +67,7 @@ def picture(embedding: Embedding, path: str | Path) -> Path:
     files.ensure_writable(path)
     places = np.array([(point.x, point.y) for point in embedding.points])
     side = max(np.ptp(places, axis=0).max(), 1e-9) / min(max(2 * math.sqrt(len(places)), _ACROSS[0]), _ACROSS[1])
-    chosen, labels = colors(embedding), [point.label for point in embedding.points]
+    chosen, counts, labels = colors(embedding, by), counted(embedding, by), named(embedding, by)
     paints = [chosen.get(label or "", OTHERS) for label in labels]
     low, high = places.min(0) - side, places.max(0) + side
     wide, tall = np.clip((high - low) / (high - low).max(), 0.5, 1)
@@ -55,7 +76,7 @@ def picture(embedding: Embedding, path: str | Path) -> Path:
     with style.canvas(13 * wide + 0.3, 13 * tall + 1, plain=True, **settings) as figure:
         axes = figure.subplots()
         # The rarest first, or a few of one label would vanish under many of another; those without a colour last.
-        order = sorted(range(len(labels)), key=lambda number: _rarity(embedding, chosen, labels[number]))
+        order = sorted(range(len(labels)), key=lambda number: _rarity(counts, chosen, labels[number]))
         shown = _with_room(places, order, side)
         for number in shown:
             (x, y), half = places[number], side / 2
@@ -71,14 +92,14 @@ def picture(embedding: Embedding, path: str | Path) -> Path:
         axes.spines[:].set_edgecolor(OTHERS)
         if embedding.axes is not None:
             axes.set(xlabel=embedding.axes[0], ylabel=embedding.axes[1])
-        _legend(figure, embedding, chosen)
+        _legend(figure, counts, chosen, len(labels))
         figure.suptitle(title(embedding), x=0.01, ha="left", fontsize=13, fontweight="bold", parse_math=False)
         image = style.drawn(figure, 130)
     return images.write(image, path, note=note_of(embedding.recipe))
 
 
-def _rarity(embedding: Embedding, chosen: Mapping[str, str], label: str | None) -> float:
-    return embedding.counts[label] if label is not None and label in chosen else math.inf
+def _rarity(counts: Mapping[str, int], chosen: Mapping[str, str], label: str | None) -> float:
+    return counts[label] if label is not None and label in chosen else math.inf
 
 
 def _with_room(places: np.ndarray[Any, Any], order: Sequence[int], side: float) -> list[int]:
@@ -100,11 +121,11 @@ def _with_room(places: np.ndarray[Any, Any], order: Sequence[int], side: float) 
     return shown
 
 
-def _legend(figure: Any, embedding: Embedding, chosen: Mapping[str, str]) -> None:
+def _legend(figure: Any, counts: Mapping[str, int], chosen: Mapping[str, str], total: int) -> None:
     from matplotlib.lines import Line2D
 
-    rows = [(shorten(label, 40, placeholder=" ..."), paint, embedding.counts[label]) for label, paint in chosen.items()]
-    rest = len(embedding.points) - sum(count for _, _, count in rows)
+    rows = [(shorten(label, 40, placeholder=" ..."), paint, counts[label]) for label, paint in chosen.items()]
+    rest = total - sum(count for _, _, count in rows)
     if rest:
         rows.append(("others" if rows else "photos", OTHERS, rest))
     handles = [

@@ -23,15 +23,13 @@ def write(embedding: Embedding, path: str | Path) -> Path:
         If `path` is no ``.html`` or can't be written.
     """
     environment.ensure_page(path)
-    chosen = embedding_map.colors(embedding)
     some = bool(embedding.features.count)
     text = environment.render(
         "map",
         script="map.js",
         title=embedding_map.title(embedding),
         axes="" if embedding.axes is None else f"Axes: {embedding.axes[0]}; {embedding.axes[1]}.",
-        keys=[{"label": label, "color": color, "count": embedding.counts[label]} for label, color in chosen.items()],
-        points=_points(embedding),
+        map=drawn(embedding),
         explanation=f"{embedding_map.explained(embedding.features)}."
         if some
         else "No two photos have the same label, so neighbours can't agree with labels.",
@@ -41,11 +39,23 @@ def write(embedding: Embedding, path: str | Path) -> Path:
     return environment.write(text, path)
 
 
+def drawn(embedding: Embedding) -> dict[str, Any]:
+    """Return what the script draws: points, what their colours may mean, and the colour of all others."""
+    groups = []
+    for by in embedding_map.GROUPS:
+        counts = embedding_map.counted(embedding, by)
+        keys = [
+            {"label": name, "color": color, "count": counts[name]}
+            for name, color in embedding_map.colors(embedding, by).items()
+        ]
+        if counts:
+            groups.append({"name": by, "keys": keys})
+    return {"points": _points(embedding), "groups": groups, "others": embedding_map.OTHERS}
+
+
 def _points(embedding: Embedding) -> list[dict[str, Any]]:
-    """Return what the script draws."""
-    chosen = embedding_map.colors(embedding)
     found = []
-    for point, small in zip(embedding.points, embedding.thumbnails, strict=True):
+    for point, small, near in zip(embedding.points, embedding.thumbnails, embedding.near.tolist(), strict=True):
         taken = point.prediction
         found.append(
             {
@@ -53,8 +63,9 @@ def _points(embedding: Embedding) -> list[dict[str, Any]]:
                 "y": point.y,
                 "file": point.photo.path.name,
                 "label": point.label,
+                "answer": None if taken is None else taken.label,
                 "taken": None if taken is None else f"{taken.label} {percent(taken.probability, 1)}",
-                "color": chosen.get(point.label or "", embedding_map.OTHERS),
+                "near": near,
                 "src": images.data_uri(Image.fromarray(small.permute(1, 2, 0).numpy()), quality=80),
             }
         )

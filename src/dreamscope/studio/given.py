@@ -95,6 +95,10 @@ class Given:
             return value
         return self.visit.find(value).path
 
+    def pictures(self, name: str, *, most: int) -> list[Path]:
+        """Return pictures of this visit as files, at most so many."""
+        return [self.visit.find(each).path for each in self.texts(name, most=most)]
+
     def maybe_picture(self, name: str) -> str | Path | None:
         """Return a picture, see `picture`, or ``None`` if there is none."""
         return None if self._values.get(name) is None else self.picture(name)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dreamscope.dreaming.presets import CLASS_PRESET, PRESETS
+from dreamscope.dreaming.presets import CLASS_PRESET, DEFAULT_PRESET, PRESETS
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.blocks import blocks_of
 from dreamscope.images import SAMPLES
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
+from dreamscope.studio.actions import film, fool, invert
+from dreamscope.studio.actions import map as map_
 from dreamscope.studio.actions.dream import SIZES, preview_layers
 from dreamscope.studio.actions.explain import methods
 
-PAGES: Mapping[str, str] = {"dream": "Dream", "look": "Look", "explain": "Explain"}
+PAGES: Mapping[str, str] = {
+    name: name.capitalize() for name in ("dream", "look", "explain", "fool", "invert", "map", "film")
+}
 """Pages by name, in the order of the bar at the top, and what they are called there."""
 
 
@@ -75,8 +79,38 @@ def _explain(_: Classifier, __: Mapping[str, str]) -> dict[str, Any]:
     return {"methods": methods()}
 
 
+def _fool(_: Classifier, __: Mapping[str, str]) -> dict[str, Any]:
+    return {"sizes": list(fool.SIZES)}
+
+
+def _invert(model: Classifier, _: Mapping[str, str]) -> dict[str, Any]:
+    return {"layers": preview_layers(model), "steps": list(invert.STEPS)}
+
+
+def _map(model: Classifier, _: Mapping[str, str]) -> dict[str, Any]:
+    return {"layers": preview_layers(model), "most": map_.MOST_PHOTOS}
+
+
+def _film(model: Classifier, _: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "layers": preview_layers(model),
+        "default": model.default_address,
+        "presets": [name for name in PRESETS if name != CLASS_PRESET],
+        "preset": DEFAULT_PRESET,
+        "sizes": list(film.SIZES),
+        "rates": list(film.RATES),
+        "longest": film.LONGEST,
+        "pixels": film.MOST_PIXELS,
+        "places": film.MOST_PLACES,
+    }
+
+
 _MORE: Mapping[str, Callable[[Classifier, Mapping[str, str]], dict[str, Any]]] = {
     "dream": _dream,
     "look": _look,
     "explain": _explain,
+    "fool": _fool,
+    "invert": _invert,
+    "map": _map,
+    "film": _film,
 }

@@ -15,7 +15,6 @@ from dreamscope.studio.security import Password
 from dreamscope.studio.store import Store
 from dreamscope.studio.visits import Visit, Visits
 
-
 LINES = ("long", "quick", "aside")
 """For what takes its time, for what a person waits for, and for what is filled in while one looks."""
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dreamscope.studio.actions import dream, explain, look
+from dreamscope.studio.actions import dream, explain, film, fool, invert, look
+from dreamscope.studio.actions import map as map_
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,8 @@ class Action:
         ``run(studio, job, given=...)`` returns what the page is told at the end. Where it `streams`, it also takes
         ``newest``, a dictionary that holds the newest picture of each stream, as bytes, until it is taken out.
     line : str
-        The line in which it waits: ``long``, ``quick`` for what takes a second or two, or ``aside`` for what is filled in
-        while one looks.
+        The line in which it waits: ``long``, ``quick`` for what takes a second or two, or ``aside`` for what is
+        filled in while one looks.
     streams : bool
         It is run once for each picture that the page sends, as fast as it can; what comes in between is left out.
     """
@@ -43,4 +44,11 @@ ACTIONS: Mapping[str, Action] = {
     "explain_answers": Action(explain.answers, line="quick"),
     "explain_maps": Action(explain.maps),
     "explain_file": Action(explain.file, line="quick"),
+    "answers": Action(fool.answers, line="quick"),
+    "fool": Action(fool.run),
+    "invert_small": Action(invert.small, line="aside"),
+    "invert": Action(invert.run),
+    "map": Action(map_.run),
+    "map_download": Action(map_.download, line="quick"),
+    "film": Action(film.run),
 }

@@ -1,6 +1,7 @@
 // The page "Dream".
 
-import { bring, fromCamera, takes } from "./bring.js";
+import { bring } from "./bring.js";
+import { chooses, picture } from "./chooser.js";
 import { $, element, facts, say, view } from "./common.js";
 import { connection, ended } from "./connection.js";
 import { Paint } from "./paint.js";
@@ -41,8 +42,6 @@ function measure(width, height) {
   $("easel").style.setProperty("--aspect", width / height);
 }
 
-const picture = async address => createImageBitmap(await (await fetch(address)).blob());
-
 async function put(given) {
   stopped();
   photo = given;
@@ -67,25 +66,12 @@ async function begin(given) {
   previews();
 }
 
-async function sample(name) {
-  const address = view(`sample:${name}`, 1024);
-  const { width, height } = await picture(address);
-  return begin({ name: `sample:${name}`, width, height, title: `${name}.jpg` });
-}
-
-async function files([file]) {
-  $("state").textContent = "Sending the picture…";
-  const brought = await bring(file);
-  $("state").textContent = "";
-  if (!brought) return;
-  if (brought.settings?.technique === "dream") {
-    restore(brought.settings);
-    await put(brought);
-    say("This picture is a dream: its settings are back.");
-    previews();
-    return;
-  }
-  await begin(brought);
+async function taken(brought) {
+  if (brought.settings?.technique !== "dream") { await begin(brought); return; }
+  restore(brought.settings);
+  await put(brought);
+  say("This picture is a dream: its settings are back.");
+  previews();
 }
 
 // What the controls say.
@@ -252,10 +238,7 @@ async function more(what, said, show) {
 choices();
 if (facts.layers.includes(facts.default)) chosen.set(facts.default, 1);
 weights();
-takes($("easel"), $("file"), files);
-document.addEventListener("paste", event => { if (event.clipboardData.files.length) files([...event.clipboardData.files]); });
-for (const button of document.querySelectorAll("[data-sample]")) button.onclick = () => sample(button.dataset.sample);
-$("camera").onclick = async () => { const file = await fromCamera($("drop")); if (file) await files([file]); };
+chooses($("easel"), taken, state);
 $("run").onclick = run;
 $("stop").onclick = () => running?.stop();
 $("panel").onsubmit = event => event.preventDefault();
