@@ -29,6 +29,7 @@ MOST_MISTAKES = 10
 """Messages that make no sense, after which a connection is closed."""
 
 _MOST_EVENTS = 2000
+_MOST_STREAMS = 4
 _SLOWEST_SEND = 20.0
 _FRAME_SIDE = 768
 
@@ -45,19 +46,25 @@ class Outbox:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._lock = threading.Lock()
-        self._events: deque[dict[str, Any]] = deque()
+        self._events: deque[dict[str, Any] | bytes] = deque()
         self._frames: dict[int, Tensor] = {}
         self._wake = asyncio.Event()
 
     def event(self, job: int, event: str, facts: dict[str, Any]) -> None:
         """Hear what happened to a job."""
         with self._lock:
-            last = self._events[-1] if self._events else {}
-            if event == "progress" == last.get("event") and last["job"] == job:
+            last = self._events[-1] if self._events else None
+            if event == "progress" and isinstance(last, dict) and (last["event"], last["job"]) == (event, job):
                 self._events.pop()
             self._events.append({**facts, "job": job, "event": event})
             if event in ("done", "stopped", "failed"):
                 self._frames.pop(job, None)
+        self._rouse()
+
+    def answer(self, job: int, body: bytes) -> None:
+        """Take bytes as they are, in order with the events."""
+        with self._lock:
+            self._events.append(struct.pack(">I", job) + body)
         self._rouse()
 
     def frame(self, job: int, image: Tensor) -> None:
@@ -84,7 +91,10 @@ class Outbox:
             if len(events) > _MOST_EVENTS:
                 return
             for event in events:
-                await asyncio.wait_for(websocket.send_text(json.dumps(event)), _SLOWEST_SEND)
+                if isinstance(event, bytes):
+                    await asyncio.wait_for(websocket.send_bytes(event), _SLOWEST_SEND)
+                else:
+                    await asyncio.wait_for(websocket.send_text(json.dumps(event)), _SLOWEST_SEND)
             for job, image in frames.items():
                 body = await asyncio.to_thread(_encoded, image)
                 await asyncio.wait_for(websocket.send_bytes(struct.pack(">I", job) + body), _SLOWEST_SEND)
@@ -174,6 +184,8 @@ class Connection:
             raise DreamscopeError("the studio can't do that")
         given = Given(message, self._visit)
         if action.streams:
+            if number not in self._streams and len(self._streams) >= _MOST_STREAMS:
+                raise DreamscopeError(f"this page has {_MOST_STREAMS} streams already; stop one")
             self._streams[number] = (action, given)
             return
         self._add(number, action, given)
