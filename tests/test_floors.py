@@ -76,7 +76,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         "exploration",
         [
             *("projections", "knn", "unit_layers", "clipping", "patches", "filters", "embedding"),
-            *("exemplar_index", "exemplars", "blocks", "activations"),
+            *("exemplar_index", "exemplars", "blocks", "activations", "watching"),
         ],
     ),
     (
@@ -161,7 +161,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         "studio",
         [
             *("visits", "jobs", "given", "pictures", "security", "state"),
-            *("actions.dream", "actions"),
+            *("actions.dream", "actions.live", "actions"),
             *("page_facts", "connection", "app", "server"),
         ],
     ),

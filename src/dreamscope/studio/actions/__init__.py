@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dreamscope.studio.actions import dream
+from dreamscope.studio.actions import dream, live
 
 
 @dataclass(frozen=True)
@@ -34,4 +34,7 @@ ACTIONS: Mapping[str, Action] = {
     "previews": Action(dream.previews, line="quick"),
     "difference": Action(dream.difference, line="quick"),
     "dream_film": Action(dream.film),
+    "live": Action(live.run, line="quick", streams=True),
+    "live_trace": Action(live.trace, line="quick"),
+    "live_picture": Action(live.picture),
 }
