@@ -29,7 +29,8 @@ def test_a_glance_is_what_a_probe_records_and_the_network_says(vgg: Classifier, 
 
 def test_a_channel_that_is_off_takes_its_class_away_and_what_was_is_told(planted: Classifier) -> None:
     found = Watch(planted, "act", [Ablation("act:8")])(RED)
-    assert found.shares is not None and found.before is not None
+    assert found.shares is not None
+    assert found.before is not None
     assert planted.label(int(found.before.argmax())) == "red"
     assert planted.label(int(found.shares.argmax())) != "red"
     assert not found.maps[8].any()

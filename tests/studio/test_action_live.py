@@ -72,7 +72,7 @@ def test_a_frame_gives_all_channels_and_the_answers(studio: Studio) -> None:
 def test_a_channel_that_is_off_changes_the_answer_until_it_is_on_again(studio: Studio) -> None:
     visit = studio.visits.begin()
     on, _ = sent(studio, visit, RED)
-    off, heard = sent(studio, visit, RED, off=["act:8", "act:0"])
+    off, _ = sent(studio, visit, RED, off=["act:8", "act:0"])
     assert off["answers"][0]["label"] != "red"
     assert off["before"] == "red"
     red = next(each for each in off["answers"] if each["label"] == "red")

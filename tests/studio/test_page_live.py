@@ -7,10 +7,9 @@ from typing import Any
 import colours
 import filmed
 import pytest
-import torch
 from nets import Planted
 from PIL import Image
-from studios import Running, pixels, serve
+from studios import Running, serve
 
 from dreamscope.film.writer import write
 from dreamscope.models.classifier import Classifier
@@ -50,20 +49,45 @@ def shares(page: Any) -> list[float]:
     return [float(each.rstrip("%")) for each in page.locator("#answers b").all_inner_texts()]
 
 
+def seen(page: Any) -> str:
+    """Return the pixels of the grid, to be compared."""
+    return str(page.evaluate("document.querySelector('#grid').toDataURL()"))
+
+
+def brightness(page: Any, selector: str) -> float:
+    """Return the mean of a canvas's colours where there are any, from 0 to 255."""
+    return float(
+        page.evaluate(
+            """selector => { const canvas = document.querySelector(selector);
+            const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+            let sum = 0, count = 0;
+            for (let place = 0; place < data.length; place += 4) {
+              if (data[place + 3]) { sum += data[place] + data[place + 1] + data[place + 2]; count += 3; }
+            }
+            return sum / count; }""",
+            selector,
+        )
+    )
+
+
 def still(page: Any) -> None:
     """Wait until nothing on the grid changes any more."""
-    page.wait_for_function(
-        """async () => {
-        const canvas = document.querySelector("#grid"), now = canvas.toDataURL();
-        await new Promise(done => setTimeout(done, 700));
-        return canvas.toDataURL() === now; }"""
-    )
+    for _ in range(60):
+        before = seen(page)
+        page.wait_for_timeout(600)
+        if seen(page) == before:
+            return
+    raise AssertionError("the grid goes on changing")
 
 
 def changed(page: Any) -> None:
     """Wait until the grid changes."""
-    page.evaluate("window.seen = document.querySelector('#grid').toDataURL()")
-    page.wait_for_function("window.seen !== document.querySelector('#grid').toDataURL()")
+    before = seen(page)
+    for _ in range(200):
+        if seen(page) != before:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("the grid does not change")
 
 
 def test_the_camera_is_watched_paused_and_stepped(page: Any, accessible: Callable[[Any], None]) -> None:
@@ -78,11 +102,10 @@ def test_the_camera_is_watched_paused_and_stepped(page: Any, accessible: Callabl
     page.click("#pause")
     still(page)
     accessible(page)
-    held = pixels(page, "#grid")
-    assert held[..., 3].float().mean() > 200
+    before = seen(page)
     page.click("#step")
-    changed(page)
     still(page)
+    assert seen(page) != before
     page.click("#pause")
     changed(page)
     # Another layer has other maps.
@@ -90,7 +113,10 @@ def test_the_camera_is_watched_paused_and_stepped(page: Any, accessible: Callabl
     page.locator("#layer", has_text="320 channels").wait_for()
     page.click("#another")
     page.wait_for_selector("#drop")
+    assert page.is_hidden("#grid")
     still(page)
+    page.click("#camera")
+    changed(page)
 
 
 def test_hidden_it_sends_nothing(page: Any) -> None:
@@ -113,11 +139,11 @@ def test_a_photo_a_channel_of_it_large_and_the_keyboard(page: Any, photo: Path) 
     still(page)
     # The same photo again gives the same: nothing moves by itself.
     assert page.locator("#rate").inner_text() == ""
-    before = pixels(page, "#large")
+    before = brightness(page, "#large")
     page.click("#grid", position={"x": 5, "y": 5})
     assert page.inner_text("#chosen-title") == "blocks.2.1:0"
-    assert (pixels(page, "#large") - before)[..., :3].abs().float().mean() > 1
     page.locator("#value", has_text="strongest").wait_for()
+    assert brightness(page, "#large") != pytest.approx(before, abs=0.01)
     assert page.locator("#moments li").count() == 1
     page.focus("#grid")
     page.keyboard.press("ArrowRight")
@@ -164,9 +190,10 @@ def test_a_video_is_watched(page: Any, tmp_path: Path) -> None:
     changed(page)
     page.click("#pause")
     still(page)
+    before = seen(page)
     page.click("#step")
-    changed(page)
     still(page)
+    assert seen(page) != before
 
 
 @known_network
@@ -217,7 +244,4 @@ def test_colours_follow_the_page(page: Any, photo: Path, scheme: Any) -> None:
     opened(page)
     page.set_input_files("#file", photo)
     answered(page)
-    grid = pixels(page, "#grid")
-    light = grid[grid[..., 3] == 255][:, :3].float().median()
-    assert (light > 128) == (scheme == "light")
-    assert torch.isfinite(light)
+    assert (brightness(page, "#grid") > 128) == (scheme == "light")

@@ -48,7 +48,14 @@ def _live(model: Classifier, _: Mapping[str, str]) -> dict[str, Any]:
     shared = len(list(takewhile(lambda each: len(set(each)) == 1, steps)))
     return {
         "layers": [
-            {"name": name, "short": ".".join(name.split(".")[shared:]), "channels": model.layers[name].channels}
+            {
+                "name": name,
+                "short": ".".join(name.split(".")[shared:]),
+                "channels": model.layers[name].channels,
+                "grid": f" of {' × '.join(map(str, reversed(model.layers[name].grid)))}"
+                if model.layers[name].grid
+                else "",
+            }
             for name in names
         ],
         "first": live.first_layer(model),

@@ -77,7 +77,12 @@ class Connection {
         return answered;
       },
       change: more => send({ do: what, ...more }),
-      stop: () => { this.#jobs.delete(number); send({ stop: true }); },
+      stop: () => {
+        // Whoever still waits for an answer hears that none will come.
+        this.#jobs.get(number)?.done(null);
+        this.#jobs.delete(number);
+        send({ stop: true });
+      },
     };
   }
 }

@@ -15,8 +15,9 @@ export function enlarge(canvas, frame, map, { rows, columns }) {
   pen.filter = "none";
   const light = new ImageData(columns, rows);
   map.forEach((value, place) => {
-    const strength = Math.max(0, value - MIDDLE) / 127;
-    light.data.set([...glow(Math.max(value, MIDDLE + 40)), 255 * Math.min(0.92, 1.5 * strength)], 4 * place);
+    // Not much above usual is not worth a shade over all of the frame.
+    const strength = Math.max(0, (value - MIDDLE) / 127 - 0.12);
+    light.data.set([...glow(Math.max(value, MIDDLE + 40)), 255 * Math.min(0.92, 1.8 * strength)], 4 * place);
   });
   const small = Object.assign(document.createElement("canvas"), { width: columns, height: rows });
   small.getContext("2d").putImageData(light, 0, 0);

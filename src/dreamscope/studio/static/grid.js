@@ -2,6 +2,7 @@
 
 const MIDDLE = 128; // what is as usual
 const SHARPEST = 2; // pixels for each of the page's, at most
+const LIT = [0.03, 0.15]; // of a map that is good to look at first
 const FAINT = 1.3; // above 1, so that what is nearly as usual stays quiet
 
 // From what is usual outwards; in the dark they begin dark, on paper they begin light.
@@ -91,14 +92,15 @@ export class Grid {
 
   get shape() { return this.#shape; }
 
-  // Returns a channel that has much to show: one that is far from usual in few places.
+  // Returns a channel that has much to show: quiet but for a few places, neither in one spot alone nor all over.
   lively() {
     let best = 0, most = -Infinity;
     for (let channel = 0; channel < this.#shape.channels; channel++) {
-      let highest = 0, whole = 0;
       const map = this.map(channel);
-      for (const value of map) { highest = Math.max(highest, value); whole += Math.abs(value - MIDDLE); }
-      const score = highest - 2 * whole / map.length;
+      let lit = 0, whole = 0;
+      for (const value of map) { lit += value > MIDDLE + 60; whole += Math.abs(value - MIDDLE); }
+      const [least, largest] = LIT.map(share => share * map.length);
+      const score = -whole / map.length - (lit < least || lit > largest ? 255 : 0);
       if (score > most) [best, most] = [channel, score];
     }
     return best;

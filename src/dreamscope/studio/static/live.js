@@ -42,6 +42,7 @@ async function pump() {
   try {
     while (source && source === mine && !document.hidden && (playing || stepping || again)) {
       if (playing || stepping || !held) held = await mine.take(frame);
+      if (source !== mine) break;
       stepping = again = false;
       const values = { layer, off: allOff(), channel: grid.selected };
       const now = JSON.stringify(values);
@@ -56,6 +57,7 @@ async function pump() {
     }
   } catch (error) {
     // It is opened again with the next frame.
+    stream?.stop();
     stream = null;
     pause();
     say(error.message);
@@ -81,7 +83,7 @@ function show(maps, answer) {
   if (fresh) {
     $("grid").setAttribute("aria-valuemax", answer.channels - 1);
     $("channel").max = answer.channels - 1;
-    $("layer").textContent = `${answer.layer} · ${answer.channels} channels of ${answer.columns} × ${answer.rows}`;
+    $("layer").textContent = `${answer.layer} · ${answer.channels} channels${facts.layers.find(({ name }) => name === answer.layer).grid}`;
     choose(grid.lively());
   }
   answers(answer);
