@@ -7,6 +7,7 @@ import json
 import struct
 import threading
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -30,6 +31,7 @@ MOST_MISTAKES = 10
 
 _MOST_EVENTS = 2000
 _MOST_STREAMS = 4
+_ENDS = ("done", "stopped", "failed")
 _SLOWEST_SEND = 20.0
 _FRAME_SIDE = 768
 
@@ -41,10 +43,12 @@ class Outbox:
     ----------
     loop
         Of the connection.
+    ended
+        Called in it with the number of each job whose end was told.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, ended: Callable[[int], None]) -> None:
+        self._loop, self._ended = loop, ended
         self._lock = threading.Lock()
         self._events: deque[dict[str, Any] | bytes] = deque()
         self._frames: dict[int, Tensor] = {}
@@ -57,7 +61,7 @@ class Outbox:
             if event == "progress" and isinstance(last, dict) and (last["event"], last["job"]) == (event, job):
                 self._events.pop()
             self._events.append({**facts, "job": job, "event": event})
-            if event in ("done", "stopped", "failed"):
+            if event in _ENDS:
                 self._frames.pop(job, None)
         self._rouse()
 
@@ -95,6 +99,8 @@ class Outbox:
                     await asyncio.wait_for(websocket.send_bytes(event), _SLOWEST_SEND)
                 else:
                     await asyncio.wait_for(websocket.send_text(json.dumps(event)), _SLOWEST_SEND)
+                    if event["event"] in _ENDS:
+                        self._ended(event["job"])
             for job, image in frames.items():
                 body = await asyncio.to_thread(_encoded, image)
                 await asyncio.wait_for(websocket.send_bytes(struct.pack(">I", job) + body), _SLOWEST_SEND)
@@ -119,7 +125,7 @@ class Connection:
 
     def __init__(self, studio: Studio, websocket: WebSocket, visit: Visit) -> None:
         self._studio, self._websocket, self._visit = studio, websocket, visit
-        self._outbox = Outbox(asyncio.get_running_loop())
+        self._outbox = Outbox(asyncio.get_running_loop(), self._next_frame)
         self._jobs: dict[int, tuple[Action, Job]] = {}
         self._mistakes = 0
         self._streams: dict[int, tuple[Action, Given]] = {}
@@ -212,10 +218,16 @@ class Connection:
             self._mistakes += 1
             return
         self._newest[number] = body[4:]
+        self._next_frame(number)
+
+    def _next_frame(self, number: int) -> None:
+        """Begin with the newest picture of a stream, if there is one and none of it is in work."""
         found = self._jobs.get(number)
-        if found is None or found[1].ended:
+        if number in self._streams and number in self._newest and (found is None or found[1].ended):
             action, given = self._streams[number]
             try:
                 self._add(number, action, given, newest=self._newest)
             except DreamscopeError as error:
+                # Or it would be tried again as soon as that is told.
+                self._newest.pop(number, None)
                 self._outbox.event(number, "failed", {"message": str(error)})
