@@ -99,6 +99,8 @@ def test_the_camera_is_watched_paused_and_stepped(page: Any, accessible: Callabl
     changed(page)
     changed(page)
     page.locator("#rate", has_text="frames a second").wait_for()
+    # Other moments come and are kept.
+    page.wait_for_selector("#moments li:nth-child(2)")
     page.click("#pause")
     still(page)
     accessible(page)

@@ -39,9 +39,8 @@ export class Moments {
 
   add(frame, { value, row, column }, { rows, columns }) {
     const now = performance.now();
+    // As long as it still grows it is one moment.
     const near = this.#found.find(each => now - each.last < APART);
-    // What lasts is one moment.
-    if (near) near.last = now;
     const weakest = this.#found.length < MOMENTS ? -Infinity : this.#found.at(-1).value;
     if (value <= (near ? near.value : weakest)) return;
     const picture = near?.picture ?? Object.assign(element("canvas"), { width: 120, height: 120 });
@@ -50,7 +49,7 @@ export class Moments {
     const corner = (place, of, most) => Math.max(0, Math.min(most - side, (place + 0.5) / of * most - side / 2));
     const left = corner(column, columns, frame.width), top = corner(row, rows, frame.height);
     picture.getContext("2d").drawImage(frame, left, top, side, Math.min(side, frame.height), 0, 0, 120, 120);
-    if (near) Object.assign(near, { value });
+    if (near) Object.assign(near, { value, last: now });
     else this.#found.push({ value, picture, last: now });
     this.#found.sort((one, other) => other.value - one.value);
     this.#found.length = Math.min(this.#found.length, MOMENTS);
