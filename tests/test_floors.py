@@ -77,7 +77,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         "exploration",
         [
             *("projections", "knn", "unit_layers", "clipping", "patches", "filters", "embedding"),
-            *("exemplar_index", "exemplars", "blocks", "activations", "class_weights"),
+            *("exemplar_index", "exemplars", "blocks", "activations", "class_weights", "watching"),
         ],
     ),
     (
@@ -163,7 +163,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         [
             *("visits", "jobs", "given", "pictures", "security", "store", "state"),
             *("actions.dream", "actions.look", "actions.explain", "actions.fool", "actions.invert", "actions.map"),
-            *("actions.film", "actions"),
+            *("actions.film", "actions.live", "actions"),
             *("page_facts", "connection", "app", "server"),
         ],
     ),

@@ -192,6 +192,7 @@ def _of_layer(activation: Tensor, address: Address, top: int) -> tuple[ChannelAc
             "whole; name the block around it"
         )
     values = activation[0].float().cpu()
+    maps = as_maps(values)
     flat = values.reshape(len(values), -1)
     energy = flat.double().square().sum(1)
     # Of a silent layer each channel's share is 0.
@@ -200,7 +201,7 @@ def _of_layer(activation: Tensor, address: Address, top: int) -> tuple[ChannelAc
     strengths = (energy / flat.shape[1]).sqrt()
     found = []
     for channel in loudest if address.channels is None else address.channels:
-        grid = _as_map(values[channel])
+        grid = None if maps is None else maps[channel].clone()
         place = 0 if grid is None else int(grid.abs().argmax())
         found.append(
             ChannelActivation(
@@ -215,11 +216,12 @@ def _of_layer(activation: Tensor, address: Address, top: int) -> tuple[ChannelAc
     return tuple(found)
 
 
-def _as_map(values: Tensor) -> Tensor | None:
-    """Return one channel as (rows, columns); of tokens without those that come before the patches."""
+def as_maps(values: Tensor) -> Tensor | None:
+    """Return what a layer puts out for a photo, (channels, ...), as (channels, rows, columns); ``None`` for a vector.
+
+    Of tokens, those that come before the patches (the class token) are left out.
+    """
     if values.dim() == 2:
-        return values.clone()
-    if values.dim() == 0:
-        return None
-    side = math.isqrt(len(values))
-    return values[-side * side :].reshape(side, side).clone()
+        side = math.isqrt(values.shape[1])
+        return values[:, -side * side :].reshape(len(values), side, side)
+    return None if values.dim() == 1 else values

@@ -7,6 +7,7 @@ import json
 import struct
 import threading
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,8 @@ MOST_MISTAKES = 10
 """Messages that make no sense, after which a connection is closed."""
 
 _MOST_EVENTS = 2000
+_MOST_STREAMS = 4
+_ENDS = ("done", "stopped", "failed")
 _SLOWEST_SEND = 20.0
 _FRAME_SIDE = 768
 
@@ -40,24 +43,32 @@ class Outbox:
     ----------
     loop
         Of the connection.
+    ended
+        Called in it with the number of each job whose end was told.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, ended: Callable[[int], None]) -> None:
+        self._loop, self._ended = loop, ended
         self._lock = threading.Lock()
-        self._events: deque[dict[str, Any]] = deque()
+        self._events: deque[dict[str, Any] | bytes] = deque()
         self._frames: dict[int, Tensor] = {}
         self._wake = asyncio.Event()
 
     def event(self, job: int, event: str, facts: dict[str, Any]) -> None:
         """Hear what happened to a job."""
         with self._lock:
-            last = self._events[-1] if self._events else {}
-            if event == "progress" == last.get("event") and last["job"] == job:
+            last = self._events[-1] if self._events else None
+            if event == "progress" and isinstance(last, dict) and (last["event"], last["job"]) == (event, job):
                 self._events.pop()
             self._events.append({**facts, "job": job, "event": event})
-            if event in ("done", "stopped", "failed"):
+            if event in _ENDS:
                 self._frames.pop(job, None)
+        self._rouse()
+
+    def answer(self, job: int, body: bytes) -> None:
+        """Take bytes as they are, in order with the events."""
+        with self._lock:
+            self._events.append(struct.pack(">I", job) + body)
         self._rouse()
 
     def frame(self, job: int, image: Tensor) -> None:
@@ -85,7 +96,13 @@ class Outbox:
                 return
             for event in events:
                 async with asyncio.timeout(_SLOWEST_SEND):
-                    await websocket.send_text(json.dumps(event))
+                    await (
+                        websocket.send_bytes(event)
+                        if isinstance(event, bytes)
+                        else websocket.send_text(json.dumps(event))
+                    )
+                if isinstance(event, dict) and event["event"] in _ENDS:
+                    self._ended(event["job"])
             for job, image in frames.items():
                 body = await asyncio.to_thread(_encoded, image)
                 async with asyncio.timeout(_SLOWEST_SEND):
@@ -111,7 +128,7 @@ class Connection:
 
     def __init__(self, studio: Studio, websocket: WebSocket, visit: Visit) -> None:
         self._studio, self._websocket, self._visit = studio, websocket, visit
-        self._outbox = Outbox(asyncio.get_running_loop())
+        self._outbox = Outbox(asyncio.get_running_loop(), self._next_frame)
         self._jobs: dict[int, tuple[Action, Job]] = {}
         self._mistakes = 0
         self._streams: dict[int, tuple[Action, Given]] = {}
@@ -176,6 +193,8 @@ class Connection:
             raise DreamscopeError("the studio can't do that")
         given = Given(message, self._visit)
         if action.streams:
+            if number not in self._streams and len(self._streams) >= _MOST_STREAMS:
+                raise DreamscopeError(f"this page has {_MOST_STREAMS} streams already; stop one")
             self._streams[number] = (action, given)
             return
         self._add(number, action, given)
@@ -202,10 +221,16 @@ class Connection:
             self._mistakes += 1
             return
         self._newest[number] = body[4:]
+        self._next_frame(number)
+
+    def _next_frame(self, number: int) -> None:
+        """Begin with the newest picture of a stream, if there is one and none of it is in work."""
         found = self._jobs.get(number)
-        if found is None or found[1].ended:
+        if number in self._streams and number in self._newest and (found is None or found[1].ended):
             action, given = self._streams[number]
             try:
                 self._add(number, action, given, newest=self._newest)
             except DreamscopeError as error:
+                # Or it would be tried again as soon as that is told.
+                self._newest.pop(number, None)
                 self._outbox.event(number, "failed", {"message": str(error)})

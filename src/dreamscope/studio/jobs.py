@@ -32,6 +32,9 @@ class Listener(Protocol):
     def event(self, job: int, event: str, facts: dict[str, Any]) -> None:
         """Hear what happened to a job."""
 
+    def answer(self, job: int, body: bytes) -> None:
+        """Take bytes that a page reads itself, in order with the events."""
+
     def frame(self, job: int, image: Tensor) -> None:
         """See how far a picture is, (1, 3, H, W); a newer one may take its place unseen."""
 
@@ -95,6 +98,11 @@ class Job:
         """Show a picture (1, 3, H, W) that the next one may replace."""
         self.check()
         self._listener.frame(self.number, image)
+
+    def answer(self, body: bytes) -> None:
+        """Send bytes that the page reads itself, and must not miss."""
+        self.check()
+        self._listener.answer(self.number, body)
 
     def event(self, event: str, **facts: Any) -> None:
         """Tell the page something that it must not miss."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import Any
 
 from dreamscope.dreaming.presets import CLASS_PRESET, DEFAULT_PRESET, PRESETS
@@ -11,13 +12,13 @@ from dreamscope.exploration.blocks import blocks_of
 from dreamscope.images import SAMPLES
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
-from dreamscope.studio.actions import film, fool, invert
+from dreamscope.studio.actions import film, fool, invert, live
 from dreamscope.studio.actions import map as map_
 from dreamscope.studio.actions.dream import SIZES, preview_layers
 from dreamscope.studio.actions.explain import methods
 
 PAGES: Mapping[str, str] = {
-    name: name.capitalize() for name in ("dream", "look", "explain", "fool", "invert", "map", "film")
+    name: name.capitalize() for name in ("dream", "look", "explain", "live", "fool", "invert", "map", "film")
 }
 """Pages by name, in the order of the bar at the top, and what they are called there."""
 
@@ -105,10 +106,33 @@ def _film(model: Classifier, _: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _live(model: Classifier, _: Mapping[str, str]) -> dict[str, Any]:
+    names = live.layers(model)
+    # What all begin with is said once, above them.
+    steps = zip(*(name.split(".")[:-1] for name in names), strict=False)
+    shared = len(list(takewhile(lambda each: len(set(each)) == 1, steps)))
+    return {
+        "layers": [
+            {
+                "name": name,
+                "short": ".".join(name.split(".")[shared:]),
+                "channels": model.layers[name].channels,
+                "grid": f" of {' × '.join(map(str, reversed(model.layers[name].grid)))}"
+                if model.layers[name].grid
+                else "",
+            }
+            for name in names
+        ],
+        "first": live.first_layer(model),
+        "size": {"width": model.input_size[1], "height": model.input_size[0]},
+    }
+
+
 _MORE: Mapping[str, Callable[[Classifier, Mapping[str, str]], dict[str, Any]]] = {
     "dream": _dream,
     "look": _look,
     "explain": _explain,
+    "live": _live,
     "fool": _fool,
     "invert": _invert,
     "map": _map,

@@ -22,6 +22,9 @@ MOST_BYTES = 32 * 2**20
 MOST_PIXELS = 24_000_000
 """Of one picture that is brought."""
 
+LONGEST_FRAME = 1024
+"""Pixels of a side of one picture of a stream."""
+
 _LARGEST_VIEW = 2048
 _NO_NAME = "picture"
 
@@ -77,6 +80,24 @@ def brought(visit: Visit, body: bytes, name: str) -> Kept:
         raise DreamscopeError(str(error).replace(str(kept.path), title)) from None
     kept.facts.update(width=size.width, height=size.height, settings=_settings(kept.path))
     return kept
+
+
+def frame(body: bytes) -> Tensor:
+    """Return one picture of a stream, a JPEG, as an image (1, 3, H, W).
+
+    Raises
+    ------
+    DreamscopeError
+        If it is none, or a side of it is over `LONGEST_FRAME`.
+    """
+    try:
+        with Image.open(io.BytesIO(body), formats=("JPEG",)) as picture:
+            # Known before anything is decoded.
+            if max(picture.size) > LONGEST_FRAME:
+                raise DreamscopeError(f"a frame has at most {LONGEST_FRAME} pixels a side, not {max(picture.size)}")
+            return images.read(picture)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DreamscopeError("that frame is no JPEG that can be read") from error
 
 
 def view(path: str | Path, side: int | None) -> bytes:

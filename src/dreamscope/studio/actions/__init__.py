@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dreamscope.studio.actions import dream, explain, film, fool, invert, look
+from dreamscope.studio.actions import dream, explain, film, fool, invert, live, look
 from dreamscope.studio.actions import map as map_
 
 
@@ -51,4 +51,7 @@ ACTIONS: Mapping[str, Action] = {
     "map": Action(map_.run),
     "map_download": Action(map_.download, line="quick"),
     "film": Action(film.run),
+    "live": Action(live.run, line="quick", streams=True),
+    "live_trace": Action(live.trace, line="quick"),
+    "live_picture": Action(live.picture),
 }

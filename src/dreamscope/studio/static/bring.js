@@ -16,11 +16,10 @@ export async function bring(file, name = file.name) {
   return null;
 }
 
-const isPicture = file => file.type.startsWith("image/") || file.type === "";
-
 // Has files that are dropped on `area`, pasted on the page, or chosen in `input` handed to `take`.
-export function takes(area, input, take) {
-  const given = files => { const found = [...files].filter(isPicture); if (found.length) take(found); };
+export function takes(area, input, take, kinds = ["image/"]) {
+  const wanted = file => file.type === "" || kinds.some(kind => file.type.startsWith(kind));
+  const given = files => { const found = [...files].filter(wanted); if (found.length) take(found); };
   area.addEventListener("dragover", event => { event.preventDefault(); area.classList.add("over"); });
   area.addEventListener("dragleave", () => area.classList.remove("over"));
   area.addEventListener("drop", event => {

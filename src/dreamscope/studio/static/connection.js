@@ -44,12 +44,17 @@ class Connection {
 
   async #seen(data) {
     const job = this.#jobs.get(new DataView(data).getUint32(0));
+    if (job?.hears.bytes) {
+      job.hears.bytes(new Uint8Array(data, HEAD));
+      return;
+    }
     if (!job?.hears.frame) return;
     const picture = await createImageBitmap(new Blob([data.slice(HEAD)], { type: "image/jpeg" }));
     job.hears.frame(picture);
   }
 
-  // Starts a job. `hears` has functions by kind of news: waiting, begun, progress, frame, and what the job itself tells.
+  // Starts a job. `hears` has functions by kind of news: waiting, begun, progress, frame, and what the job itself tells;
+  // with `bytes` it gets what the server sends in bytes as they are, instead of pictures.
   // Its `result` is what it told at the end, null if it was stopped with nothing to keep.
   start(what, values = {}, hears = {}) {
     const number = ++this.#last;
@@ -75,7 +80,12 @@ class Connection {
         return answered;
       },
       change: more => send({ do: what, ...more }),
-      stop: () => { this.#jobs.delete(number); send({ stop: true }); },
+      stop: () => {
+        // Whoever still waits for an answer hears that none will come.
+        this.#jobs.get(number)?.done(null);
+        this.#jobs.delete(number);
+        send({ stop: true });
+      },
     };
   }
 }
