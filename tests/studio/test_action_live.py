@@ -16,7 +16,7 @@ from dreamscope.studio.given import Given
 from dreamscope.studio.jobs import Job
 from dreamscope.studio.security import Password
 from dreamscope.studio.state import Studio
-from dreamscope.studio.visits import Visit
+from dreamscope.studio.visits import Visit, Visits
 
 
 class Heard:
@@ -35,7 +35,7 @@ class Heard:
 
 @pytest.fixture
 def studio(planted: Classifier) -> Iterator[Studio]:
-    made = Studio(planted, Password(None))
+    made = Studio(planted, Password(None), Visits(300), 0)
     yield made
     made.close()
 

@@ -17,7 +17,7 @@ from dreamscope.studio.given import Given
 from dreamscope.studio.jobs import Job
 from dreamscope.studio.security import Password
 from dreamscope.studio.state import Studio
-from dreamscope.studio.visits import Visit
+from dreamscope.studio.visits import Visit, Visits
 
 
 class Heard:
@@ -40,7 +40,7 @@ class Heard:
 
 @pytest.fixture
 def studio(vgg: Classifier) -> Iterator[Studio]:
-    opened = Studio(vgg, Password(None))
+    opened = Studio(vgg, Password(None), Visits(300), 0)
     yield opened
     opened.close()
 
