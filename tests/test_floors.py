@@ -99,7 +99,7 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "greedy",
                 "single_ablation",
             ),
-            *("predictions", "evaluation", "readout", "sites", "passes", "erasure", "photo_set"),
+            *("predictions", "what_if", "evaluation", "readout", "sites", "passes", "erasure", "photo_set"),
             *("search", "dissect", "trials"),
             *("dose_response", "blinding", "overlap", "finder", "blind"),
             "found_channels",
