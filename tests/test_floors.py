@@ -161,7 +161,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         "studio",
         [
             *("visits", "jobs", "given", "pictures", "security", "state"),
-            *("actions.dream", "actions"),
+            *("actions.dream", "actions.blind", "actions.blind_for_good", "actions"),
             *("page_facts", "connection", "app", "server"),
         ],
     ),

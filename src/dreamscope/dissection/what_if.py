@@ -1,7 +1,7 @@
 """What if: what photos would be taken for without some channels, answered while somebody waits.
 
-An edit changes nothing before it. What comes before the layers that may be edited is computed once; of what lies between
-them, what the last edits made of it is kept, so that a change late in the network costs the last part of a pass only.
+An edit changes nothing before it. What comes before the layers that may be edited is computed once; what the last
+edits made of the photos between them is kept, so that a change late in the network costs the last part of a pass only.
 """
 
 from __future__ import annotations
@@ -137,7 +137,8 @@ class WhatIf:
         with tapped(self._model, [cut for cut in cuts if cut is not None]) as caught:
             for named, images in stream:
                 logits.append(self._model.logits(images))
-                found = {**caught, None: images}
+                found: dict[str | None, Tensor] = {None: images}
+                found.update(caught)
                 if not kept:
                     kept = {cut: [] for cut in _affordable(cuts, found, len(stream.photos))}
                 for cut, parts in kept.items():

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dreamscope.dissection.search import METHODS
+from dreamscope.dissection.shares import FEW_PHOTOS
 from dreamscope.dreaming.presets import CLASS_PRESET, PRESETS
 from dreamscope.images import SAMPLES
 from dreamscope.models.classifier import Classifier
+from dreamscope.pages.report_text import FEW
+from dreamscope.studio.actions.blind import FEWEST, MOST_PHOTOS
 from dreamscope.studio.actions.dream import SIZES, preview_layers
 
-PAGES: Mapping[str, str] = {"dream": "Dream"}
+PAGES: Mapping[str, str] = {"dream": "Dream", "blind": "Blind"}
 """Pages by name, in the order of the bar at the top, and what they are called there."""
 
 
@@ -39,4 +43,24 @@ def _dream(model: Classifier, _: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-_MORE: Mapping[str, Callable[[Classifier, Mapping[str, str]], dict[str, Any]]] = {"dream": _dream}
+_FINDING: Mapping[str, str] = {
+    "joint": "chosen together: the class, at least harm to the rest",
+    "contrast": "louder on the class than on other things (quick)",
+    "attribution": "what the class’s score hangs on (quick)",
+    "frequency": "often among the loudest of their layer (quick)",
+    "single": "each switched off alone (slow)",
+}
+"""The methods of `dissect` in plain words."""
+
+
+def _blind(_: Classifier, __: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "methods": {name: _FINDING[name] for name in METHODS},
+        "fewest": FEWEST,
+        "most": MOST_PHOTOS,
+        "few": FEW_PHOTOS,
+        "enough": FEW,
+    }
+
+
+_MORE: Mapping[str, Callable[[Classifier, Mapping[str, str]], dict[str, Any]]] = {"dream": _dream, "blind": _blind}

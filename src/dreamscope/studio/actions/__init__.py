@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dreamscope.studio.actions import dream
+from dreamscope.studio.actions import blind, blind_for_good, dream
 
 
 @dataclass(frozen=True)
@@ -34,4 +34,10 @@ ACTIONS: Mapping[str, Action] = {
     "previews": Action(dream.previews, line="quick"),
     "difference": Action(dream.difference, line="quick"),
     "dream_film": Action(dream.film),
+    "blind_guess": Action(blind.guess, line="quick"),
+    "blind_find": Action(blind.find),
+    "blind_what_if": Action(blind.what_if, line="quick"),
+    "blind_imagine": Action(blind.imagine),
+    "blind_weights": Action(blind.weights),
+    "blind_for_good": Action(blind_for_good.run),
 }
