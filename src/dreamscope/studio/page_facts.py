@@ -44,10 +44,10 @@ def _dream(model: Classifier, _: Mapping[str, str]) -> dict[str, Any]:
 
 
 _FINDING: Mapping[str, str] = {
-    "joint": "chosen together: the class, at least harm to the rest",
-    "contrast": "louder on the class than on other things (quick)",
-    "attribution": "what the class’s score hangs on (quick)",
-    "frequency": "often among the loudest of their layer (quick)",
+    "joint": "chosen together (best)",
+    "contrast": "louder on the class (quick)",
+    "attribution": "moving its score (quick)",
+    "frequency": "often the loudest (quick)",
     "single": "each switched off alone (slow)",
 }
 """The methods of `dissect` in plain words."""

@@ -18,7 +18,7 @@ from dreamscope.dissection.greedy import with_spare
 from dreamscope.dissection.predictions import PhotoPrediction
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.dissection.search import METHODS
-from dreamscope.dissection.shares import loss_interval, share_interval
+from dreamscope.dissection.shares import share_interval
 from dreamscope.dissection.what_if import WhatIf
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.exemplars import exemplars
@@ -217,17 +217,17 @@ def _answers(model: Classifier, tryout: Tryout, found: Sequence[PhotoPrediction]
 
 
 def _summary(result: Evaluation) -> dict[str, Any]:
-    recalls, lost = (result.recall_before, result.recall_after), result.loss
+    before, after, changed = result.recall_before, result.recall_after, result.changed
     return {
         "recognised": {
-            "counts": [round(each.value * each.count) for each in recalls],
-            "of": recalls[1].count,
-            "interval": share_interval(recalls[1]),
+            "counts": [round(each.value * each.count) for each in (before, after)],
+            "of": after.count,
+            "interval": share_interval(after),
         },
         "changed": {
-            "count": round(lost.value * lost.count / 100),
-            "of": lost.count,
-            "interval": loss_interval(lost, lost.count, 0).replace(" points", ""),
+            "count": round(changed.value * changed.count),
+            "of": changed.count,
+            "interval": share_interval(changed),
         },
     }
 

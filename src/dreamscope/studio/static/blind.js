@@ -148,7 +148,7 @@ function summary({ recognised, changed: lost }) {
   $("recognised").textContent = before === now ? `${now} of ${recognised.of}` : `${before} → ${now} of ${recognised.of}`;
   $("recognised-interval").textContent = `among many: ${recognised.interval}`;
   $("changed").textContent = `${lost.count} of ${lost.of}`;
-  $("changed-interval").textContent = `among many: ${lost.interval} of 100`;
+  $("changed-interval").textContent = `among many: ${lost.interval}`;
 }
 
 let imagining = null;
@@ -159,6 +159,7 @@ async function imagine(address) {
   const draw = picture => pen.drawImage(picture, 0, 0, $("imagined").width, $("imagined").height);
   $("enlarged-title").textContent = address;
   $("imagined").setAttribute("aria-label", `What excites ${address}`);
+  $("imagined").setAttribute("aria-busy", "true");
   $("imagining").textContent = "";
   $("enlarged").showModal();
   const job = connection.start("blind_imagine", { tryout: found.tryout, channel: address }, {
@@ -172,6 +173,7 @@ async function imagine(address) {
   imagining = null;
   $("imagining").textContent = "";
   if (told) draw(await createImageBitmap(await (await fetch(view(told.name))).blob()));
+  $("imagined").setAttribute("aria-busy", "false");
 }
 
 async function weights() {

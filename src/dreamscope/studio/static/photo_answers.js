@@ -36,7 +36,7 @@ export class PhotoAnswers {
       const after = answers[place];
       const same = after.label === before.label;
       now.replaceChildren(element("span", { class: "mark" }, this.#state(before, after, same)), ...said(after));
-      row.className = this.#ofClass ? (after.is_class ? "seen" : "unseen") : (same ? "same" : "other");
+      row.className = this.#ofClass ? (after.is_class ? "seen" : before.is_class ? "unseen" : "never") : (same ? "same" : "other");
       share.textContent = percent(after.of_class);
       bar.style.width = `${100 * after.of_class}%`;
     });

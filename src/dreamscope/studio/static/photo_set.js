@@ -46,7 +46,7 @@ export class PhotoSet {
 
   add(files) {
     const pictures = files.filter(file => file.type.startsWith("image/") || NAMES.test(file.name))
-      .filter(file => { const key = `${file.name} ${file.size} ${file.lastModified}`; return !this.#known.has(key) && this.#known.add(key); })
+      .filter(file => { const key = `${path(file)} ${file.size} ${file.lastModified}`; return !this.#known.has(key) && this.#known.add(key); })
       .sort((one, other) => path(one).localeCompare(path(other), undefined, { numeric: true }));
     const room = this.#most - this.photos.length - this.#waiting.length;
     if (!pictures.length) say(files.length ? "No new pictures among these files." : "That folder holds no files.");

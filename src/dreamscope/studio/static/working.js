@@ -2,6 +2,21 @@
 
 import { connection, ended } from "./connection.js";
 
+// Stages by their beginning, for those who don't know the techniques; others are said as they are.
+const WORDS = [
+  [/^(reading )?targets/, "Looking at the photos of the class"],
+  [/^(reading )?controls/, "Looking at the other photos"],
+  [/^photos/, "Looking at all photos"],
+  [/^imagining/, "Making pictures before and after"],
+  [/^visualizing what was removed/, "Drawing what was removed"],
+  [/^training probes/, "Training fresh detectors"],
+];
+
+const inWords = stage => {
+  const known = WORDS.find(([start]) => start.test(stage));
+  return known ? stage.replace(/^[^(]*/, `${known[1]} `).trim() : stage.charAt(0).toUpperCase() + stage.slice(1);
+};
+
 export class Working {
   #box;
   #start;
@@ -27,8 +42,10 @@ export class Working {
       waiting: ({ before }) => { doing = `${before} before you`; this.#say(doing); },
       begun: () => { doing = "Beginning…"; },
       progress: ({ stage, done, total }) => {
-        doing = stage.charAt(0).toUpperCase() + stage.slice(1);
-        this.#bar(total ? done / total : null);
+        // Of channels that are chosen until it is enough nobody knows how many there will be.
+        const open = stage.startsWith("choosing");
+        doing = open ? `${inWords(stage)}: ${done} so far` : inWords(stage);
+        this.#bar(open || !total ? null : done / total);
         this.#say(`${doing} · ${duration(Date.now() - began)}`);
       },
       ...hears,
