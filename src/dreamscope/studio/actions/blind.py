@@ -36,8 +36,8 @@ from dreamscope.visualization.visualize import visualize
 
 MOST_PHOTOS = 200
 """Of each kind."""
-FEWEST = 2
-"""Of each kind; with fewer nothing can be found."""
+FEWEST = 3
+"""Of each kind: to find on some and measure on others."""
 MOST_CHANNELS = 48
 """Channels that are shown to be switched on and off."""
 
@@ -91,7 +91,7 @@ def photos_of(given: Given) -> tuple[list[Path], list[Path]]:
     targets, controls = (given.pictures(name, most=MOST_PHOTOS) for name in ("targets", "controls"))
     for found, what in ((targets, "the class"), (controls, "other things")):
         if len(found) < FEWEST:
-            raise DreamscopeError(f"{len(found) or 'no'} photos of {what}; at least {FEWEST} are needed, better 20")
+            raise DreamscopeError(f"at least {FEWEST} photos of {what} are needed, better 20, not {len(found)}")
     return targets, controls
 
 

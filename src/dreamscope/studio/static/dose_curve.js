@@ -1,6 +1,7 @@
 // Dose and response as SVG: how the class goes and what the rest loses, the more is taken away, with 95 % intervals.
 
-const HEIGHT = 190, LEFT = 52, RIGHT = 16, TOP = 30, BELOW = 36, WHISKER = 4;
+const HEIGHT = 190, LEFT = 52, RIGHT = 24, TOP = 30, BELOW = 36, WHISKER = 4;
+const ASIDE = 9; // pixels that random ones stand beside what was chosen, which is as much
 
 // Draws both panels into `place`, as wide as it is; again when its width changes.
 export function doseCurve(place, told) {
@@ -50,7 +51,7 @@ function panel(place, { unit, chosen, loss_name: lossName, doses, frequency, ran
   if (what === "loss") svg.append(made("text", { x: (LEFT + width - RIGHT) / 2, y: HEIGHT - 2, class: "middle" }, unit));
   if (chosen != null) svg.append(made("line", { x1: x(chosen), x2: x(chosen), y1: TOP, y2: HEIGHT - BELOW, class: "chosen" }));
   if (frequency.length) svg.append(...line(frequency, "compared", x, y, what));
-  svg.append(...line(doses, "found", x, y, what), ...line([random], "random", x, y, what));
+  svg.append(...line(doses, "found", x, y, what), ...line([random], "random", amount => x(amount) + ASIDE, y, what));
   return svg;
 }
 
@@ -66,7 +67,7 @@ function line(doses, kind, x, y, what) {
 }
 
 function ticks(low, high) {
-  const rough = (high - low) / 4;
+  const rough = (high - low) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map(each => each * power).find(each => each >= rough * 0.99);
   const found = [];
