@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from studios import Running, pixels, serve
 from dreamscope.dissection import readout
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.models.wrapping import wrap
+from dreamscope.studio.actions import blind
 
 
 @pytest.fixture(scope="module")
@@ -158,11 +160,20 @@ def test_folders_are_dropped_and_large_photos_made_smaller(page: Any, coloured: 
     assert page.locator("#targets .thumbs li").count() == 0
 
 
-def test_a_search_is_stopped(page: Any, coloured: Path) -> None:
+def test_a_search_is_stopped(page: Any, coloured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(*_: Any, callback: Callable[[str, int, int], None], **__: Any) -> None:
+        while True:
+            callback("targets", 1, 2)
+            time.sleep(0.01)
+
     brought(page, coloured)
-    page.click("#find")
-    page.click("#find-stop", timeout=2000) if page.is_visible("#find-stop") else None
-    page.wait_for_selector("#find:not([hidden])")
+    with monkeypatch.context() as patched:
+        patched.setattr(blind, "dissect", endless)
+        page.click("#find")
+        page.locator("#finding", has_text="Looking at the photos of the class").wait_for()
+        page.click("#find-stop")
+        page.wait_for_selector("#find:not([hidden])")
+    assert not page.is_visible("#tryout")
     # And the page goes on.
     found(page)
     assert page.inner_text("#recognised") == "8 of 8"
