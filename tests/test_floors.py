@@ -100,7 +100,7 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "greedy",
                 "single_ablation",
             ),
-            *("predictions", "evaluation", "readout", "sites", "passes", "erasure", "photo_set"),
+            *("predictions", "what_if", "evaluation", "readout", "sites", "passes", "erasure", "photo_set"),
             *("search", "dissect", "trials"),
             *("dose_response", "blinding", "overlap", "finder", "blind"),
             "found_channels",
@@ -163,7 +163,7 @@ FLOORS: list[tuple[str, list[str]]] = [
         [
             *("visits", "jobs", "given", "pictures", "security", "store", "state"),
             *("actions.dream", "actions.look", "actions.explain", "actions.fool", "actions.invert", "actions.map"),
-            *("actions.film", "actions.live", "actions"),
+            *("actions.film", "actions.live", "actions.blind", "actions.blind_for_good", "actions"),
             *("page_facts", "connection", "app", "server"),
         ],
     ),

@@ -152,6 +152,14 @@ def test_refusals(planted: Classifier, coloured: Path, options: dict, message: s
         dissect(planted, coloured / "red", others(coloured), **{"class_name": "red", **options})
 
 
+def test_until_enough(planted: Classifier, coloured: Path) -> None:
+    given = (planted, coloured / "red", others(coloured))
+    ranked, enough = (dissect(*given, class_name="red", method="joint", until_enough=each) for each in (False, True))
+    assert len(enough.ranking()) <= len(ranked.ranking())
+    assert enough.enough == ranked.enough
+    assert enough.ranking().tolist() == ranked.ranking().tolist()[: len(enough.ranking())]
+
+
 def test_too_few_photos(planted: Classifier, coloured: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()

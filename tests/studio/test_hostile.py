@@ -225,9 +225,8 @@ def test_garbage_closes_the_connection_in_the_end(visitor: Visitor, kind: str) -
 
 
 def test_a_huge_message_closes_it_at_once(visitor: Visitor) -> None:
-    with visitor.socket() as socket:
-        with pytest.raises(ConnectionClosed):
-            flooded(socket)
+    with visitor.socket() as socket, pytest.raises(ConnectionClosed):
+        flooded(socket)
 
 
 @pytest.mark.parametrize(

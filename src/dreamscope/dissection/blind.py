@@ -219,7 +219,7 @@ def blind(
             kept = None
             if recipe and approach.of_channels:
                 kept = recipe_of(
-                    arguments,
+                    {**arguments, "until_enough": not curve and top is None},
                     found_targets,
                     every_control,
                     class_index=class_index,

@@ -35,6 +35,7 @@ def dissect(
     layers: str | Sequence[str] | None = None,
     from_layer: str | None = None,
     method: str | Sequence[str] = DEFAULT_METHODS,
+    until_enough: bool = False,
     seed: int = 0,
     callback: Callback | None = None,
     progress: bool = False,
@@ -61,6 +62,9 @@ def dissect(
     method
         One or several names in `METHODS`; the first ranks. ``joint`` chooses a set together, the others score channels
         one by one: ``contrast``, ``attribution``, ``frequency``, ``single`` (measured, slow, resumable).
+    until_enough
+        Let ``joint`` stop where the class is no longer recognised on these photos, and a little after, as `blind` does
+        without a curve; else it ranks on, which takes several times as long.
     seed
         Seed of all random numbers.
     callback
@@ -107,7 +111,17 @@ def dissect(
             rule=wanted,
         )
     with reported(callback, progress=progress) as callback_:
-        search = Search(model, class_index, names, found_controls, methods, rule=wanted, seed=seed, callback=callback_)
+        search = Search(
+            model,
+            class_index,
+            names,
+            found_controls,
+            methods,
+            rule=wanted,
+            until_enough=until_enough,
+            seed=seed,
+            callback=callback_,
+        )
         scores = search.run(found_targets, recipe=made, callback=callback_)
     return replace(scores, label=str(class_name or "these photos")) if without else scores
 

@@ -188,7 +188,7 @@ def bar(axes: Any, blinding: Blinding, what: str) -> None:
 
     Of several draws, that is where 95% of them lie.
     """
-    trial = _random(blinding)
+    trial = random_of(blinding)
     value, low, high = _numbers(getattr(trial, what), what)
     around = [[max(0.0, value - low)], [max(0.0, high - value)]]
     settings = {"fmt": "D", "color": style.RANDOM, "capsize": 4, "markersize": 5, "zorder": 4}
@@ -197,10 +197,10 @@ def bar(axes: Any, blinding: Blinding, what: str) -> None:
 
 def random_amount(blinding: Blinding) -> int:
     """Return the dose where `bar` stands."""
-    return _random(blinding).count if counts_channels(course_of(blinding, "draw")) else 100
+    return random_of(blinding).count if counts_channels(course_of(blinding, "draw")) else 100
 
 
-def _random(blinding: Blinding) -> Trial:
+def random_of(blinding: Blinding) -> Trial:
     """Return the trial of as many random directions, or channels where no directions were erased."""
     name = RANDOM_CHANNELS if blinding.design.units == "channels" else RANDOM_DIRECTIONS
     return next(trial for trial in blinding.trials if trial.name == name)
@@ -222,7 +222,7 @@ def _numbers(estimate: Estimate, what: str) -> tuple[float, float, float]:
 def _compared(blinding: Blinding) -> list[tuple[Trial, dict[str, Any]]]:
     """Return the trials whose readouts are drawn, and how."""
     units = "channels and directions" if blinding.design.units == "both" else blinding.design.units
-    random = _random(blinding)
+    random = random_of(blinding)
     bold = {"linewidth": 3.2, "markersize": 6, "zorder": 3.5}
     found: list[tuple[Trial, dict[str, Any]]] = [
         (blinding.intact, {"label": "intact network", "color": style.INK}),

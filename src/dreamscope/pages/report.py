@@ -35,7 +35,12 @@ _LONG = 24  # A longer list of numbers is not shown on the page; the JSON holds 
 
 
 def write(
-    blinding: Blinding, path: str | Path, *, pictures: int = MOST_REMOVED, callback: Callback | None = None
+    blinding: Blinding,
+    path: str | Path,
+    *,
+    pictures: int = MOST_REMOVED,
+    pairs: Sequence[Pair] | None = None,
+    callback: Callback | None = None,
 ) -> Path:
     """Write a page about a blinding (``.html``) and beside it its numbers (``.json``), whole or not at all.
 
@@ -48,6 +53,8 @@ def write(
     pictures
         Show what excites at most so many of the removed channels and directions, and what the network imagines before
         and after. 0 leaves out both: they take some seconds, and about one more for each channel.
+    pairs
+        What the network imagines before and after, where that was made already, see `imagined`.
     callback
         ``callback(stage, done, total)`` while they are made.
 
@@ -61,7 +68,8 @@ def write(
     path = environment.ensure_page(path)
     beside = files.ensure_writable(path.with_suffix(".json"))
     content = as_dict(blinding)
-    pairs = imagined(blinding, callback=callback) if pictures else []
+    if pairs is None:
+        pairs = imagined(blinding, callback=callback) if pictures else []
     drawn = removed_pictures(blinding, pictures, callback=callback) if pictures else []
     text = _page(blinding, content, pairs, drawn)
     with files.written_whole(beside) as numbers:

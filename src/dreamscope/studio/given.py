@@ -95,13 +95,13 @@ class Given:
             return value
         return self.visit.find(value).path
 
-    def pictures(self, name: str, *, most: int) -> list[Path]:
-        """Return pictures of this visit as files, at most so many."""
-        return [self.visit.find(each).path for each in self.texts(name, most=most)]
-
     def maybe_picture(self, name: str) -> str | Path | None:
         """Return a picture, see `picture`, or ``None`` if there is none."""
         return None if self._values.get(name) is None else self.picture(name)
+
+    def pictures(self, name: str, *, most: int) -> list[Path]:
+        """Return a list of pictures of this visit as files, each once, empty if it is not there."""
+        return [self.visit.find(each).path for each in dict.fromkeys(self.texts(name, most=most))]
 
     def value(self, name: str) -> Any:
         """Return a value as it came, to be shown to whoever sent it; ``None`` if it is not there."""

@@ -6,19 +6,23 @@ from collections.abc import Callable, Mapping
 from itertools import takewhile
 from typing import Any
 
+from dreamscope.dissection.search import METHODS
+from dreamscope.dissection.shares import FEW_PHOTOS
 from dreamscope.dreaming.presets import CLASS_PRESET, DEFAULT_PRESET, PRESETS
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.blocks import blocks_of
 from dreamscope.images import SAMPLES
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
+from dreamscope.pages.report_text import FEW
 from dreamscope.studio.actions import film, fool, invert, live
 from dreamscope.studio.actions import map as map_
+from dreamscope.studio.actions.blind import FEWEST, MOST_PHOTOS
 from dreamscope.studio.actions.dream import SIZES, preview_layers
 from dreamscope.studio.actions.explain import methods
 
 PAGES: Mapping[str, str] = {
-    name: name.capitalize() for name in ("dream", "look", "explain", "live", "fool", "invert", "map", "film")
+    name: name.capitalize() for name in ("dream", "look", "explain", "blind", "live", "fool", "invert", "map", "film")
 }
 """Pages by name, in the order of the bar at the top, and what they are called there."""
 
@@ -128,10 +132,31 @@ def _live(model: Classifier, _: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+_FINDING: Mapping[str, str] = {
+    "joint": "chosen together (best)",
+    "contrast": "louder on the class (quick)",
+    "attribution": "moving its score (quick)",
+    "frequency": "often the loudest (quick)",
+    "single": "each switched off alone (slow)",
+}
+"""The methods of `dissect` in plain words."""
+
+
+def _blind(_: Classifier, __: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "methods": {name: _FINDING[name] for name in METHODS},
+        "fewest": FEWEST,
+        "most": MOST_PHOTOS,
+        "few": FEW_PHOTOS,
+        "enough": FEW,
+    }
+
+
 _MORE: Mapping[str, Callable[[Classifier, Mapping[str, str]], dict[str, Any]]] = {
     "dream": _dream,
     "look": _look,
     "explain": _explain,
+    "blind": _blind,
     "live": _live,
     "fool": _fool,
     "invert": _invert,

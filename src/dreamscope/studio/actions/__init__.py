@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dreamscope.studio.actions import dream, explain, film, fool, invert, live, look
+from dreamscope.studio.actions import blind, blind_for_good, dream, explain, film, fool, invert, live, look
 from dreamscope.studio.actions import map as map_
 
 
@@ -54,4 +54,10 @@ ACTIONS: Mapping[str, Action] = {
     "live": Action(live.run, line="quick", streams=True),
     "live_trace": Action(live.trace, line="quick"),
     "live_picture": Action(live.picture),
+    "blind_guess": Action(blind.guess, line="quick"),
+    "blind_find": Action(blind.find),
+    "blind_what_if": Action(blind.what_if, line="quick"),
+    "blind_imagine": Action(blind.imagine),
+    "blind_weights": Action(blind.weights),
+    "blind_for_good": Action(blind_for_good.run),
 }
