@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,7 @@ def studio(
         are no such photos, or if there is no free port.
     """
     try:
+        from dreamscope.studio.actions.dream import prepare
         from dreamscope.studio.app import application
         from dreamscope.studio.security import LOOPBACK, Password
         from dreamscope.studio.state import Studio
@@ -84,6 +86,7 @@ def studio(
             "The password goes over the network as it is: put TLS before it, such as "
             f"'caddy reverse-proxy --from https://NAME --to localhost:{own_port}', and give --name NAME."
         )
+    threading.Thread(target=prepare, args=(model,), name="preparing", daemon=True).start()
     with own_socket:
         server.run(sockets=[own_socket])
 

@@ -12,7 +12,9 @@ from dreamscope.errors import DreamscopeError, Interrupted
 from dreamscope.exploration.blocks import blocks_of
 from dreamscope.figures import difference_maps
 from dreamscope.film.ascent_film import filming
+from dreamscope.models.addresses import resolve
 from dreamscope.models.classifier import Classifier
+from dreamscope.optimize.precision import prepared
 from dreamscope.sheets.differences import change
 from dreamscope.studio.given import Given
 from dreamscope.studio.jobs import Job
@@ -27,6 +29,16 @@ MOST_PREVIEWS = 16
 _PREVIEW_SIDE = 176
 # Neither measured nor tiled: sixteen of them are to be there soon.
 _PREVIEW: dict[str, Any] = {"octaves": 3, "steps": 7, "rate": 4 / 255, "jitter": 16, "precision": "float32/contiguous"}
+
+
+def prepare(model: Classifier) -> None:
+    """Have the network ready for a first visitor's dream: what is fast on this machine takes a while to find."""
+    try:
+        layers = [address.layer for address in resolve([model.default_address], model)]
+        prepared(model, layers, SIZES[2])
+    except DreamscopeError:
+        # Whoever dreams will be told.
+        return
 
 
 def run(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:

@@ -22,7 +22,7 @@ async function inside(entry, folder) {
 }
 
 // Returns the photos among what was dropped, in the order of their names.
-export async function dropped(transfer) {
+async function dropped(transfer) {
   // To be asked for before anything is waited for.
   const entries = [...transfer.items].map(item => item.webkitGetAsEntry?.()).filter(Boolean);
   const found = entries.length
@@ -32,15 +32,30 @@ export async function dropped(transfer) {
 }
 
 // Returns the photos among the files of an input, also of one that takes a folder.
-export function chosen(input) {
+function chosen(input) {
   return ordered([...input.files].map(file => told(file, (file.webkitRelativePath ?? "").split("/").at(-2) ?? "")));
 }
 
 const ordered = found => found.filter(isPicture).sort((one, other) =>
   one.folder.localeCompare(other.folder) || one.file.name.localeCompare(other.file.name, undefined, { numeric: true }));
 
+// Has the photos in files and folders that are dropped on `area`, or chosen in `inputs`, handed to `take`, as a list of
+// { file, folder }; `shown` is what is marked meanwhile.
+export function takesMany(area, inputs, take, shown = area) {
+  area.addEventListener("dragover", event => { event.preventDefault(); shown.classList.add("over"); });
+  area.addEventListener("dragleave", event => { if (!area.contains(event.relatedTarget)) shown.classList.remove("over"); });
+  area.addEventListener("drop", async event => {
+    event.preventDefault();
+    shown.classList.remove("over");
+    take(await dropped(event.dataTransfer));
+  });
+  for (const input of inputs) {
+    input.addEventListener("change", () => { const found = chosen(input); input.value = ""; take(found); });
+  }
+}
+
 // Returns a photo as a small JPEG, or as it is if the browser can't read it: the server then says what is wrong.
-async function reduced(file, side) {
+export async function reduced(file, side) {
   let bitmap;
   try {
     bitmap = await createImageBitmap(file);

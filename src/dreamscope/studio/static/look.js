@@ -2,10 +2,11 @@
 
 import { $, element, facts, percent, say } from "./common.js";
 import { connection, ended } from "./connection.js";
-import { bringAll, takesMany } from "./folders.js";
+import { gather, takesMany } from "./gather.js";
 
 const PAGE = 60; // channels that are shown before one asks for more
 const TOGETHER = { noise: 12, photos: 60 }; // tiles of one job
+const SIDE = 640; // pixels of a photo's longer side: a patch is cut from it
 const ENOUGH = 20; // photos, of which patches say more than pictures from noise
 
 const layers = new Map(facts.layers.map(layer => [layer.name, layer]));
@@ -298,9 +299,11 @@ async function tell(values = {}) {
 async function bringPhotos(files) {
   const room = photos.most - photos.own;
   if (files.length > room) say(`${photos.most} photos are enough; the first ${room} are taken.`);
+  const sent = files.slice(0, room);
+  if (!sent.length) return;
   $("sending").hidden = false;
   $("sending").value = 0;
-  const names = await bringAll(files.slice(0, room), share => { $("sending").value = share; });
+  const names = (await gather(sent, SIDE, done => { $("sending").value = done / sent.length; })).map(photo => photo.name);
   $("sending").hidden = true;
   if (!names.length) return;
   await tell({ add: names });

@@ -3,7 +3,7 @@
 import { PhotoMap } from "/shared/map.js";
 import { $, element, facts, say } from "./common.js";
 import { connection, ended } from "./connection.js";
-import { chosen, dropped, gather } from "./gather.js";
+import { gather, takesMany } from "./gather.js";
 import { Work } from "./work.js";
 
 const SIDE = 320; // pixels: the network looks at no more
@@ -74,17 +74,7 @@ async function download(as) {
   if (kept) element("a", { href: `/files/${kept.name}`, download: kept.title }).click();
 }
 
-for (const id of ["file", "folder"]) {
-  $(id).addEventListener("change", () => { const found = chosen($(id)); $(id).value = ""; add(found); });
-}
-const area = $("main");
-area.addEventListener("dragover", event => { event.preventDefault(); $("easel").classList.add("over"); });
-area.addEventListener("dragleave", () => $("easel").classList.remove("over"));
-area.addEventListener("drop", async event => {
-  event.preventDefault();
-  $("easel").classList.remove("over");
-  add(await dropped(event.dataTransfer));
-});
+takesMany($("main"), [$("file"), $("folder")], add, $("easel"));
 $("run").onclick = run;
 for (const id of ["layer", "method"]) $(id).onchange = () => { if (photos.length >= 4) run(); };
 $("page").onclick = () => download("page");
