@@ -45,7 +45,7 @@ def test_every_option_of_zoom(run: Callable, folder: Path) -> None:
         "octave_scale": 1.4, "jitter": 32, "filter": "mean", "natural": 0.0, "precision": "float32/contiguous",
         "tile": 0, "size": "64x40", "seed": 5,
         "transform": [], "crops": 1, "penalty": [], "optimizer": None, "parameterization": "pixel",
-        "gradient": "input", "balance": False,
+        "gradient": "input", "balance": False, "branch_gradient": 1.0,
     }  # fmt: skip
 
 

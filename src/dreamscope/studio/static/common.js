@@ -29,3 +29,6 @@ export function say(text) {
 export const percent = share => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)}%`;
 
 export const view = (name, side) => `/pictures/${name.replace(":", "-")}${side ? `?side=${side}` : ""}`;
+
+// On a phone the pages' bar is wider than the screen.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
