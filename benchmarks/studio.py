@@ -197,7 +197,7 @@ def main() -> None:
     """Measure all of it and print it."""
     with server() as studio:
         Visitor(studio.address)
-        for found in (idling(studio), dreaming(studio), ten_at_once(studio)):
+        for found in (dreaming(studio), idling(studio), ten_at_once(studio)):
             for name, value in found.items():
                 print(f"{name}: {value:.3g}" if isinstance(value, float) else f"{name}: {value}", flush=True)
 
