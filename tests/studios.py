@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,16 @@ def serve(model: Classifier, *, password: str | None = None, grace: float = 300.
         finally:
             server.should_exit = True
             thread.join(timeout=30)
+
+
+@contextmanager
+def quiet(model: Classifier) -> Iterator[Studio]:
+    """Give a studio without a server."""
+    studio = Studio(model, Password(None), Visits(300), 0)
+    try:
+        yield studio
+    finally:
+        studio.close()
 
 
 def pixels(page: Any, selector: str) -> torch.Tensor:

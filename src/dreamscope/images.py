@@ -224,10 +224,15 @@ def png(image: Tensor) -> bytes:
 
 
 def data_uri(picture: Image.Image, *, quality: int) -> str:
-    """Return a picture as text that a page can hold: a JPEG of nothing but its pixels, no place and no camera."""
+    """Return a picture as text that a page can hold, see `jpeg`."""
+    return f"data:image/jpeg;base64,{b64encode(jpeg(picture, quality=quality)).decode()}"
+
+
+def jpeg(picture: Image.Image, *, quality: int) -> bytes:
+    """Return a picture as a JPEG of nothing but its pixels, no place and no camera."""
     held = io.BytesIO()
     picture.save(held, "JPEG", quality=quality)
-    return f"data:image/jpeg;base64,{b64encode(held.getvalue()).decode()}"
+    return held.getvalue()
 
 
 def ensure_format(path: str | Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from studios import quiet
 from torch import Tensor
 
 from dreamscope.errors import DreamscopeError
@@ -14,9 +15,8 @@ from dreamscope.models.classifier import Classifier
 from dreamscope.studio.actions import live
 from dreamscope.studio.given import Given
 from dreamscope.studio.jobs import Job
-from dreamscope.studio.security import Password
 from dreamscope.studio.state import Studio
-from dreamscope.studio.visits import Visit, Visits
+from dreamscope.studio.visits import Visit
 
 
 class Heard:
@@ -35,9 +35,8 @@ class Heard:
 
 @pytest.fixture
 def studio(planted: Classifier) -> Iterator[Studio]:
-    made = Studio(planted, Password(None), Visits(300), 0)
-    yield made
-    made.close()
+    with quiet(planted) as opened:
+        yield opened
 
 
 def jpeg(colour: tuple[int, int, int], side: int = 16) -> bytes:

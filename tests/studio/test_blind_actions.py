@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from studios import quiet
 
 from dreamscope.dissection import readout
 from dreamscope.models.classifier import Classifier
 from dreamscope.studio.actions import ACTIONS
 from dreamscope.studio.given import Given
 from dreamscope.studio.jobs import Job
-from dreamscope.studio.security import Password
 from dreamscope.studio.state import Studio
-from dreamscope.studio.visits import Visit, Visits
+from dreamscope.studio.visits import Visit
 
 
 @pytest.fixture(autouse=True)
@@ -26,9 +26,8 @@ def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def studio(planted: Classifier) -> Iterator[Studio]:
-    made = Studio(planted, Password(None), Visits(300), 0)
-    yield made
-    made.close()
+    with quiet(planted) as opened:
+        yield opened
 
 
 @pytest.fixture

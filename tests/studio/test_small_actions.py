@@ -7,6 +7,7 @@ from typing import Any
 
 import filmed
 import pytest
+from studios import quiet
 from torch import Tensor
 
 from dreamscope import images
@@ -15,9 +16,8 @@ from dreamscope.models.classifier import Classifier
 from dreamscope.studio.actions import ACTIONS, film
 from dreamscope.studio.given import Given
 from dreamscope.studio.jobs import Job
-from dreamscope.studio.security import Password
 from dreamscope.studio.state import Studio
-from dreamscope.studio.visits import Visit, Visits
+from dreamscope.studio.visits import Visit
 
 
 class Heard:
@@ -40,9 +40,8 @@ class Heard:
 
 @pytest.fixture
 def studio(vgg: Classifier) -> Iterator[Studio]:
-    opened = Studio(vgg, Password(None), Visits(300), 0)
-    yield opened
-    opened.close()
+    with quiet(vgg) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -170,16 +170,12 @@ class Loader:
 
         if len(self._names) > 1:
             return self._ensemble()
-        model = load_again(source, near, device=self.device, **self._arguments())
-        waiting.ends()
-        return model
+        return _there(load_again(source, near, device=self.device, **self._arguments()))
 
     def _loaded(self, **arguments: Any) -> Classifier:
         from dreamscope.models.registry import load
 
-        model = load(**arguments, device=self.device)
-        waiting.ends()
-        return model
+        return _there(load(**arguments, device=self.device))
 
     def _ensemble(self) -> Classifier:
         from dreamscope.models.ensemble import ensemble
@@ -194,9 +190,7 @@ class Loader:
         for option in self._chosen:
             raise DreamscopeError(f"--{option.replace('_', '-')} is of one model; give one --model")
         pairs = zip(self._names, weights, strict=True)
-        model = ensemble([load(name, weights=_file(weight), device=self.device) for name, weight in pairs])
-        waiting.ends()
-        return model
+        return _there(ensemble([load(name, weights=_file(weight), device=self.device) for name, weight in pairs]))
 
     def _arguments(self) -> dict[str, Any]:
         arguments: dict[str, Any] = dict(self._chosen)
@@ -213,6 +207,12 @@ class Loader:
             sides = [int(n) for n in _numbers(arguments["input_size"].replace("x", ","), "--input-size", whole=True)]
             arguments["input_size"] = (sides[0], sides[-1])
         return arguments
+
+
+def _there(model: Classifier) -> Classifier:
+    """Return a model that need not be waited for any more."""
+    waiting.ends()
+    return model
 
 
 def _file(weights: str) -> str | None:

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from dreamscope import images
 from dreamscope.errors import DreamscopeError
-from dreamscope.studio import pictures
 from dreamscope.studio.actions import ACTIONS, Action
 from dreamscope.studio.given import Given
 from dreamscope.studio.jobs import Job
@@ -110,7 +109,7 @@ class Outbox:
 
 
 def _encoded(image: Tensor) -> bytes:
-    return pictures.jpeg(images.to_pil(images.at_most(image[:1].detach().float().cpu(), _FRAME_SIDE)), quality=82)
+    return images.jpeg(images.to_pil(images.at_most(image[:1].detach().float().cpu(), _FRAME_SIDE)), quality=82)
 
 
 class Connection:

@@ -105,14 +105,7 @@ def view(path: str | Path, side: int | None) -> bytes:
     picture = images.to_pil(images.read(path, side=side or 0))
     longest = min(side or _LARGEST_VIEW, _LARGEST_VIEW)
     picture.thumbnail((longest, longest))
-    return jpeg(picture, quality=88)
-
-
-def jpeg(picture: Image.Image, *, quality: int) -> bytes:
-    """Return a picture as a JPEG."""
-    memory = io.BytesIO()
-    picture.save(memory, "JPEG", quality=quality)
-    return memory.getvalue()
+    return images.jpeg(picture, quality=88)
 
 
 def uri(image: Tensor, cover: Tensor | None = None, *, quality: int = 88) -> str:
