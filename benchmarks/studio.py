@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,32 @@ def dreaming(studio: Server, rounds: int = 5) -> dict[str, Any]:
     }
 
 
+def ticking(studio: Server, folder: Path, each: int = 40) -> dict[str, Any]:
+    """Return seconds from a tick on the page "Blind" to its answer, with as many photos of bees as of other things."""
+    visitor = Visitor(studio.address)
+    sets = {
+        name: [visitor.bring(images.to_pil(images.read(path))) for path in sorted((folder / where).iterdir())[:each]]
+        for name, where in (("targets", "bee/train"), ("controls", "imagenet600"))
+    }
+    with visitor.socket() as socket:
+        started = time.perf_counter()
+        found, _ = visitor.run(socket, "blind_find", **sets, class_name="bee")
+        took = time.perf_counter() - started
+        addresses = [channel["address"] for channel in found["channels"]]
+        ticks = []
+        # One more at a time, the strongest first, as the slider goes; then each alone.
+        for off in [addresses[: number + 1] for number in range(len(addresses))] + [[address] for address in addresses]:
+            started = time.perf_counter()
+            visitor.run(socket, "blind_what_if", tryout=found["tryout"], off=off)
+            ticks.append(time.perf_counter() - started)
+    return {
+        "photos": sum(map(len, sets.values())),
+        "channels found, s": took,
+        "a tick answered, s": statistics.median(ticks),
+        "19 of 20 ticks within, s": statistics.quantiles(ticks, n=20)[-1],
+    }
+
+
 def idling(studio: Server, seconds: float = 20.0) -> dict[str, Any]:
     """Return the share of a processor that a studio takes while a page is open and nothing is done."""
     with Visitor(studio.address).socket():
@@ -193,14 +220,15 @@ def _minute(studio: Server, seconds: float) -> tuple[list[int], int]:
     return counts, sum(wrong)
 
 
-def main() -> None:
-    """Measure all of it and print it."""
+def main(photos: str | None = None) -> None:
+    """Measure all of it and print it; ticks only with a folder that holds ``bee/train`` and ``imagenet600``."""
     with server() as studio:
         Visitor(studio.address)
-        for found in (dreaming(studio), idling(studio), ten_at_once(studio)):
-            for name, value in found.items():
+        parts = [dreaming, *([partial(ticking, folder=Path(photos))] if photos else []), idling, ten_at_once]
+        for part in parts:
+            for name, value in part(studio).items():
                 print(f"{name}: {value:.3g}" if isinstance(value, float) else f"{name}: {value}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
