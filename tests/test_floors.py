@@ -23,6 +23,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("folds", []),
     ("recipes", []),
     ("progress", []),
+    ("engines", ["base", "local"]),
     (
         "models",
         [
@@ -76,7 +77,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "exploration",
         [
-            *("projections", "knn", "unit_layers", "clipping", "patches", "filters", "embedding"),
+            *("projections", "knn", "unit_layers", "responses", "clipping", "patches", "filters", "embedding"),
             *("exemplar_index", "exemplars", "blocks", "activations", "class_weights", "watching"),
         ],
     ),

@@ -12,8 +12,8 @@ from dreamscope import images
 from dreamscope.dissection.dissect import dissect
 from dreamscope.dissection.frequency import Frequency
 from dreamscope.dissection.scores import ChannelScores
-from dreamscope.dissection.statistics import Responses
 from dreamscope.errors import DreamscopeError
+from dreamscope.exploration.responses import Responses
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.wrapping import wrap
 from dreamscope.probes import probe

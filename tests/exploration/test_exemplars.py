@@ -109,8 +109,9 @@ def test_least_exciting_on_request(planted: Classifier, coloured: Path) -> None:
         exemplars(planted, coloured, ["conv"]).of("conv:8", least=True)
 
 
+@pytest.mark.parametrize("parts", [False, True])
 @pytest.mark.parametrize("least", [False, True])
-def test_batches_make_no_difference(least: bool) -> None:
+def test_batches_make_no_difference(least: bool, parts: bool) -> None:
     generator = torch.Generator().manual_seed(0)
     # Few different values, so that means decide often; and some photos twice, so that the earlier one comes first.
     values = torch.randint(0, 4, (50, 4), generator=generator).float()
@@ -118,7 +119,10 @@ def test_batches_make_no_difference(least: bool) -> None:
     by_batch = Best(4, 6, least=least)
     for first in range(0, 50, 7):
         some = slice(first, first + 7)
-        by_batch.add(values[some], means[some].float(), places[some], first)
+        part = Best(4, 6, least=least) if parts else by_batch
+        part.add(values[some], means[some].float(), places[some], torch.arange(50)[some])
+        if parts:
+            by_batch.merge(part)
     sign = 1 if least else -1
     for channel in range(4):
         keys = [(sign * values[n, channel].item(), sign * means[n, channel].item(), n) for n in range(50)]

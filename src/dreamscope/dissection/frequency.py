@@ -13,8 +13,9 @@ from typing import Any, TypedDict
 import torch
 from torch import Tensor
 
-from dreamscope.dissection.statistics import Responses, places
+from dreamscope.dissection.statistics import places
 from dreamscope.errors import DreamscopeError
+from dreamscope.exploration.responses import Responses
 
 
 class FrequencySettings(TypedDict, total=False):

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from dreamscope import photos
-from dreamscope.dissection.statistics import Responses, mean_and_norm
 from dreamscope.errors import DreamscopeError
+from dreamscope.exploration.responses import Responses, mean_and_norm
 from dreamscope.models.classifier import Classifier
 from dreamscope.photos import Photo, Stream
 from dreamscope.probes import LOGITS, probe

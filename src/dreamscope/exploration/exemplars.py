@@ -58,19 +58,25 @@ class Best:
         self._top = top
         self._least = least
 
-    def add(self, values: Tensor, means: Tensor, places: Tensor, first: int, shown: Tensor | None = None) -> None:
-        """Add a batch of photos numbered from `first` on: their values, means and places, (N, channels) each."""
-        shown = torch.cat([self.shown, (values if shown is None else shown).T], 1)
-        numbers = torch.arange(first, first + len(values)).expand(values.shape[1], -1)
-        values = torch.cat([self.values, values.T], 1)
-        means = torch.cat([self.means, means.T], 1)
+    def add(self, values: Tensor, means: Tensor, places: Tensor, numbers: Tensor, shown: Tensor | None = None) -> None:
+        """Add a batch of photos (N,): their values, means and places, (N, channels) each, and their numbers."""
+        rows = numbers.expand(values.shape[1], -1)
+        self._take(values.T, (values if shown is None else shown).T, means.T, rows, places.T)
+
+    def merge(self, other: Best) -> None:
+        """Add what was kept of later photos."""
+        self._take(other.values, other.shown, other.means, other.photos, other.places)
+
+    def _take(self, values: Tensor, shown: Tensor, means: Tensor, photos: Tensor, places: Tensor) -> None:
+        values, shown = torch.cat([self.values, values], 1), torch.cat([self.shown, shown], 1)
+        means = torch.cat([self.means, means], 1)
         # By the mean, then by the value: a stable sort leaves equal ones in the order they were in.
         order = means.argsort(dim=1, descending=not self._least, stable=True)
         by_value = values.gather(1, order).argsort(dim=1, descending=not self._least, stable=True)
         order = order.gather(1, by_value)[:, : self._top]
         self.values, self.shown, self.means = (each.gather(1, order) for each in (values, shown, means))
-        self.photos = torch.cat([self.photos, numbers], 1).gather(1, order)
-        self.places = torch.cat([self.places, places.T], 1).gather(1, order)
+        self.photos = torch.cat([self.photos, photos], 1).gather(1, order)
+        self.places = torch.cat([self.places, places], 1).gather(1, order)
 
     def ranked(self, among: Sequence[int]) -> Ranked:
         """Return them with the photos renumbered: as places in `among`, which is sorted."""
@@ -162,11 +168,12 @@ def exemplars(
             if edits:
                 found = {name: extremes_of(each) for name, each in _along(edits, found).items()}
             extremes = {name: each.cpu() for name, each in found.items()}
+            numbers = torch.arange(len(seen), len(seen) + len(named))
             for name in rows:
                 high, low = extremes[before.get(name, name)], extremes[name]
-                best[name].add(high[..., 0], high[..., 2], high[..., 1].long(), len(seen), shown=low[..., 0])
+                best[name].add(high[..., 0], high[..., 2], high[..., 1].long(), numbers, shown=low[..., 0])
                 if least:
-                    worst[name].add(low[..., 3], low[..., 2], low[..., 4].long(), len(seen))
+                    worst[name].add(low[..., 3], low[..., 2], low[..., 4].long(), numbers)
             seen += named
             if report is not None:
                 report("photos", len(seen) + len(stream.unreadable), len(given))
