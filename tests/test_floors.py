@@ -160,6 +160,13 @@ FLOORS: list[tuple[str, list[str]]] = [
         ["environment", "imagined", "report_text", "report_tables", "photo_rows", "report", "sheet_page", "map_page"],
     ),
     (
+        "microscope",
+        [
+            *("items.base", "store", "settings", "photo_statistics", "photo_pass"),
+            *("items.bench", "items.channel_pictures", "items.exemplars", "items.kinds", "items", "build"),
+        ],
+    ),
+    (
         "studio",
         [
             *("visits", "jobs", "given", "pictures", "security", "store", "state"),

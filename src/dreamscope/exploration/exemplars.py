@@ -78,6 +78,15 @@ class Best:
         self.photos = torch.cat([self.photos, photos], 1).gather(1, order)
         self.places = torch.cat([self.places, places], 1).gather(1, order)
 
+    def state(self) -> dict[str, Tensor]:
+        """Return what is kept, for `restore`."""
+        return {name: getattr(self, name) for name in ("values", "shown", "means", "photos", "places")}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` returned."""
+        for name in self.state():
+            setattr(self, name, state[name])
+
     def ranked(self, among: Sequence[int]) -> Ranked:
         """Return them with the photos renumbered: as places in `among`, which is sorted."""
         return Ranked(self.shown, torch.searchsorted(torch.tensor(among), self.photos), self.places)
@@ -155,7 +164,7 @@ def exemplars(
     worst = {name: Best(count, top, least=True) for name, count in rows.items() if least}
     seen: list[Photo] = []
     stream = Stream(given, model, batch=BATCH)
-    extremes_of = _extremes if least else _largest
+    extremes_of = _extremes if least else largest
     # Of channels only the extremes are kept, since whole activations of many layers are too many.
     keep = torch.clone if edits else extremes_of
     with (
@@ -203,7 +212,7 @@ def _along(edits: Sequence[Erase], activations: Mapping[str, Tensor]) -> dict[st
     return {name: torch.cat(each, -1).movedim(-1, 1) for name, each in found.items()}
 
 
-def _largest(activation: Tensor) -> Tensor:
+def largest(activation: Tensor) -> Tensor:
     """Return the largest activation of each channel, its place and the mean, (N, channels, 3)."""
     flat = activation.reshape(*activation.shape[:2], -1)
     # No map has more positions than a float can count.
@@ -218,7 +227,7 @@ def _extremes(activation: Tensor) -> Tensor:
     """Return the same, and the smallest activation and its place, (N, channels, 5)."""
     flat = activation.reshape(*activation.shape[:2], -1)
     least = torch.stack([flat.amin(2).float(), _weighed(activation).min(2).indices.float()], 2)
-    return torch.cat([_largest(activation), least], 2)
+    return torch.cat([largest(activation), least], 2)
 
 
 def _weighed(activation: Tensor) -> Tensor:

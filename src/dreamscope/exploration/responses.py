@@ -84,6 +84,22 @@ class Responses:
         both = torch.cat([seen[name] for name in layers], 1).float().cpu()
         self.add(both[..., 0], both[..., 1])
 
+    def state(self) -> dict[str, Tensor]:
+        """Return what was gathered, for `restore`."""
+        moments = {"mean": self._mean, "squares": self._squares, "norms": self._norms}
+        return {
+            "count": torch.tensor(self.count),
+            **moments,
+            "times_loud": self.times_loud,
+            "histogram": self.histogram,
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` returned."""
+        self.count = int(state["count"])
+        self._mean, self._squares, self._norms = (state[name] for name in ("mean", "squares", "norms"))
+        self.times_loud, self.histogram = state["times_loud"], state["histogram"]
+
     def _bins(self, values: Tensor) -> Tensor:
         size = values.abs().clamp_min(2.0 ** _OCTAVES[0])
         place = ((size.log2() - _OCTAVES[0]) * _BINS).clamp(0, self._side - 1).long() + 1

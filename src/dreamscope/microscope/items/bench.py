@@ -1,0 +1,63 @@
+"""What a worker has at hand while it makes items: the network, and how it responds to pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dreamscope import images
+from dreamscope.errors import DreamscopeError
+from dreamscope.exploration.patches import Window, windows
+from dreamscope.exploration.responses import mean_and_norm
+from dreamscope.models.classifier import Classifier
+from dreamscope.optimize.precision import prepared
+from dreamscope.probes import probe
+
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A worker's network.
+
+    Attributes
+    ----------
+    model : Classifier
+        The network.
+    layers : tuple of str
+        Those of the atlas, in the order of the forward pass.
+    """
+
+    model: Classifier
+    layers: tuple[str, ...]
+
+    @cached_property
+    def windows(self) -> Mapping[str, Window]:
+        """What each position of the layers can see."""
+        return windows(self.model, self.layers)
+
+    def responses(self, pictures: Sequence[Tensor]) -> np.ndarray[Any, Any]:
+        """Return how all channels of all layers respond to prepared pictures (1, 3, H, W): (N, channels), float32."""
+        rows = []
+        with torch.no_grad(), probe(self._fast, self.layers, keep=mean_and_norm) as heard:
+            for start in range(0, len(pictures), _BATCH):
+                each = heard(torch.cat(list(pictures[start : start + _BATCH])))
+                rows.append(torch.cat([each[layer][..., 0].float().cpu() for layer in self.layers], 1))
+        return torch.cat(rows).numpy()
+
+    def photo(self, path: str) -> Tensor | None:
+        """Return a photo as the network sees it, (1, 3, H, W); ``None`` if it can no longer be read."""
+        try:
+            return self.model.prepared(images.read(path, side=self.model.prepared_side))
+        except DreamscopeError:
+            return None
+
+    @cached_property
+    def _fast(self) -> Classifier:
+        return prepared(self.model, self.layers, max(self.model.input_size), "float32")[0]

@@ -1,0 +1,76 @@
+"""What channels ask for, from noise: what excites each most, and what excites it least."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from dreamscope.microscope.items.base import Item, Made, Numbers, place_of, webp
+from dreamscope.microscope.items.bench import Bench
+from dreamscope.microscope.settings import Atlas
+from dreamscope.visualization.visualize import visualize
+
+KIND = "channel-pictures"
+AT_ONCE = 16
+"""Channels of one item: what is lost when a worker is killed."""
+
+_PLAIN: dict[str, Any] = {"precision": "float32/contiguous", "crops": 1, "contrast": 0.22}
+
+
+def items(atlas: Atlas, care: str) -> Iterator[Item]:
+    """Yield the items of all layers, made with some care."""
+    for place, layer in enumerate(atlas.layers):
+        count = atlas.widths[layer]
+        settings = _settings(care, atlas, place / max(1, len(atlas.layers) - 1))
+        for start in range(0, count, AT_ONCE):
+            stop = min(start + AT_ONCE, count)
+            for sign in ("most", "least"):
+                yield Item(
+                    KIND,
+                    f"{place_of(layer)}/{sign}/{start}-{stop - 1}",
+                    {"layer": layer, "channels": [start, stop], "sign": sign, **settings},
+                )
+
+
+def make(bench: Bench, item: Item, needed: Mapping[str, Numbers]) -> Made:  # noqa: ARG001 - as all kinds are called
+    """Make the pictures of an item."""
+    layer, (start, stop), sign = (item.settings[name] for name in ("layer", "channels", "sign"))
+    found = visualize(
+        bench.model,
+        [f"{layer}:{channel}" for channel in range(start, stop)],
+        negative=sign == "least",
+        size=item.settings["size"],
+        steps=item.settings["steps"],
+        rate=item.settings["rate"],
+        transform=item.settings["transform"],
+        recipe=False,
+        **_PLAIN,
+    )
+    pictures = [each.image for each in found]
+    return Made(
+        numbers={
+            "reached": np.array([each.reached for each in found], dtype=np.float32),
+            "silent": np.array([each.silent for each in found]),
+            # How the whole network responds: the path that a picture takes through it.
+            "responses": bench.responses([bench.model.prepared(picture) for picture in pictures]),
+        },
+        pictures={
+            f"pictures/{place_of(f'{layer}:{channel}')}-{sign}": webp(picture)
+            for channel, picture in zip(range(start, stop), pictures, strict=True)
+        },
+    )
+
+
+def _settings(care: str, atlas: Atlas, depth: float) -> dict[str, Any]:
+    """Return how pictures are made at a depth from 0 to 1: early layers, which show small patterns, need less."""
+    side = min(atlas.side, max(atlas.model.input_size))
+    if care == "coarse":
+        return {"size": side, "steps": 24, "rate": 0.15, "transform": ["shift:4", "noise:0.03"]}
+    return {
+        "size": side,
+        "steps": round(64 + 96 * depth),
+        "rate": 0.1,
+        "transform": ["crop:0.4,1,0.8", "rotate:8", "noise:0.04"] if depth > 0.2 else ["shift:8", "noise:0.04"],
+    }

@@ -1,0 +1,37 @@
+"""All kinds of items, and the worker that makes any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from dreamscope.microscope.items import channel_pictures, exemplars
+from dreamscope.microscope.items.base import Item, Made, Numbers
+from dreamscope.microscope.items.bench import Bench
+from dreamscope.models.classifier import Classifier
+
+Make = Callable[[Bench, Item, Mapping[str, Numbers]], Made]
+
+KINDS: dict[str, Make] = {each.KIND: each.make for each in (channel_pictures, exemplars)}
+"""Kind -> what makes an item of it, given the numbers of the items that it needs, by their keys."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """An item, and the numbers that it is made from."""
+
+    item: Item
+    needed: Mapping[str, Numbers]
+
+
+@dataclass(frozen=True)
+class Maker:
+    """The work of an engine: loads nothing but what comes with it, and makes items of all kinds."""
+
+    model: Classifier
+    layers: tuple[str, ...]
+
+    def __call__(self) -> Callable[[Order], Made]:
+        """Return what makes an item."""
+        bench = Bench(self.model, self.layers)
+        return lambda order: KINDS[order.item.kind](bench, order.item, order.needed)

@@ -1,0 +1,149 @@
+"""One pass over any number of photos, in parts that workers make side by side, merged in the photos' order.
+
+So the numbers are the same whatever the workers. What a part says is kept on disk until it is merged, and what was
+merged so far now and then: a pass that was killed goes on behind the last part that it finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from dreamscope.engines.base import Engine, Failure
+from dreamscope.errors import DreamscopeError
+from dreamscope.microscope.items.base import Made
+from dreamscope.microscope.photo_statistics import Gatherer, PhotoStatistics
+from dreamscope.microscope.store import Store
+from dreamscope.models.classifier import Classifier
+from dreamscope.photos import Photo
+from dreamscope.progress import Callback
+
+KEY = "photos"
+CHECKPOINT = 16
+"""Parts after which what was merged is written."""
+
+Shards = Callable[[], Iterable[Sequence[Photo]]]
+"""Called to walk through the photos from the first on: the parts, in an order that is always the same."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    number: int
+    first: int
+    photos: Sequence[Photo]
+    digest: str
+
+
+@dataclass
+class PhotoPass:
+    """What one pass is about.
+
+    Attributes
+    ----------
+    model : Classifier
+        The network.
+    network : str
+        Its digest.
+    layers : sequence of str
+        The layers.
+    top : int
+        Photos kept for each channel.
+    shards : callable
+        See `Shards`.
+    """
+
+    model: Classifier
+    network: str
+    layers: Sequence[str]
+    top: int
+    shards: Shards
+
+    def run(self, store: Store, engine: Engine, callback: Callback | None = None) -> PhotoStatistics:
+        """Go through all photos, or through those that were not gone through before.
+
+        Raises
+        ------
+        DreamscopeError
+            If there is no photo that can be read, or a part can't be worked on.
+        """
+        merged, number, parts = self._resumed(store)
+        ready: set[int] = set()
+        last = store[KEY].digest if number else None
+
+        def missing() -> Iterator[_Part]:
+            nonlocal last
+            for part in parts:
+                last = part.digest
+                if store.digest(_key(part.number)) == part.digest:
+                    ready.add(part.number)
+                else:
+                    yield part
+
+        def merge_ready() -> None:
+            nonlocal number
+            while number in ready:
+                ready.remove(number)
+                merged.merge(PhotoStatistics.of_numbers(store.numbers(_key(number))))
+                digests[number] = store[_key(number)].digest
+                number += 1
+                if number % CHECKPOINT == 0:
+                    self._keep(store, merged, number, digests[number - 1], done=False)
+
+        digests: dict[int, str] = {}
+        model, layers, top = self.model, list(self.layers), self.top
+
+        def work() -> Callable[[_Part], PhotoStatistics]:
+            gatherer = Gatherer(model, layers, top=top)
+            return lambda part: gatherer.part(part.photos, part.first)
+
+        for part, found in engine.run(work, missing()):
+            if isinstance(found, Failure):
+                raise DreamscopeError(f"photos from '{part.photos[0].path.name}' on: {found.message}")
+            store.add(_key(part.number), part.digest, Made(found.numbers()))
+            ready.add(part.number)
+            merge_ready()
+            if callback is not None:
+                callback("photos", merged.count, 0)
+        merge_ready()
+        if not merged.count:
+            reason = next(iter(merged.unreadable.values()), "none were given")
+            raise DreamscopeError(f"no photo can be read: {reason}")
+        if last is not None and not (KEY in store and store[KEY].facts["done"] and store[KEY].digest == last):
+            self._keep(store, merged, number, last, done=True)
+        return merged
+
+    def _parts(self) -> Iterator[_Part]:
+        chain = hashlib.sha256(repr((self.network, list(self.layers), self.top)).encode())
+        first = 0
+        for number, photos in enumerate(self.shards()):
+            for photo in photos:
+                facts = photo.path.stat() if photo.path.is_file() else None
+                size = (facts.st_size, facts.st_mtime_ns) if facts else None
+                chain.update(repr((str(photo.path), photo.label, size)).encode("utf-8", "surrogateescape"))
+            yield _Part(number, first, photos, chain.hexdigest()[:32])
+            first += len(photos)
+
+    def _resumed(self, store: Store) -> tuple[PhotoStatistics, int, Iterator[_Part]]:
+        """Return what was merged before, the number of its parts, and the parts that follow."""
+        if KEY in store:
+            number, parts = int(store[KEY].facts["shards"]), self._parts()
+            # The digest of a part is one of all before it, too: the same one means the same photos.
+            if [part.digest for part in islice(parts, number - 1, number)] == [store[KEY].digest]:
+                return PhotoStatistics.of_numbers(store.numbers(KEY)), number, parts
+        widths = {layer: self.model.layers[layer].channels for layer in self.layers}
+        return PhotoStatistics(widths, self.top), 0, self._parts()
+
+    def _keep(self, store: Store, merged: PhotoStatistics, number: int, digest: str, *, done: bool) -> None:
+        store.add(KEY, digest, Made(merged.numbers(), facts={"shards": number, "count": merged.count, "done": done}))
+        for key in [key for key in store if key.startswith(f"{_PARTS}/")]:
+            if done or int(key.partition("/")[2]) < number:
+                store.drop(key)
+
+
+_PARTS = "photo-parts"
+
+
+def _key(number: int) -> str:
+    return f"{_PARTS}/{number:09}"

@@ -1,0 +1,226 @@
+"""The store: what was made of an atlas, on disk - pictures, numbers, and a journal of what is finished.
+
+A file is written whole or not at all, and an item counts as made once its line stands in the journal, which is written
+last. Whatever is killed at whatever time, what the journal names is there and complete.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+
+from dreamscope import files
+from dreamscope.errors import DreamscopeError
+from dreamscope.microscope.items.base import Made, Numbers
+
+JOURNAL = "manifest.jsonl"
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An item that is made.
+
+    Attributes
+    ----------
+    digest : str
+        Of all that decided how it came out, see `Item.digest`.
+    files : dict of str to str
+        Its files, by their paths in the store, and their SHA-256.
+    facts : dict
+        See `Made`.
+    """
+
+    digest: str
+    files: dict[str, str]
+    facts: dict[str, Any]
+
+
+class Store:
+    """A folder of what was made; one process at a time may add to it, any number may read.
+
+    Parameters
+    ----------
+    folder
+        Where it is; made when something is added.
+
+    Examples
+    --------
+    ::
+
+        with Store("site/data") as store:      # to add something
+            store.add("pictures/act/0-15", digest, made)
+        Store("site/data").numbers("pictures/act/0-15")
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._entries: dict[str, Entry] = {}
+        self._journal: IO[str] | None = None
+        self._lock: IO[str] | None = None
+        self._read()
+
+    def __enter__(self) -> Self:
+        """Begin to add; raise a `DreamscopeError` if another process does."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.folder / _LOCK).open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DreamscopeError(f"'{self.folder}' is being built by another process; wait until it ends") from None
+        except OSError as error:
+            raise DreamscopeError(f"can't write into '{self.folder}': {error.strerror or error}") from error
+        # What another process added since.
+        self._read(mend=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._journal is not None:
+            self._journal.close()
+        if self._lock is not None:
+            (self.folder / _LOCK).unlink(missing_ok=True)
+            self._lock.close()
+        self._journal = self._lock = None
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._entries))
+
+    def __getitem__(self, key: str) -> Entry:
+        return self._entries[key]
+
+    def digest(self, key: str) -> str | None:
+        """Return that of an item, ``None`` if it was not made."""
+        return self._entries[key].digest if key in self._entries else None
+
+    def numbers(self, key: str) -> Numbers:
+        """Return the numbers of an item.
+
+        Raises
+        ------
+        DreamscopeError
+            If it was not made, or its file is damaged.
+        """
+        path = self.folder / _numbers_of(key)
+        try:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as found:
+                return dict(found)
+        except (OSError, ValueError, KeyError) as error:
+            raise DreamscopeError(f"'{path}' can't be read: {error}; build the atlas again to mend it") from error
+
+    def add(self, key: str, digest: str, made: Made) -> None:
+        """Add what was made of an item, in place of what was made of it before."""
+        before = self._entries.get(key)
+        written = {f"{name}.webp": content for name, content in made.pictures.items()}
+        if made.numbers:
+            memory = io.BytesIO()
+            np.savez_compressed(memory, **made.numbers)  # type: ignore[arg-type]
+            written[_numbers_of(key)] = memory.getvalue()
+        for name, content in written.items():
+            path = self.folder / name
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DreamscopeError(f"can't write '{path}': {error.strerror or error}") from error
+            with files.written_whole(path) as temporary:
+                temporary.write_bytes(content)
+        entry = Entry(digest, {name: _sha256(content) for name, content in written.items()}, made.facts)
+        self._append({"key": key, "digest": digest, "files": entry.files, "facts": entry.facts})
+        self._entries[key] = entry
+        for name in set(before.files if before else ()) - set(entry.files):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def drop(self, key: str) -> None:
+        """Remove an item and its files."""
+        self._append({"key": key, "digest": None})
+        for name in self._entries.pop(key).files:
+            (self.folder / name).unlink(missing_ok=True)
+
+    def damaged(self, key: str) -> bool:
+        """Return whether one of an item's files is gone or another than was written."""
+        for name, wanted in self._entries[key].files.items():
+            path = self.folder / name
+            if not path.is_file() or files.digest(path) != wanted:
+                return True
+        return False
+
+    def tidy(self) -> None:
+        """Write the journal anew, a line for each item in their order, and remove files that belong to none."""
+        path = self.folder / JOURNAL
+        with files.written_whole(path) as temporary:
+            lines = [
+                {"key": key, "digest": entry.digest, "files": entry.files, "facts": entry.facts}
+                for key, entry in sorted(self._entries.items())
+            ]
+            temporary.write_text("".join(f"{json.dumps(line, sort_keys=True)}\n" for line in lines), "utf-8")
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        known = {name for entry in self._entries.values() for name in entry.files} | {JOURNAL, _LOCK}
+        for file in [each for each in self.folder.rglob("*") if each.is_file()]:
+            if file.relative_to(self.folder).as_posix() not in known:
+                file.unlink()
+        for folder in sorted((each for each in self.folder.rglob("*") if each.is_dir()), reverse=True):
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
+    def _read(self, *, mend: bool = False) -> None:
+        path = self.folder / JOURNAL
+        self._entries = {}
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise DreamscopeError(f"can't read '{path}': {error.strerror or error}") from error
+        *lines, torn = content.split(b"\n")
+        for number, line in enumerate(lines, 1):
+            try:
+                found = json.loads(line)
+                if found["digest"] is None:
+                    self._entries.pop(found["key"], None)
+                else:
+                    self._entries[found["key"]] = Entry(found["digest"], found["files"], found["facts"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise DreamscopeError(f"'{path}' is no journal of an atlas: line {number}") from error
+        if torn and mend:
+            # Whoever wrote the last line was killed over it.
+            os.truncate(path, len(content) - len(torn))
+
+    def _append(self, line: dict[str, Any]) -> None:
+        if self._lock is None:
+            raise RuntimeError("a store is added to inside `with`")
+        path = self.folder / JOURNAL
+        size = path.stat().st_size if path.exists() else 0
+        try:
+            if self._journal is None:
+                self._journal = path.open("a", encoding="utf-8")
+            self._journal.write(f"{json.dumps(line, sort_keys=True)}\n")
+            self._journal.flush()
+        except OSError as error:
+            self._journal = None
+            # Half a line would hide what is written behind it.
+            os.truncate(path, size)
+            raise DreamscopeError(f"can't write '{path}': {error.strerror or error}") from error
+
+
+def _numbers_of(key: str) -> str:
+    return f"numbers/{key}.npz"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
