@@ -63,6 +63,11 @@ class Atlas:
         """A digest of the network."""
         return digest_of(self.model)
 
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.model.labels)
+
     @cached_property
     def widths(self) -> dict[str, int]:
         """Layer -> its number of channels."""

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,10 @@ class Item:
     def key(self) -> str:
         """What it is found by."""
         return f"{self.kind}/{self.name}"
+
+    def needing(self, *keys: str) -> Item:
+        """Return the item made from the numbers of others, too."""
+        return replace(self, needs=(*self.needs, *keys))
 
     def digest(self, network: str, needed: Mapping[str, str]) -> str:
         """Return what is another if it would come out otherwise: by the network, the settings, or what it needs.

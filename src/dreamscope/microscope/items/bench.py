@@ -15,6 +15,7 @@ from dreamscope import images
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.patches import Window, windows
 from dreamscope.exploration.responses import mean_and_norm
+from dreamscope.microscope.items.base import Item
 from dreamscope.models.classifier import Classifier
 from dreamscope.optimize.precision import prepared
 from dreamscope.probes import probe
@@ -50,6 +51,28 @@ class Bench:
                 each = heard(torch.cat(list(pictures[start : start + _BATCH])))
                 rows.append(torch.cat([each[layer][..., 0].float().cpu() for layer in self.layers], 1))
         return torch.cat(rows).numpy()
+
+    def start(self, layer: str) -> int:
+        """Return the place of a layer's first channel among those of all layers in a row."""
+        before = self.layers[: self.layers.index(layer)]
+        return sum(self.model.layers[name].channels for name in before)
+
+    def pictures(self, item: Item) -> Tensor:
+        """Return the photos of an item that can be read, (N, 3, H, W).
+
+        Raises
+        ------
+        DreamscopeError
+            If there is none.
+        """
+        found = [
+            picture
+            for number, *_ in item.settings["photos"]
+            if (picture := self.photo(item.photos[number])) is not None
+        ]
+        if not found:
+            raise DreamscopeError("none of its photos can be read any more")
+        return torch.cat(found)
 
     def photo(self, path: str) -> Tensor | None:
         """Return a photo as the network sees it, (1, 3, H, W); ``None`` if it can no longer be read."""

@@ -63,6 +63,11 @@ def make(bench: Bench, item: Item, needed: Mapping[str, Numbers]) -> Made:  # no
     )
 
 
+def first(key: str) -> int:
+    """Return the first channel of an item, by its key."""
+    return int(key.rpartition("/")[2].partition("-")[0])
+
+
 def _settings(care: str, atlas: Atlas, depth: float) -> dict[str, Any]:
     """Return how pictures are made at a depth from 0 to 1: early layers, which show small patterns, need less."""
     side = min(atlas.side, max(atlas.model.input_size))
