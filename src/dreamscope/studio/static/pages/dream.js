@@ -1,10 +1,10 @@
 // The page "Dream".
 
-import { bring } from "./bring.js";
-import { chooses, picture } from "./chooser.js";
-import { $, element, facts, say, view } from "./common.js";
-import { connection, ended } from "./connection.js";
-import { Paint } from "./paint.js";
+import { $, element, facts, say, view } from "../common.js";
+import { connection, ended } from "../connection.js";
+import { Paint } from "../parts/paint.js";
+import { bring } from "../photos/bring.js";
+import { chooses, picture } from "../photos/chooser.js";
 
 const canvas = $("canvas"), compare = $("compare"), paint = new Paint($("paint"));
 const chosen = new Map(); // layer -> weight

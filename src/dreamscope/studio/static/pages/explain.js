@@ -1,9 +1,9 @@
 // The page "Explain".
 
-import { bring, fromCamera, takes } from "./bring.js";
-import { $, element, facts, percent } from "./common.js";
-import { connection, ended } from "./connection.js";
-import { curves, scaleOf } from "./curves.js";
+import { $, element, facts, percent } from "../common.js";
+import { connection, ended } from "../connection.js";
+import { curves, scaleOf } from "../parts/curves.js";
+import { bring, fromCamera, takes } from "../photos/bring.js";
 
 const titles = new Map(facts.methods.map(method => [method.name, method]));
 const canvas = $("canvas");

@@ -1,8 +1,8 @@
 // "Blind it for good": the class taken away, measured on photos that were kept apart, and shown.
 
-import { $, element, percent } from "./common.js";
+import { $, element, percent } from "../common.js";
+import { Working } from "../working.js";
 import { doseCurve } from "./dose_curve.js";
-import { Working } from "./working.js";
 
 const KINDS = { "class image": "What it imagines, asked for the class", dream: "Dreaming of the class, on one of the photos" };
 const FILES = { report: "Report", weights: "Weights", scores: "Scores", numbers: "Numbers" };

@@ -1,11 +1,11 @@
 // The page "Blind": photos, the class, its channels to be switched off and on. "For good" is a module of its own.
 
-import { prepareForGood } from "./blind_for_good.js";
-import { $, element, facts, say, view } from "./common.js";
-import { connection, ended } from "./connection.js";
-import { PhotoAnswers } from "./photo_answers.js";
-import { PhotoSet } from "./photo_set.js";
-import { Working } from "./working.js";
+import { $, element, facts, say, view } from "../common.js";
+import { connection, ended } from "../connection.js";
+import { Working } from "../working.js";
+import { prepareForGood } from "../parts/blind_for_good.js";
+import { PhotoAnswers } from "../parts/photo_answers.js";
+import { PhotoSet } from "../photos/photo_set.js";
 
 const targets = new PhotoSet($("targets"), facts.most, () => { photosChanged(); guessSoon(); });
 const controls = new PhotoSet($("controls"), facts.most, photosChanged);

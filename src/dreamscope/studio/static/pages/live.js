@@ -1,12 +1,12 @@
 // The page "Live".
 
-import { takes } from "./bring.js";
-import { $, element, facts, percent, say, view } from "./common.js";
-import { connection, ended } from "./connection.js";
-import { Moments, enlarge } from "./enlarge.js";
-import { camera, film, hasCamera, photo } from "./frames.js";
-import { Grid } from "./grid.js";
-import { Rate } from "./rate.js";
+import { $, element, facts, percent, say, view } from "../common.js";
+import { connection, ended } from "../connection.js";
+import { Moments, enlarge } from "../parts/enlarge.js";
+import { Grid } from "../parts/grid.js";
+import { Rate } from "../parts/rate.js";
+import { takes } from "../photos/bring.js";
+import { camera, film, hasCamera, photo } from "../photos/frames.js";
 
 const SHARPER = 2; // times the network's own size, for people
 const LOOK = 1000; // milliseconds between two lines of how fast it is

@@ -1,10 +1,10 @@
 // The page "Map".
 
+import { $, element, facts, say } from "../common.js";
+import { connection, ended } from "../connection.js";
+import { Work } from "../work.js";
+import { gather, takesMany } from "../photos/gather.js";
 import { PhotoMap } from "/shared/map.js";
-import { $, element, facts, say } from "./common.js";
-import { connection, ended } from "./connection.js";
-import { gather, takesMany } from "./gather.js";
-import { Work } from "./work.js";
 
 const SIDE = 320; // pixels: the network looks at no more
 const work = new Work(), map = new PhotoMap($("map"), $("keys"), show);

@@ -1,8 +1,8 @@
 // The page "Look": layers, their channels, and one channel in real photos and from noise.
 
-import { $, element, facts, percent, say } from "./common.js";
-import { connection, ended } from "./connection.js";
-import { gather, takesMany } from "./gather.js";
+import { $, element, facts, percent, say } from "../common.js";
+import { connection, ended } from "../connection.js";
+import { gather, takesMany } from "../photos/gather.js";
 
 const PAGE = 60; // channels that are shown before one asks for more
 const TOGETHER = { noise: 12, photos: 60 }; // tiles of one job

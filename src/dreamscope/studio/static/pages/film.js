@@ -1,11 +1,11 @@
 // The page "Film".
 
-import { chooses, picture } from "./chooser.js";
-import { $, facts, view } from "./common.js";
-import { connection, ended } from "./connection.js";
-import { LayerStrip } from "./layer_strip.js";
-import { Timeline } from "./timeline.js";
-import { Work } from "./work.js";
+import { $, facts, view } from "../common.js";
+import { connection, ended } from "../connection.js";
+import { Work } from "../work.js";
+import { LayerStrip } from "../parts/layer_strip.js";
+import { Timeline } from "../parts/timeline.js";
+import { chooses, picture } from "../photos/chooser.js";
 
 const work = new Work(), canvas = $("canvas"), reel = $("reel");
 const strip = new LayerStrip($("layers"), facts.layers, layer => { Object.assign(line.current, { layer }); dress(line.current); place(line.current); line.draw(); });
