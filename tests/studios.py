@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from dreamscope.models.classifier import Classifier
+from dreamscope.studio.actions import ACTIONS
 from dreamscope.studio.app import application
+from dreamscope.studio.given import Given
+from dreamscope.studio.jobs import Job
 from dreamscope.studio.security import LOOPBACK, Password
 from dreamscope.studio.server import listening, server_of
 from dreamscope.studio.state import Studio
-from dreamscope.studio.visits import Visits
+from dreamscope.studio.visits import Visit, Visits
 
 
 @dataclass
@@ -56,6 +60,44 @@ def quiet(model: Classifier) -> Iterator[Studio]:
         yield studio
     finally:
         studio.close()
+
+
+@dataclass
+class Heard:
+    """Hears of one job as a page would; stops it at an event, or after so many frames."""
+
+    stop_at: str = ""
+    stop_after: float = float("inf")
+    job: Job | None = None
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    frames: int = 0
+    bodies: list[bytes] = field(default_factory=list)
+
+    def event(self, _: int, event: str, facts: dict[str, Any]) -> None:
+        self.events.append((event, facts))
+        self._stop(event == self.stop_at)
+
+    def frame(self, _: int, image: Tensor) -> None:
+        self.frames += len(image)
+        self._stop(self.frames >= self.stop_after)
+
+    def answer(self, _: int, body: bytes) -> None:
+        self.bodies.append(body)
+
+    def _stop(self, due: bool) -> None:
+        if due and self.job is not None:
+            self.job.stop()
+
+
+def done(
+    studio: Studio, visit: Visit, action: str, heard: Heard | None = None, /, **values: Any
+) -> tuple[str, dict[str, Any]]:
+    """Do what a page asks for at once; return how it ended."""
+    heard = heard or Heard()
+    run = ACTIONS[action].run
+    heard.job = Job(1, visit, heard, lambda job: run(studio, job, given=Given(values, visit)))
+    heard.job.run()
+    return heard.events[-1]
 
 
 def pixels(page: Any, selector: str) -> torch.Tensor:

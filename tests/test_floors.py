@@ -169,7 +169,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "studio",
         [
-            *("visits", "jobs", "given", "pictures", "security", "store", "state"),
+            *("visits", "jobs", "pictures", "given", "security", "store", "state"),
             *("actions.dream", "actions.look", "actions.explain", "actions.fool", "actions.invert", "actions.map"),
             *("actions.film", "actions.live", "actions.blind", "actions.blind_for_good", "actions"),
             *("page_facts", "connection", "app", "server"),

@@ -235,6 +235,18 @@ def test_the_patch_lies_where_the_planted_blob_is(tmp_path: Path, padding: int, 
     assert torch.equal(patch, images.read(path)[..., box[0] : box[2], box[1] : box[3]])
 
 
+def test_closer_patches_are_of_the_middle_of_what_is_seen(tmp_path: Path) -> None:
+    # A window of 5x5 in a picture of 8x12: at most 0.45 of that is 4 rows and all 5 columns.
+    net = wrap(Blobs(0), input_size=(8, 12))
+    found = exemplars(net, blob(tmp_path / "blob.png", 2, 4, side=(8, 12)), ["conv"])
+    ((whole,),) = found.patches(net, ["conv:0"], smallest=1)
+    ((part,),) = found.closer().patches(net, ["conv:0"], smallest=1)
+    assert whole is not None
+    assert part is not None
+    assert whole.shape == (1, 3, 5, 5)
+    assert torch.equal(part, whole[..., :4, :])
+
+
 def test_windows_are_those_of_the_arithmetic(planted: Classifier) -> None:
     net = wrap(Blobs(2), input_size=(32, 48))
     window = windows(net, ["conv"])["conv"]

@@ -87,5 +87,8 @@ def test_it_is_loaded_again(tmp_path: Path, image: Tensor) -> None:
     assert torch.equal(again.logits(image), edited.logits(image))
     relabelled = wrap(both, labels=[f"thing {index}" for index in range(1000)])
     assert load_again(relabelled.source, tmp_path / "out.png").labels == relabelled.labels
+    named = tmp_path / "labels.txt"
+    named.write_text("\n".join(relabelled.labels))
+    assert load_again(source, tmp_path / "out.png", labels=str(named)).labels == relabelled.labels
     with pytest.raises(DreamscopeError, match="names 2 networks; give --model and --weights for each"):
         load_again(source, tmp_path / "out.png", weights="none")

@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from studios import quiet
+from studios import Heard, done, quiet
 
 from dreamscope.dissection import readout
 from dreamscope.models.classifier import Classifier
-from dreamscope.studio.actions import ACTIONS
-from dreamscope.studio.given import Given
-from dreamscope.studio.jobs import Job
 from dreamscope.studio.state import Studio
 from dreamscope.studio.visits import Visit
 
@@ -36,30 +33,6 @@ def visit(tmp_path: Path) -> Visit:
     return Visit(tmp_path / "visit")
 
 
-class Heard:
-    """Hears of one job, and stops it at an event."""
-
-    def __init__(self, stop_at: str = "") -> None:
-        self.events: dict[str, dict[str, Any]] = {}
-        self.job: Job | None = None
-        self._stop_at = stop_at
-
-    def event(self, _: int, event: str, facts: dict[str, Any]) -> None:
-        self.events[event] = facts
-        if event == self._stop_at and self.job is not None:
-            self.job.stop()
-
-    def frame(self, *_: Any) -> None:
-        pass
-
-
-def done(studio: Studio, visit: Visit, action: str, *, stop_at: str = "", **values: Any) -> dict[str, dict[str, Any]]:
-    heard = Heard(stop_at)
-    heard.job = Job(1, visit, heard, partial(ACTIONS[action].run, studio, given=Given(values, visit)))
-    heard.job.run()
-    return heard.events
-
-
 def brought(visit: Visit, folder: Path, count: int) -> list[str]:
     return [
         visit.keep(path.name, partial(shutil.copy, path), kind="brought").name
@@ -75,23 +48,24 @@ def sets(visit: Visit, coloured: Path, count: int = 8) -> dict[str, list[str]]:
 
 
 def test_stopped_late_a_blinding_keeps_what_was_measured(studio: Studio, visit: Visit, coloured: Path) -> None:
-    heard = done(
-        studio, visit, "blind_for_good", stop_at="measured", units="channels", curve=False, **sets(visit, coloured)
-    )
-    assert heard["measured"]["label"] == "red"
-    assert heard["measured"]["curve"] is None
-    assert "imagined" not in heard
-    assert heard["done"]["stopped"]
-    assert set(heard["done"]["files"]) == {"weights", "scores", "report", "numbers"}
-    for each in heard["done"]["files"].values():
+    heard = Heard(stop_at="measured")
+    event, facts = done(studio, visit, "blind_for_good", heard, units="channels", curve=False, **sets(visit, coloured))
+    events = dict(heard.events)
+    assert events["measured"]["label"] == "red"
+    assert events["measured"]["curve"] is None
+    assert "imagined" not in events
+    assert event == "done", facts
+    assert facts["stopped"]
+    assert set(facts["files"]) == {"weights", "scores", "report", "numbers"}
+    for each in facts["files"].values():
         assert visit.find(each["name"]).path.stat().st_size
 
 
 def test_stopped_early_nothing_is_kept(studio: Studio, visit: Visit, coloured: Path) -> None:
     given = sets(visit, coloured)
     before = len(visit.kept)
-    assert "stopped" in done(studio, visit, "blind_for_good", stop_at="progress", **given)
-    assert "stopped" in done(studio, visit, "blind_find", stop_at="progress", **given)
+    for action in ("blind_for_good", "blind_find"):
+        assert done(studio, visit, action, Heard(stop_at="progress"), **given) == ("stopped", {})
     assert len(visit.kept) == before
     assert "blind" not in visit.state
 
@@ -99,20 +73,22 @@ def test_stopped_early_nothing_is_kept(studio: Studio, visit: Visit, coloured: P
 @pytest.mark.parametrize("count", [3, 4])
 def test_a_handful_of_photos(studio: Studio, visit: Visit, coloured: Path, count: int) -> None:
     given = sets(visit, coloured, count)
-    found = done(studio, visit, "blind_find", **given)["done"]
+    event, found = done(studio, visit, "blind_find", **given)
+    assert event == "done", found
     assert found["channels"][0]["address"] == "act:8"
     assert found["recognised"]["counts"] == [count, count]
-    measured = done(studio, visit, "blind_for_good", stop_at="measured", **given)
-    assert "measured" in measured, measured
-    assert measured["measured"]["few"]
+    heard = Heard(stop_at="measured")
+    done(studio, visit, "blind_for_good", heard, **given)
+    assert dict(heard.events)["measured"]["few"]
 
 
 def test_refusals(studio: Studio, visit: Visit, coloured: Path) -> None:
     given = sets(visit, coloured, 3)
 
     def refused(action: str, **values: Any) -> str:
-        message: str = done(studio, visit, action, **{**given, **values})["failed"]["message"]
-        return message
+        event, facts = done(studio, visit, action, **{**given, **values})
+        assert event == "failed"
+        return str(facts["message"])
 
     assert refused("blind_find", targets=given["targets"][:1]) == (
         "at least 3 photos of the class are needed, better 20, not 1"
@@ -122,7 +98,8 @@ def test_refusals(studio: Studio, visit: Visit, coloured: Path) -> None:
     assert "no class 'pink'" in refused("blind_find", class_name="pink")
     assert "method" in refused("blind_find", method="magic")
     assert "find them again" in refused("blind_what_if", tryout="none", off=[])
-    tryout = done(studio, visit, "blind_find", **given)["done"]["tryout"]
+    _, facts = done(studio, visit, "blind_find", **given)
+    tryout = facts["tryout"]
     assert "'conv:0' is none of the channels" in refused("blind_what_if", tryout=tryout, off=["conv:0"])
     assert "is none of the channels" in refused("blind_imagine", tryout=tryout, channel="act:8@1,1")
     # Another search takes the place of what was found.

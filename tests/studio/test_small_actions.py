@@ -7,35 +7,14 @@ from typing import Any
 
 import filmed
 import pytest
-from studios import quiet
-from torch import Tensor
+from studios import Heard, done, quiet
 
 from dreamscope import images
 from dreamscope.film.reader import Clip
 from dreamscope.models.classifier import Classifier
-from dreamscope.studio.actions import ACTIONS, film
-from dreamscope.studio.given import Given
-from dreamscope.studio.jobs import Job
+from dreamscope.studio.actions import film
 from dreamscope.studio.state import Studio
 from dreamscope.studio.visits import Visit
-
-
-class Heard:
-    """A listener that remembers, and may stop the job."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[str, dict[str, Any]]] = []
-        self.frames = 0
-        self.stop_after = 10**6
-        self.job: Job | None = None
-
-    def event(self, _: int, event: str, facts: dict[str, Any]) -> None:
-        self.events.append((event, facts))
-
-    def frame(self, _: int, image: Tensor) -> None:
-        self.frames += len(image)
-        if self.frames >= self.stop_after and self.job is not None:
-            self.job.stop()
 
 
 @pytest.fixture
@@ -54,24 +33,11 @@ def brought(visit: Visit, number: int = 0) -> str:
     return visit.keep(f"{number}.png", lambda path: images.write(picture, path)).name
 
 
-def done(
-    studio: Studio, visit: Visit, what: str, heard: Heard | None = None, /, **values: Any
-) -> tuple[str, dict[str, Any]]:
-    """Do it at once; return how it ended."""
-    heard = heard or Heard()
-    job = Job(1, visit, heard, lambda job: ACTIONS[what].run(studio, job, given=Given(values, visit)))
-    heard.job = job
-    job.run()
-    return heard.events[-1]
-
-
 FILM = {"seconds": 1, "fps": 8, "size": 64, "schedule": ["0s:features.3"], "zoom": ["0s:1.3"]}
 
 
 def test_a_film_that_is_stopped_is_kept_as_far_as_it_is(studio: Studio, visit: Visit) -> None:
-    heard = Heard()
-    heard.stop_after = 4
-    event, facts = done(studio, visit, "film", heard, **FILM, picture=brought(visit))
+    event, facts = done(studio, visit, "film", Heard(stop_after=4), **FILM, picture=brought(visit))
     assert event == "done"
     assert 0 < facts["frames"] < facts["of"] == 8
     assert facts["stopped"]
@@ -147,9 +113,7 @@ def test_what_is_left_of_a_picture(studio: Studio, visit: Visit) -> None:
     event, facts = done(studio, visit, "invert_small", picture=name, at=["features.0"])
     assert event == "done", facts
     assert facts["image"].startswith("data:image/")
-    heard = Heard()
-    heard.stop_after = 3
-    event, facts = done(studio, visit, "invert", heard, picture=name, at=["features.0"])
+    event, facts = done(studio, visit, "invert", Heard(stop_after=3), picture=name, at=["features.0"])
     assert event == "done", facts
     assert facts["stopped"]
     assert visit.find(facts["name"]).path.name == "0-at-features.0.png"

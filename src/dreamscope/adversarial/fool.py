@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ from dreamscope.errors import DreamscopeError, Interrupted, ensure_one_of, ensur
 from dreamscope.images import Picture, Size
 from dreamscope.models import labels
 from dreamscope.models.classifier import Classifier, Prediction
-from dreamscope.objectives import ClassifiedAs, Misclassified
+from dreamscope.objectives import ClassifiedAs, Misclassified, Objective
 from dreamscope.optimize.ascent import Ascent, Step, StepCallback, stepping
 from dreamscope.optimize.initial_images import initial_picture, is_initial, referenced
 from dreamscope.optimize.precision import prepared
@@ -249,10 +250,8 @@ def fool(
         )
     objective = Misclassified(now, stop_at or 0.0) if goal.to is None else ClassifiedAs(goal.to, stop_at or 0.0)
     fast, _ = prepared(model, [LOGITS], max(model.input_size), "float32")
-    attempts = _attempts(original, method, norm, most, steps)
-    done, change = 0, torch.zeros_like(original)
 
-    def finished(change: Tensor) -> Fooling:
+    def finished(search: _Search) -> Fooling:
         unmeasured = Fooling(
             image=original,
             original=original.cpu(),
@@ -261,40 +260,64 @@ def fool(
             after=(),
             wanted_before=0.0,
             wanted_after=0.0,
-            steps=done,
+            steps=search.steps,
             seconds=time.perf_counter() - started,
             recipe=made,
         )
-        return _measured(unmeasured, model, images.to_8_bits(original + change / LEVELS).cpu())
+        return _measured(unmeasured, model, images.to_8_bits(original + search.change / LEVELS).cpu())
 
     with stepping(callback, "fooling", progress=progress) as note:
-        for kind, move, count in attempts:
+        search = _Search(_attempts(original, method, norm, most, steps), note)
+        try:
+            search.run(fast, objective)
+        except Interrupted as stop:
+            stop.result = finished(search)
+            raise
+    return finished(search)
 
-            def until(step: Step, move: LeastChange = move) -> bool:
-                nonlocal done
-                done = step.number
-                return move.found is not None and not isinstance(move, Nearest)
 
+class _Search:
+    """Tries one attempt after another until one fools.
+
+    Attributes
+    ----------
+    change : Tensor
+        In whole levels, (1, 3, H, W): the least that fools, or the last that was tried.
+    steps : int
+        Number of steps made.
+    """
+
+    def __init__(self, attempts: list[_Attempt], callback: StepCallback) -> None:
+        self._attempts, self._callback = attempts, callback
+        self.change, self.steps = attempts[0].allowed.change, 0
+
+    def run(self, model: Classifier, objective: Objective) -> None:
+        total = sum(each.steps for each in self._attempts)
+        for allowed, rule, steps in self._attempts:
+            ascent = Ascent(rule, transforms=[Own(model.prepared)], until=rule.ends)
+            counts = {"before": self.steps, "total": total}
             try:
-                last = Ascent(move, transforms=[Own(fast.prepared)], until=until)(
-                    fast,
-                    kind,
-                    objective,
-                    steps=count,
-                    generator=torch.Generator(),
-                    callback=note,
-                    before=done,
-                    total=sum(each for _, _, each in attempts),
+                last = ascent(
+                    model, allowed, objective, steps=steps, generator=torch.Generator(), callback=self._count, **counts
                 )
-            except Interrupted as stop:
-                stop.result = finished(kind.change.detach().round() if move.found is None else move.found)
-                raise
-            with torch.no_grad(), probe(fast, objective.layers) as seen:
-                move.note(kind.change, objective(seen(fast.prepared(last))))
-            change = kind.change.round() if move.found is None else move.found
-            if move.found is not None:
-                break
-    return finished(change)
+                with torch.no_grad(), probe(model, objective.layers) as seen:
+                    rule.note(allowed.change, objective(seen(model.prepared(last))))
+            finally:
+                self.change = allowed.change.detach().round() if rule.found is None else rule.found
+            if rule.found is not None:
+                return
+
+    def _count(self, step: Step) -> None:
+        self._callback(step)
+        self.steps = step.number
+
+
+class _Attempt(NamedTuple):
+    """The changes that are allowed, how the next is found, and the number of steps at most."""
+
+    allowed: QuantizedChange
+    rule: LeastChange
+    steps: int
 
 
 def _budget(given: float | str | None, method: str, norm: str) -> float | None:
@@ -312,28 +335,28 @@ def _budget(given: float | str | None, method: str, norm: str) -> float | None:
     return value
 
 
-def _attempts(
-    original: Tensor, method: str, norm: str, most: float | None, steps: int
-) -> list[tuple[QuantizedChange, LeastChange, int]]:
-    """Return what to try, in order, until something succeeds: the changes allowed, an update rule, its steps."""
+def _attempts(original: Tensor, method: str, norm: str, most: float | None, steps: int) -> list[_Attempt]:
+    """Return what to try, in order, until something succeeds."""
     # A whole number of levels that is just reached must not be lost to rounding.
     levels = math.inf if most is None else most * LEVELS + 1e-6
     free = QuantizedChange(original)
     if norm == "l2":
         budget = None if most is None else levels
         if method == "minimal":
-            return [(free, Nearest(), steps)]
+            return [_Attempt(free, Nearest(), steps)]
         if method == "ascent":
-            return [(free, Steepest(ASCENT_RATE * math.sqrt(original.numel()), budget), steps)]
-        return [(free, Steepest(levels if method == "fgsm" else 2.5 * levels / steps, budget), steps)]
+            return [_Attempt(free, Steepest(ASCENT_RATE * math.sqrt(original.numel()), budget), steps)]
+        return [_Attempt(free, Steepest(levels if method == "fgsm" else 2.5 * levels / steps, budget), steps)]
     if method == "minimal":
         budgets = [each for each in _LADDER if each <= levels]
-        return [(QuantizedChange(original, each), Signed(max(0.5, 2.5 * each / steps)), steps) for each in budgets]
+        return [
+            _Attempt(QuantizedChange(original, each), Signed(max(0.5, 2.5 * each / steps)), steps) for each in budgets
+        ]
     whole = int(min(levels, LEVELS))
     kind = QuantizedChange(original, whole)
     if method == "ascent":
-        return [(kind, Steepest(ASCENT_RATE * math.sqrt(original.numel())), steps)]
-    return [(kind, Signed(float(whole) if method == "fgsm" else max(0.25, 2.5 * whole / steps)), steps)]
+        return [_Attempt(kind, Steepest(ASCENT_RATE * math.sqrt(original.numel())), steps)]
+    return [_Attempt(kind, Signed(float(whole) if method == "fgsm" else max(0.25, 2.5 * whole / steps)), steps)]
 
 
 def _measured(fooling: Fooling, model: Classifier, image: Tensor) -> Fooling:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from dreamscope.optimize.ascent import Step
 from dreamscope.optimize.update_rules import UpdateRule
 
 LEVELS = 255
@@ -82,6 +83,10 @@ class LeastChange(UpdateRule):
             if self.found is None or whole.norm() < self.found.norm():
                 self.found = whole
 
+    def ends(self, _: Step) -> bool:
+        """Return whether the ascent ends here: at the first change that fools."""
+        return self.found is not None
+
     @abstractmethod
     def step(self, change: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:
         """Return the next change, see `UpdateRule`."""
@@ -132,6 +137,10 @@ class Nearest(LeastChange):
         super().__init__()
         self._length, self._quickness = length, quickness
         self._direction: Tensor | None = None
+
+    def ends(self, _: Step) -> bool:
+        """Return whether the ascent ends here: never, a shorter change may be found yet."""
+        return False
 
     def step(self, change: Tensor, gradient: Tensor, values: Tensor, progress: float) -> Tensor:  # noqa: ARG002
         """Return the next change."""

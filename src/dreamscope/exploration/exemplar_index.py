@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,10 @@ class Exemplars:
                 position, box = window.position(place), window.box(place, self.picture)
                 found.append(Exemplar(self.photos[photo], value, position, box, place))
         return found
+
+    def closer(self) -> Exemplars:
+        """Return the same with windows of the middle of what positions see, see `Window.closer`."""
+        return replace(self, windows={name: each.closer(self.picture) for name, each in self.windows.items()})
 
     def patches(
         self,

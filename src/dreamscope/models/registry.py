@@ -123,22 +123,35 @@ def load_again(source: Mapping[str, Any], near: str | Path, *, device: str | Non
     arguments = {**source, **given}
     edits = [Edit.from_dict(kept) for kept in arguments.pop("edits", ())]
     members = arguments.pop("models", None)
-    if members is not None and "name" not in given:
-        del arguments["name"]
-        if "weights" in arguments:
-            raise DreamscopeError(
-                f"'{near}' names {len(members)} networks; give --model and --weights for each of them"
-            )
-        together = ensemble([load_again(member, near, device=device) for member in members])
-        model = wrap(together, **arguments) if arguments else together
-        return model.edited(edits) if edits else model
-    if "name" not in given:
+    if "name" in given:
+        members = None
+    elif members is None:
         _ensure_no_code(arguments.get("name"), near)
     for role in ("weights", "labels"):
         if role not in given and isinstance(arguments.get(role), Mapping):
             arguments[role] = locate(arguments[role], near, what=f"{role} file", option=f"--{role}")
-    model = load(device=device, **arguments)
+    if members is None:
+        model = load(device=device, **arguments)
+    else:
+        model = _together(members, near, device=device, **arguments)
     return model.edited(edits) if edits else model
+
+
+def _together(
+    members: Sequence[Mapping[str, Any]],
+    near: str | Path,
+    *,
+    device: str | None,
+    name: str = "",  # noqa: ARG001 - that of an ensemble is made of theirs
+    weights: Any = None,
+    **changes: Any,
+) -> Classifier:
+    """Return the ensemble of a recipe's networks, with what was changed of the whole."""
+    if weights is not None:
+        raise DreamscopeError(f"'{near}' names {len(members)} networks; give --model and --weights for each of them")
+    if isinstance(changes.get("labels"), str | Path):
+        changes["labels"] = class_names.read(changes["labels"])
+    return wrap(ensemble([load_again(each, near, device=device) for each in members]), **changes)
 
 
 def _ensure_no_code(name: Any, near: str | Path) -> None:

@@ -12,6 +12,7 @@ from dreamscope.exploration.patches import channels_of
 from dreamscope.images import SAMPLES
 from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
+from dreamscope.studio.pictures import safe_stem
 from dreamscope.studio.visits import Visit
 
 MOST_ADDRESSES = 16
@@ -94,6 +95,10 @@ class Given:
         if isinstance(value, str) and value.removeprefix("sample:") in SAMPLES and value.startswith("sample:"):
             return value
         return self.visit.find(value).path
+
+    def stem(self, name: str) -> str:
+        """Return what a picture is called, without its suffix."""
+        return safe_stem(Path(self.picture(name)).stem)
 
     def maybe_picture(self, name: str) -> str | Path | None:
         """Return a picture, see `picture`, or ``None`` if there is none."""

@@ -108,9 +108,21 @@ def view(path: str | Path, side: int | None) -> bytes:
     return images.jpeg(picture, quality=88)
 
 
-def uri(image: Tensor, cover: Tensor | None = None, *, quality: int = 88) -> str:
-    """Return an image (1, 3, H, W) as text that a page can show, opaque by `cover` (1, 1, H, W) if that is given."""
-    picture = images.to_pil(image)
+def uri(image: Tensor, cover: Tensor | None = None, *, side: int | None = None, quality: int = 88) -> str:
+    """Return an image as text that a page can show.
+
+    Parameters
+    ----------
+    image
+        (1, 3, H, W) in [0, 1].
+    cover
+        How opaque it is, (1, 1, H, W) in [0, 1]; everywhere if not given.
+    side
+        Its longer side in pixels at most.
+    quality
+        Of 100; what is smaller takes fewer bytes.
+    """
+    picture = images.to_pil(image if side is None else images.at_most(image, side))
     if cover is not None:
         picture.putalpha(images.to_pil(cover.expand(1, 3, -1, -1)).convert("L"))
     memory = io.BytesIO()
@@ -126,8 +138,21 @@ def safe_title(name: str) -> str:
     """
     last = PurePosixPath(name.replace("\\", "/")).name
     stem, dot, suffix = last.rpartition(".")
-    cleaned = [re.sub(r"[^\w-]+", "-", part).strip("-") for part in (stem if dot else suffix, suffix if dot else "")]
-    return (cleaned[0][:60] or _NO_NAME) + (f".{cleaned[1][:8]}" if cleaned[1] else "")
+    ending = _clean(suffix)[:8] if dot else ""
+    return safe_stem(stem if dot else suffix) + (f".{ending}" if ending else "")
+
+
+def safe_stem(text: str) -> str:
+    """Return a file name without a suffix that is one on any system, of any text: a class, an address, a title.
+
+    >>> safe_stem("features.28:3"), safe_stem("St. Bernard")
+    ('features-28-3', 'St-Bernard')
+    """
+    return _clean(text)[:60] or _NO_NAME
+
+
+def _clean(text: str) -> str:
+    return re.sub(r"[^\w-]+", "-", text).strip("-")
 
 
 def _ensure_few_pixels(body: bytes) -> None:

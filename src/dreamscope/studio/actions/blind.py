@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from torch import Tensor
 
 from dreamscope import images
 from dreamscope.dissection.classify import classify
@@ -18,7 +16,7 @@ from dreamscope.dissection.greedy import with_spare
 from dreamscope.dissection.predictions import PhotoPrediction
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.dissection.search import METHODS
-from dreamscope.dissection.shares import share_interval
+from dreamscope.dissection.shares import FEW_PHOTOS, share_interval
 from dreamscope.dissection.what_if import WhatIf
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.exemplars import exemplars
@@ -26,10 +24,11 @@ from dreamscope.models import weight_export
 from dreamscope.models.ablation import Ablation
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
+from dreamscope.pages.report_text import FEW
 from dreamscope.photos import Photo
 from dreamscope.studio.given import Given
 from dreamscope.studio.jobs import Job
-from dreamscope.studio.pictures import safe_title
+from dreamscope.studio.pictures import safe_stem, uri
 from dreamscope.studio.state import Studio
 from dreamscope.studio.visits import Visit
 from dreamscope.visualization.visualize import visualize
@@ -40,6 +39,15 @@ FEWEST = 3
 """Of each kind: to find on some and measure on others."""
 MOST_CHANNELS = 48
 """Channels that are shown to be switched on and off."""
+
+_FINDING: Mapping[str, str] = {
+    "joint": "chosen together (best)",
+    "contrast": "louder on the class (quick)",
+    "attribution": "moving its score (quick)",
+    "frequency": "often the loudest (quick)",
+    "single": "each switched off alone (slow)",
+}
+"""The methods of `dissect` in plain words."""
 
 _PATCHES, _PATCH_SIDE, _SMALLEST_PATCH = 3, 112, 48
 _SUGGESTED = 10
@@ -84,6 +92,17 @@ class Tryout:
             if str(address) in off:
                 by_layer.setdefault(address.layer, []).extend(address.channels or ())
         return [Ablation(Address(layer, tuple(sorted(each)))) for layer, each in by_layer.items()]
+
+
+def facts(_: Classifier, __: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the page knows when it is opened."""
+    return {
+        "methods": {name: _FINDING[name] for name in METHODS},
+        "fewest": FEWEST,
+        "most": MOST_PHOTOS,
+        "few": FEW_PHOTOS,
+        "enough": FEW,
+    }
 
 
 def photos_of(given: Given) -> tuple[list[Path], list[Path]]:
@@ -138,7 +157,7 @@ def find(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
     count = sum(photo.path in targets for photo in what_if.photos)
     tryout = Tryout(secrets.token_urlsafe(6), scores, channels, what_if, count)
     job.visit.state["blind"] = tryout
-    kept = job.visit.keep(f"{_stem(scores.label)}-scores.json", scores.save, kind="scores")
+    kept = job.visit.keep(f"{safe_stem(scores.label)}-scores.json", scores.save, kind="scores")
     rows = scores.shown()
     return {
         "tryout": tryout.name,
@@ -149,7 +168,7 @@ def find(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
         "channels": [
             {
                 "address": str(address),
-                "patches": [_small(patch) for patch in patch_row if patch is not None],
+                "patches": [uri(patch, side=_PATCH_SIDE) for patch in patch_row if patch is not None],
                 **{name: float(values[place]) for name, values in rows.items()},
             }
             for address, place, patch_row in zip(channels, scores.ranking().tolist(), patches, strict=False)
@@ -177,7 +196,7 @@ def imagine(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
     tryout.edits([address])
     if address not in tryout.pictures:
         made = visualize(studio.model, address, recipe=False, callback=job.step, **_IMAGINED)[0]
-        title = f"{safe_title(address)}.png"
+        title = f"{safe_stem(address)}.png"
         tryout.pictures[address] = job.visit.keep(
             title, lambda path: images.write(made.image, path), kind="channel"
         ).name
@@ -188,7 +207,7 @@ def weights(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
     """Write the weights of the network without the channels that are switched off."""
     tryout = tryout_of(job.visit, given)
     edited = studio.model.edited(tryout.edits(given.texts("off", most=MOST_CHANNELS)))
-    title = f"{_stem(studio.model.name)}-without-{_stem(tryout.scores.label)}.safetensors"
+    title = f"{safe_stem(f'{studio.model.name}-without-{tryout.scores.label}')}.safetensors"
     kept = job.visit.keep(title, lambda path: weight_export.export(edited, path), kind="weights")
     return {"name": kept.name, "title": kept.title}
 
@@ -230,11 +249,3 @@ def _summary(result: Evaluation) -> dict[str, Any]:
             "interval": share_interval(changed),
         },
     }
-
-
-def _small(patch: Tensor) -> str:
-    return images.data_uri(images.to_pil(images.at_most(patch, _PATCH_SIDE)), quality=84)
-
-
-def _stem(text: str) -> str:
-    return safe_title(text).partition(".")[0]

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
-
-from dreamscope import images
 from dreamscope.dissection.blind import blind as technique
 from dreamscope.dissection.blinding import Blinding
 from dreamscope.dissection.dose_response import Dose
@@ -21,7 +18,7 @@ from dreamscope.pages.imagined import Pair, Picture
 from dreamscope.studio.actions.blind import photos_of
 from dreamscope.studio.given import Given
 from dreamscope.studio.jobs import Job
-from dreamscope.studio.pictures import safe_title
+from dreamscope.studio.pictures import safe_stem, uri
 from dreamscope.studio.state import Studio
 from dreamscope.studio.visits import Kept
 
@@ -43,7 +40,7 @@ def run(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
         callback=job.progress,
     )
     job.event("measured", **_measured(found))
-    stem = f"{_stem(studio.model.name)}-blind-to-{_stem(found.label)}"
+    stem = safe_stem(f"{studio.model.name}-blind-to-{found.label}")
     files: dict[str, Kept] = {}
     refused = ""
     try:
@@ -135,12 +132,4 @@ def _pair(pair: Pair) -> dict[str, Any]:
 def _picture(picture: Picture | None) -> dict[str, Any] | None:
     if picture is None:
         return None
-    return {"image": _shown(picture.image), "label": picture.label, "sure": picture.probability}
-
-
-def _shown(image: Tensor) -> str:
-    return images.data_uri(images.to_pil(images.at_most(image, _SIDE)), quality=88)
-
-
-def _stem(text: str) -> str:
-    return safe_title(text).partition(".")[0]
+    return {"image": uri(picture.image, side=_SIDE), "label": picture.label, "sure": picture.probability}

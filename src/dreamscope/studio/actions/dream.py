@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dreamscope import images
 from dreamscope.dreaming import dream as technique
-from dreamscope.dreaming.presets import PRESETS
+from dreamscope.dreaming.presets import CLASS_PRESET, PRESETS
 from dreamscope.errors import DreamscopeError, Interrupted
 from dreamscope.exploration.blocks import blocks_of
 from dreamscope.figures import difference_maps
@@ -16,6 +17,7 @@ from dreamscope.models.addresses import resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.optimize.precision import prepared
 from dreamscope.sheets.differences import change
+from dreamscope.studio import pictures
 from dreamscope.studio.given import Given
 from dreamscope.studio.jobs import Job
 from dreamscope.studio.state import Studio
@@ -24,11 +26,24 @@ from dreamscope.studio.visits import Kept
 SIZES = (256, 384, 512, 768, 1024)
 """Longer sides of a dream in pixels."""
 
+OFFERED = [name for name in PRESETS if name != CLASS_PRESET]
+"""Presets to choose from; a class has its own."""
+
 MOST_PREVIEWS = 16
 
 _PREVIEW_SIDE = 176
 # Neither measured nor tiled: sixteen of them are to be there soon.
 _PREVIEW: dict[str, Any] = {"octaves": 3, "steps": 7, "rate": 4 / 255, "jitter": 16, "precision": "float32/contiguous"}
+
+
+def facts(model: Classifier, _: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the page knows when it is opened."""
+    return {
+        "layers": preview_layers(model),
+        "default": model.default_address,
+        "presets": OFFERED,
+        "sizes": list(SIZES),
+    }
 
 
 def prepare(model: Classifier) -> None:
@@ -50,10 +65,9 @@ def run(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
         if stop.result is None:
             raise
         found = stop.result
-    stem = Path(str(picture).replace(":", "-")).stem
     original = job.visit.keep("original.png", lambda path: images.write(found.original, path), kind="original")
     kept = job.visit.keep(
-        f"{stem}-dream.png",
+        f"{given.stem('picture')}-dream.png",
         found.save,
         kind="dream",
         **_size(found.image),
@@ -97,7 +111,7 @@ def previews(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
         found = technique.dream(
             studio.model, photo, layer, preset="classic", recipe=False, callback=lambda _: job.check(), **_PREVIEW
         )
-        job.event("preview", layer=layer, image=images.data_uri(images.to_pil(found.image), quality=82))
+        job.event("preview", layer=layer, image=pictures.uri(found.image))
     return {"layers": layers}
 
 

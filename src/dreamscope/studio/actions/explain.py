@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from dreamscope import images
@@ -12,6 +11,7 @@ from dreamscope.attribution.explain import explain as technique
 from dreamscope.attribution.result import Explanation
 from dreamscope.errors import DreamscopeError
 from dreamscope.figures import attribution_plots
+from dreamscope.models.classifier import Classifier
 from dreamscope.recipes import note_of
 from dreamscope.studio import pictures
 from dreamscope.studio.given import Given
@@ -57,6 +57,11 @@ SHOWN: Mapping[str, Shown] = {
 """By name, the quickest first."""
 
 
+def facts(_: Classifier, __: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the page knows when it is opened."""
+    return {"methods": [{"name": name, "title": each.title, "about": each.about} for name, each in SHOWN.items()]}
+
+
 def answers(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
     """Say what a photo is taken for, and show it as the network sees it."""
     model = studio.model
@@ -77,7 +82,7 @@ def maps(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
     measured = given.flag("measure", default=True)
     # Only of what is on screen the page can ask for a file.
     made: dict[str, Explanation] = {}
-    job.visit.state["explain"] = (Path(str(picture).replace(":", "-")).stem, made)
+    job.visit.state["explain"] = (given.stem("picture"), made)
     again = [name for name in names if SHOWN[name].quick] if measured else []
     tasks = [(name, False) for name in again] + [(name, measured) for name in names]
     refused = set()
@@ -121,7 +126,7 @@ def file(_: Studio, job: Job, *, given: Given) -> dict[str, Any]:
         note = note_of(found[0].recipe.but(method=methods))
     else:
         note = note_of(found[0].recipe)
-    title = pictures.safe_title(f"{stem}-{name or 'explained'}.png")
+    title = f"{stem}-{name or 'explained'}.png"
     kept = job.visit.keep(title, lambda path: images.write(drawn, path, note=note), kind="explanation")
     return {"name": kept.name, "title": kept.title}
 
@@ -143,8 +148,3 @@ def _curves(found: Explanation) -> dict[str, Any]:
         "insertion_area": curves.insertion_area,
         "deletion_area": curves.deletion_area,
     }
-
-
-def methods() -> list[dict[str, str]]:
-    """Return the methods as a page lists them."""
-    return [{"name": name, "title": each.title, "about": each.about} for name, each in SHOWN.items()]

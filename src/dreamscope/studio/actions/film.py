@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,12 +15,14 @@ from torch import Tensor
 from dreamscope import images
 from dreamscope.dreaming import zoom as technique
 from dreamscope.dreaming.frames import Frame
-from dreamscope.dreaming.presets import CLASS_PRESET, DEFAULT_PRESET, PRESETS
+from dreamscope.dreaming.presets import DEFAULT_PRESET
 from dreamscope.dreaming.zoom import Zoom
 from dreamscope.errors import DreamscopeError, Interrupted
 from dreamscope.film.frame_store import FrameStore, make_film
 from dreamscope.film.writer import Film
+from dreamscope.models.classifier import Classifier
 from dreamscope.recipes import Recipe
+from dreamscope.studio.actions.dream import OFFERED, preview_layers
 from dreamscope.studio.given import Given
 from dreamscope.studio.jobs import Job
 from dreamscope.studio.state import Studio
@@ -42,7 +44,6 @@ MOST_SECONDS = 600.0
 """Of computing, after which a film ends where it is, so that others get their turn."""
 
 _LONGEST_ENTRY = 120
-_PRESETS = [name for name in PRESETS if name != CLASS_PRESET]
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,21 @@ class _Watched:
             yield frame
 
 
+def facts(model: Classifier, _: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the page knows when it is opened."""
+    return {
+        "layers": preview_layers(model),
+        "default": model.default_address,
+        "presets": OFFERED,
+        "preset": DEFAULT_PRESET,
+        "sizes": list(SIZES),
+        "rates": list(RATES),
+        "longest": LONGEST,
+        "pixels": MOST_PIXELS,
+        "places": MOST_PLACES,
+    }
+
+
 def run(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
     """Make a film; stopped, or if it takes too long, keep the film so far."""
     picture, options = given.picture("picture"), _options(given)
@@ -91,8 +107,7 @@ def run(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
         finally:
             shutil.rmtree(FrameStore(path).folder, ignore_errors=True)
 
-    stem = Path(str(picture).replace(":", "-")).stem
-    kept = job.visit.keep(f"{stem}-dive.mp4", write, kind="film")
+    kept = job.visit.keep(f"{given.stem('picture')}-dive.mp4", write, kind="film")
     (film,) = made
     return {
         "name": kept.name,
@@ -132,7 +147,7 @@ def _options(given: Given) -> dict[str, Any]:
         "fps": fps,
         "rotate": given.number("rotate", 0, least=-90, most=90),
         "size": given.whole("size", SIZES[1], least=64, most=SIZES[-1]),
-        "preset": given.choice("preset", _PRESETS, DEFAULT_PRESET),
+        "preset": given.choice("preset", OFFERED, DEFAULT_PRESET),
         "loop": given.flag("loop"),
         "seed": given.whole("seed", 0, least=0, most=2**31),
     }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from dreamscope import images
 from dreamscope.adversarial import fool as technique
 from dreamscope.adversarial.fool import NORMS
 from dreamscope.errors import Interrupted
-from dreamscope.models.classifier import Prediction
+from dreamscope.models.classifier import Classifier, Prediction
 from dreamscope.studio.given import Given
 from dreamscope.studio.jobs import Job
 from dreamscope.studio.state import Studio
@@ -20,6 +20,11 @@ SIZES = (256, 384, 512, 768)
 METHODS = ("minimal", "pgd", "fgsm")
 
 _LEVELS = 255
+
+
+def facts(_: Classifier, __: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the page knows when it is opened."""
+    return {"sizes": list(SIZES)}
 
 
 def answers(studio: Studio, _: Job, *, given: Given) -> dict[str, Any]:
@@ -41,12 +46,11 @@ def run(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
         if stop.result is None:
             raise
         found = stop.result
-    stem = Path(str(picture).replace(":", "-")).stem
-    kept = job.visit.keep(f"{stem}-fooled.png", found.save, kind="fooled")
+    kept = job.visit.keep(f"{given.stem('picture')}-fooled.png", found.save, kind="fooled")
     # What counts is the file as it is read.
     found = found.reread(studio.model, kept.path)
     change = job.visit.keep(
-        f"{stem}-change.png", lambda path: images.write(found.difference(), path), kind="difference"
+        f"{given.stem('picture')}-change.png", lambda path: images.write(found.difference(), path), kind="difference"
     )
     original = job.visit.keep("original.png", lambda path: images.write(found.original, path), kind="original")
     return {

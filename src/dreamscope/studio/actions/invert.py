@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from dreamscope import images
 from dreamscope.errors import DreamscopeError, Interrupted
+from dreamscope.models.classifier import Classifier
+from dreamscope.studio import pictures
+from dreamscope.studio.actions.dream import preview_layers
 from dreamscope.studio.given import Given
 from dreamscope.studio.jobs import Job
 from dreamscope.studio.state import Studio
@@ -16,6 +19,11 @@ STEPS = (50, 100, 200, 400)
 """Of a large picture."""
 
 _SMALL, _SMALL_STEPS = 112, 48
+
+
+def facts(model: Classifier, _: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the page knows when it is opened."""
+    return {"layers": preview_layers(model), "steps": list(STEPS)}
 
 
 def small(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
@@ -31,7 +39,7 @@ def small(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
         recipe=False,
         callback=lambda _: job.check(),
     )
-    return {"image": images.data_uri(images.to_pil(found.image), quality=85), "error": found.error}
+    return {"image": pictures.uri(found.image), "error": found.error}
 
 
 def run(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
@@ -44,9 +52,8 @@ def run(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
         if not stop.result:
             raise
         (found,) = stop.result
-    stem = Path(str(picture).replace(":", "-")).stem
     original = job.visit.keep("original.png", lambda path: images.write(found.original, path), kind="original")
-    kept = job.visit.keep(f"{stem}-at-{layer}.png", found.save, kind="inversion")
+    kept = job.visit.keep(f"{given.stem('picture')}-at-{layer}.png", found.save, kind="inversion")
     return {
         "name": kept.name,
         "title": kept.title,

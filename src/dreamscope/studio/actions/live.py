@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dreamscope import images
 from dreamscope.attribution.explain import explain
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.blocks import blocks_of
@@ -61,6 +62,29 @@ class Watched:
     levels: Recent = field(default_factory=lambda: Recent(4))
     image: Tensor | None = None
     at: float = 0.0
+
+
+def facts(model: Classifier, _: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the page knows when it is opened."""
+    names = layers(model)
+    # What all begin with is said once, above them.
+    steps = zip(*(name.split(".")[:-1] for name in names), strict=False)
+    shared = len(list(takewhile(lambda each: len(set(each)) == 1, steps)))
+    return {
+        "layers": [
+            {
+                "name": name,
+                "short": ".".join(name.split(".")[shared:]),
+                "channels": model.layers[name].channels,
+                "grid": f" of {' × '.join(map(str, reversed(model.layers[name].grid)))}"
+                if model.layers[name].grid
+                else "",
+            }
+            for name in names
+        ],
+        "first": first_layer(model),
+        "size": {"width": model.input_size[1], "height": model.input_size[0]},
+    }
 
 
 def run(studio: Studio, job: Job, *, given: Given, newest: dict[int, bytes]) -> dict[str, Any]:
@@ -162,7 +186,7 @@ def trace(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
     )
     panels = [
         {
-            "image": images.data_uri(images.to_pil(panel.at_width(_PANEL_SIDE)), quality=88),
+            "image": pictures.uri(panel.at_width(_PANEL_SIDE)),
             "title": panel.title,
             "note": panel.note,
         }
@@ -175,8 +199,7 @@ def picture(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
     """Make a small picture from noise of what a channel looks for."""
     address = _channel(given, studio.model)
     (found,) = visualize(studio.model, address, callback=job.step, **_PICTURE)
-    stem = pictures.safe_title(address.replace(":", "-").replace(".", "-"))
-    kept = job.visit.keep(f"{stem}.png", found.save, kind="channel", address=address)
+    kept = job.visit.keep(f"{pictures.safe_stem(address)}.png", found.save, kind="channel", address=address)
     return {"name": kept.name, "title": kept.title, "gray": found.gray, **kept.facts}
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dreamscope import images
 from dreamscope.errors import DreamscopeError, Interrupted
+from dreamscope.exploration.blocks import blocks_of
 from dreamscope.exploration.class_weights import of_channel
 from dreamscope.exploration.exemplar_index import Exemplars
 from dreamscope.exploration.exemplars import exemplars as find_exemplars
 from dreamscope.images import SAMPLES
-from dreamscope.models.addresses import Address
+from dreamscope.models.addresses import Address, resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.labels import truth_of
 from dreamscope.photos import Photo
@@ -63,6 +65,34 @@ class Looking:
         return found
 
 
+def facts(model: Classifier, path: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the page knows when it is opened; what is wrong with its address is for the page to say."""
+    layers = [
+        {"name": name, "type": layer.type, "channels": layer.channels, "grid": list(layer.grid)}
+        for name, layer in model.layers.items()
+    ]
+    found: dict[str, Any] = {"layers": layers, "blocks": blocks_of(model), "default": model.default_address}
+    try:
+        return found | {"at": _address(model, path), "wrong": ""}
+    except DreamscopeError as error:
+        return found | {"at": {"layer": None, "channel": None}, "wrong": str(error)}
+
+
+def _address(model: Classifier, path: Mapping[str, str]) -> dict[str, Any]:
+    """Return the layer and the channel that a page's address names, as in ``/m/MODEL/LAYER/CHANNEL``."""
+    if path.get("model", model.name) != model.name:
+        raise DreamscopeError(f"this studio looks into {model.name}, not into '{path['model']}'")
+    layer, slash, channel = path.get("address", "").partition("/")
+    if not layer:
+        return {"layer": None, "channel": None}
+    if slash and not channel.isdecimal():
+        raise DreamscopeError(f"'{channel}' is no channel's number; channels are counted from 0, as in {layer}/0")
+    (address, *more) = resolve([Address(layer, (int(channel),) if slash else None)], model)
+    if more:
+        raise DreamscopeError(f"'{layer}' names {1 + len(more)} layers; here one is looked at at a time")
+    return {"layer": address.layer, "channel": int(channel) if slash else None}
+
+
 def photos(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
     """Take pictures that were brought among the photos that are looked in, or leave all of them; say how many."""
     mine = Looking.of(job.visit)
@@ -87,13 +117,13 @@ def tiles(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
 
 
 def _patch_tiles(studio: Studio, job: Job, address: Address) -> None:
-    found = _closer(_exemplars(studio, job, address.layer))
+    found = _exemplars(studio, job, address.layer).closer()
     each = [Address(address.layer, (channel,)) for channel in address.channels or ()]
     told: dict[str, str | None] = {}
     for one, patches in zip(each, found.patches(studio.model, each, most=1), strict=True):
         job.check()
         first = next((patch for patch in patches if patch is not None), None)
-        told[_number(one)] = None if first is None else pictures.uri(images.at_most(first, _TILE_SIDE))
+        told[_number(one)] = None if first is None else pictures.uri(first, side=_TILE_SIDE)
     job.event("tiles", tiles=told)
 
 
@@ -178,11 +208,6 @@ def _exemplars(studio: Studio, job: Job, layer: str) -> Exemplars:
     return found
 
 
-def _closer(found: Exemplars) -> Exemplars:
-    """Return the same, of late layers with the middle of what they see: all of a photo would not show what it is."""
-    return replace(found, windows={name: each.closer(found.picture) for name, each in found.windows.items()})
-
-
 def _shared(studio: Studio) -> list[Photo]:
     return [*studio.photos] or [Photo(images.sample_file(name)) for name in SAMPLES]
 
@@ -199,7 +224,7 @@ def _digest(looked_in: list[Photo]) -> str:
 def _shown(model: Classifier, found: Exemplars, address: Address) -> list[dict[str, Any]]:
     """Return the parts of photos that excite a channel, each beside its photo and where it lies in it."""
     shown = []
-    found = _closer(found)
+    found = found.closer()
     window = found.windows[address.layer]
     (patches,) = found.patches(model, [address])
     for each, patch in zip(found.of(address), patches, strict=True):
@@ -244,7 +269,7 @@ def _told(studio: Studio, visit: Visit, address: Address, path: Path) -> dict[st
 def _kept(studio: Studio, visit: Visit, address: Address, write: Any) -> dict[str, Any]:
     """Return a picture from noise as a page shows it, with a file of the visit to take home."""
     model = studio.model
-    title = pictures.safe_title(f"{model.name}-{str(address).replace(':', '-').replace('.', '-')}.png")
+    title = f"{pictures.safe_stem(f'{model.name}-{address}')}.png"
     kept = visit.keep(title, write, kind="visualization")
     image = images.read(kept.path)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,22 @@ from dreamscope.errors import DreamscopeError
 from dreamscope.exploration import embedding as technique
 from dreamscope.exploration.embedding import Embedding
 from dreamscope.figures import embedding_map
+from dreamscope.models.classifier import Classifier
 from dreamscope.pages import map_page
 from dreamscope.pages.environment import percent
 from dreamscope.photos import Photo
+from dreamscope.studio.actions.dream import preview_layers
 from dreamscope.studio.given import Given
 from dreamscope.studio.jobs import Job
 from dreamscope.studio.state import Studio
 
 MOST_PHOTOS = 400
 METHODS = ("tsne", "pca")
+
+
+def facts(model: Classifier, _: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the page knows when it is opened."""
+    return {"layers": preview_layers(model), "most": MOST_PHOTOS}
 
 
 def run(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:

@@ -28,6 +28,8 @@ export function say(text) {
 
 export const percent = share => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)}%`;
 
+export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
+
 export const view = (name, side) => `/pictures/${name.replace(":", "-")}${side ? `?side=${side}` : ""}`;
 
 // On a phone the pages' bar is wider than the screen.

@@ -1,19 +1,19 @@
 // "Blind it for good": the class taken away, measured on photos that were kept apart, and shown.
 
-import { $, element, percent } from "./common.js";
+import { $, element, percent } from "../common.js";
+import { Work, stageAndTime } from "../work.js";
 import { doseCurve } from "./dose_curve.js";
-import { Working } from "./working.js";
 
 const KINDS = { "class image": "What it imagines, asked for the class", dream: "Dreaming of the class, on one of the photos" };
 const FILES = { report: "Report", weights: "Weights", scores: "Scores", numbers: "Numbers" };
 
 // `asked` returns the photos and the class. The result says whether it can be done yet.
 export function prepareForGood(asked) {
-  const working = new Working($("blinding"), $("blind"), $("blind-stop"));
+  const work = new Work({ box: $("blinding"), run: $("blind"), stop: $("blind-stop"), line: stageAndTime });
   $("good-form").onsubmit = async event => {
     event.preventDefault();
     $("proof").hidden = true;
-    const told = await working.run("blind_for_good", { ...asked(), units: $("units").value, curve: $("curve").checked }, { measured, imagined });
+    const told = await work.do("blind_for_good", { ...asked(), units: $("units").value, curve: $("curve").checked }, { measured, imagined });
     if (told) files(told);
   };
   return { allow: yes => { $("blind").disabled = !yes; } };

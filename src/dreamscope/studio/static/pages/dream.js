@@ -1,18 +1,18 @@
 // The page "Dream".
 
-import { bring } from "./bring.js";
-import { chooses, picture } from "./chooser.js";
-import { $, element, facts, say, view } from "./common.js";
-import { connection, ended } from "./connection.js";
-import { Paint } from "./paint.js";
+import { $, element, facts, say, view } from "../common.js";
+import { connection, ended } from "../connection.js";
+import { Work } from "../work.js";
+import { Paint } from "../parts/paint.js";
+import { bring } from "../photos/bring.js";
+import { chooses, picture } from "../photos/chooser.js";
 
-const canvas = $("canvas"), compare = $("compare"), paint = new Paint($("paint"));
+const canvas = $("canvas"), compare = $("compare"), paint = new Paint($("paint")), work = new Work();
 const chosen = new Map(); // layer -> weight
 let photo = null; // { name, width, height } of what is dreamt on
 let shown = null; // the newest frame, and the photo below it
 let before = null;
 let made = null; // the dream that is on screen
-let running = null;
 let previewing = null;
 
 // The picture on the easel: the dream to the left of the slider, the photo to the right.
@@ -43,7 +43,7 @@ function measure(width, height) {
 }
 
 async function put(given) {
-  stopped();
+  work.stop();
   photo = given;
   made = null;
   shown = null;
@@ -93,20 +93,11 @@ async function wanted() {
 }
 
 async function run() {
-  stopped();
-  const job = connection.start("dream", await wanted(), {
-    waiting: ({ before: others }) => state(`${others} before you`),
-    begun: () => state("Beginning…"),
-    progress: ({ done, total }) => { progress(done / total); state(""); },
-    frame: newest => { shown = newest; draw(); },
-  });
-  running = job;
-  busy(true);
-  const result = await ended(job);
-  if (running !== job) return;
-  running = null;
-  busy(false);
-  state("");
+  work.stop();
+  compare.hidden = true;
+  compare.value = 100;
+  $("made").hidden = $("shown").hidden = true;
+  const result = await work.do("dream", await wanted(), { frame: newest => { shown = newest; draw(); } });
   if (result) await finished(result);
 }
 
@@ -122,21 +113,6 @@ async function finished(result) {
   $("made").hidden = false;
   remember(result);
 }
-
-function stopped() {
-  running?.stop();
-  running = null;
-  busy(false);
-}
-
-function busy(yes) {
-  $("run").hidden = yes;
-  $("stop").hidden = $("progress").hidden = !yes;
-  if (yes) { progress(0); compare.hidden = true; compare.value = 100; $("made").hidden = $("shown").hidden = true; }
-}
-
-const progress = share => { $("progress").value = share; };
-const state = text => { $("state").textContent = text; };
 
 // Previews of what each block would do, filled in while one looks.
 async function previews() {
@@ -211,7 +187,7 @@ function remember(dream) {
     element("small", {}, (dream.settings.class_name[0] ?? dream.settings.at.join(" + ")) || facts.default));
   button.setAttribute("aria-label", `Go back to the dream of ${button.textContent}`);
   button.onclick = async () => {
-    stopped();
+    work.stop();
     restore({ ...dream.settings });
     const given = { name: dream.picture, width: dream.width, height: dream.height };
     await put(given);
@@ -223,12 +199,12 @@ function remember(dream) {
 }
 
 async function more(what, said, show) {
-  state(said);
+  work.say(said);
   const result = await ended(connection.start(what, { dream: made.name }, {
-    waiting: ({ before: others }) => state(`${others} before you`),
-    progress: ({ done, total }) => state(`${said} ${Math.round(100 * done / total)}%`),
+    waiting: ({ before: others }) => work.say(`${others} before you`),
+    progress: ({ done, total }) => work.say(`${said} ${Math.round(100 * done / total)}%`),
   }));
-  state("");
+  work.say("");
   if (!result) return;
   $("shown").replaceChildren(show(result), element("p", { class: "bar" }, element("a", { class: "button", href: `/files/${result.name}`, download: result.title }, "Download")));
   $("shown").hidden = false;
@@ -238,9 +214,8 @@ async function more(what, said, show) {
 choices();
 if (facts.layers.includes(facts.default)) chosen.set(facts.default, 1);
 weights();
-chooses($("easel"), taken, state);
+chooses($("easel"), taken, text => work.say(text));
 $("run").onclick = run;
-$("stop").onclick = () => running?.stop();
 $("panel").onsubmit = event => event.preventDefault();
 $("class").onchange = () => { if ($("class").value) { chosen.clear(); weights(); } if (photo) run(); };
 for (const id of ["preset", "size", "seed", "steps", "octaves", "keep_color"]) $(id).onchange = () => { if (photo) run(); };
@@ -251,7 +226,7 @@ $("masking").onchange = () => {
 };
 $("brush").oninput = () => { paint.brush = Number($("brush").value); };
 $("unpaint").onclick = () => paint.clear();
-$("another").onclick = () => { stopped(); photo = null; canvas.hidden = compare.hidden = true; $("made").hidden = $("shown").hidden = true; $("bar").hidden = true; $("drop").hidden = false; };
+$("another").onclick = () => { work.stop(); photo = null; canvas.hidden = compare.hidden = true; $("made").hidden = $("shown").hidden = true; $("bar").hidden = true; $("drop").hidden = false; };
 $("deeper").onclick = async () => { await put({ name: made.name, width: made.width, height: made.height }); await run(); };
 $("difference").onclick = () => more("difference", "Comparing…", result => element("img", { src: view(result.name), alt: "Where the dream changed the photo: bright where it changed most" }));
 $("film").onclick = () => more("dream_film", "Filming…", result => element("video", { src: `/films/${result.name}`, controls: true, autoplay: true, loop: true }));

@@ -1,26 +1,26 @@
 // The page "Explain".
 
-import { bring, fromCamera, takes } from "./bring.js";
-import { $, element, facts, percent } from "./common.js";
-import { connection, ended } from "./connection.js";
-import { curves, scaleOf } from "./curves.js";
+import { $, element, facts, percent } from "../common.js";
+import { connection, ended } from "../connection.js";
+import { Work } from "../work.js";
+import { curves, scaleOf } from "../parts/curves.js";
+import { bring, fromCamera, takes } from "../photos/bring.js";
 
 const titles = new Map(facts.methods.map(method => [method.name, method]));
-const canvas = $("canvas");
+const canvas = $("canvas"), work = new Work({ line: ({ stage }) => `${stage}…` });
 let photo = null; // { name } of what is explained
 let seen = null; // it, as the network sees it
 let chosen = null; // the class, { index, label }
-let running = null;
 const found = new Map(); // method -> its curves
 
 async function begin(given) {
-  stopped();
+  work.stop();
   photo = given;
   chosen = null;
   $("maps-part").hidden = true;
-  state("Looking…");
+  work.say("Looking…");
   const told = await ended(connection.start("explain_answers", { picture: photo.name }));
-  state("");
+  work.say("");
   if (!told || photo !== given) return;
   seen = told.photo;
   await show(seen);
@@ -52,11 +52,11 @@ function answers(best) {
 }
 
 async function explain(answer) {
-  stopped();
+  work.stop();
   chosen = answer;
   for (const button of $("answers").querySelectorAll("button")) button.setAttribute("aria-pressed", Number(button.dataset.index) === answer.index);
   const methods = [...document.querySelectorAll("[name=methods]:checked")].map(box => box.value);
-  if (!methods.length) { state("Tick a method."); return; }
+  if (!methods.length) { work.say("Tick a method."); return; }
   const measure = $("measure").checked;
   $("maps-title").textContent = `Which pixels spoke for ${answer.label}?`;
   found.clear();
@@ -64,21 +64,13 @@ async function explain(answer) {
   $("maps-part").hidden = false;
   $("key").hidden = !measure;
   $("sheet").hidden = true;
-  const job = connection.start("explain_maps", { picture: photo.name, class: answer.index, methods, measure }, {
-    waiting: ({ before }) => state(`${before} before you`),
-    begun: () => state(""),
-    progress: ({ stage, done, total }) => { $("progress").value = done / total; state(`${stage}…`); },
-    map: map,
+  const result = await work.do("explain_maps", { picture: photo.name, class: answer.index, methods, measure }, {
+    map,
     curves: measured,
     refused: ({ method, message }) => refuse(method, message),
   });
-  running = job;
-  busy(true);
-  const result = await ended(job);
-  if (running !== job) return;
-  running = null;
-  busy(false);
-  state(result ? "" : "Stopped.");
+  if (result === undefined) return;
+  work.say(result ? "" : "Stopped.");
   for (const place of $("maps").querySelectorAll("li:not(.there, .none)")) place.remove();
   $("sheet").hidden = !$("maps").querySelector(".there");
   for (const button of $("maps").querySelectorAll("button")) button.hidden = false;
@@ -138,29 +130,16 @@ function sort() {
 }
 
 async function home(method) {
-  state("Drawing…");
+  work.say("Drawing…");
   const made = await ended(connection.start("explain_file", { method }));
-  state("");
+  work.say("");
   if (made) element("a", { href: `/files/${made.name}`, download: made.title }).click();
 }
 
-function stopped() {
-  running?.stop();
-  running = null;
-  busy(false);
-}
-
-function busy(yes) {
-  $("stop").hidden = $("progress").hidden = !yes;
-  $("progress").value = 0;
-}
-
-const state = text => { $("state").textContent = text; };
-
 async function files([file]) {
-  state("Sending the picture…");
+  work.say("Sending the picture…");
   const brought = await bring(file);
-  state("");
+  work.say("");
   if (brought) await begin(brought);
 }
 
@@ -168,10 +147,9 @@ takes($("easel"), $("file"), files);
 document.addEventListener("paste", event => { if (event.clipboardData.files.length) files([...event.clipboardData.files]); });
 for (const button of document.querySelectorAll("[data-sample]")) button.onclick = () => begin({ name: `sample:${button.dataset.sample}` });
 $("camera").onclick = async () => { const file = await fromCamera($("drop")); if (file) await files([file]); };
-$("stop").onclick = () => running?.stop();
 $("sheet").onclick = () => home("");
 $("panel").onsubmit = event => event.preventDefault();
-$("another").onclick = () => { stopped(); photo = null; canvas.hidden = $("another").hidden = $("maps-part").hidden = true; $("answers").replaceChildren(); $("drop").hidden = false; };
+$("another").onclick = () => { work.stop(); photo = null; canvas.hidden = $("another").hidden = $("maps-part").hidden = true; $("answers").replaceChildren(); $("drop").hidden = false; };
 $("opacity").oninput = () => { for (const image of document.querySelectorAll(".over img + img")) image.style.opacity = $("opacity").value / 100; };
 $("sorted").onchange = sort;
 $("measure").onchange = () => { if (photo && chosen) explain(chosen); };
@@ -179,6 +157,6 @@ for (const box of document.querySelectorAll("[name=methods]")) box.onchange = ()
 $("class").onchange = () => {
   const label = $("class").value.trim();
   const index = facts.labels.findIndex(each => each.toLowerCase() === label.toLowerCase());
-  if (label && index < 0) state(`No class is called “${label}”.`);
+  if (label && index < 0) work.say(`No class is called “${label}”.`);
   else if (label && photo) explain({ index, label: facts.labels[index] });
 };

@@ -1,8 +1,11 @@
 // The page "Look": layers, their channels, and one channel in real photos and from noise.
 
-import { $, element, facts, percent, say } from "./common.js";
-import { connection, ended } from "./connection.js";
-import { gather, takesMany } from "./gather.js";
+import { $, element, facts, percent, plural, say } from "../common.js";
+import { connection, ended } from "../connection.js";
+import { LayerList } from "../parts/layer_list.js";
+import { Patches } from "../parts/patches.js";
+import { address, lead, link, read } from "../parts/places.js";
+import { gather, takesMany } from "../photos/gather.js";
 
 const PAGE = 60; // channels that are shown before one asks for more
 const TOGETHER = { noise: 12, photos: 60 }; // tiles of one job
@@ -11,29 +14,15 @@ const ENOUGH = 20; // photos, of which patches say more than pictures from noise
 
 const layers = new Map(facts.layers.map(layer => [layer.name, layer]));
 const canvas = $("canvas");
+const list = new LayerList($("layers"), $("search"), $("none")), patches = new Patches($("patches"), $("whole"));
 let here = { ...facts.at }; // { layer, channel }
 let showing = "noise";
 let chosen = false; // whether a person chose what tiles show
 let photos = { own: 0, shared: 0, samples: 0 };
-let exemplars = [];
 let jobs = []; // what is under way for what is on screen
 let filling = Promise.resolve(); // tiles are filled one part after the other
 let visit = 0; // counts what was opened, so that what comes late is known
 
-const address = ({ layer, channel }) => `/m/${encodeURIComponent(facts.model)}/${layer}${channel == null ? "" : `/${channel}`}`;
-const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
-
-// A link that is followed without loading the page anew.
-function link(place, attributes, ...children) {
-  const made = element("a", { href: address(place), ...attributes }, ...children);
-  made.place = place;
-  return made;
-}
-
-function read(path) {
-  const [, , , layer, channel] = path.split("/");
-  return { layer: layer ? decodeURIComponent(layer) : null, channel: channel ? Number(channel) : null };
-}
 
 function go(place, { push = true } = {}) {
   if (push) {
@@ -58,61 +47,12 @@ function leave() {
   $("state").textContent = "";
 }
 
-// The list of layers: blocks first, each with what is inside it; what lies between them in its place.
-function list() {
-  const names = facts.layers.map(layer => layer.name);
-  const inside = (name, others) => others.some(each => name.startsWith(`${each}.`));
-  const around = name => facts.blocks.some(each => each.startsWith(`${name}.`));
-  const between = names.filter(name => !facts.blocks.includes(name) && !inside(name, facts.blocks) && !around(name));
-  const rows = [...facts.blocks, ...between.filter(name => !inside(name, between))];
-  $("layers").replaceChildren(...names.filter(name => rows.includes(name)).map(name => {
-    const inner = names.filter(each => inside(each, [name]));
-    const row = entry(name);
-    if (inner.length) {
-      const summary = element("summary", { title: plural(inner.length, "part"), "aria-label": `Parts of ${name}` });
-      row.append(element("details", {}, summary, element("ul", {}, ...inner.map(each => entry(each, each.slice(name.length + 1))))));
-    }
-    return row;
-  }));
-}
-
-function entry(name, shown = name) {
-  const { channels, grid } = layers.get(name);
-  const size = grid.length === 2 ? ` · ${grid.join("×")}` : "";
-  return element("li", { "data-layer": name }, link({ layer: name, channel: null }, {}, element("b", {}, shown), element("small", {}, `${channels}${size}`)));
-}
-
-function search() {
-  const wanted = $("search").value.trim().toLowerCase();
-  if (!wanted) list();
-  else $("layers").replaceChildren(...facts.layers.filter(({ name, type }) => `${name} ${type}`.toLowerCase().includes(wanted)).map(({ name }) => entry(name)));
-  $("none").hidden = $("layers").childElementCount > 0;
-  mark();
-}
-
-function mark() {
-  for (const anchor of $("layers").querySelectorAll("a")) {
-    const current = anchor.place.layer === here.layer;
-    if (current) anchor.setAttribute("aria-current", "true");
-    else anchor.removeAttribute("aria-current");
-    if (current) anchor.closest("li li")?.closest("details").setAttribute("open", "");
-    if (current) reveal(anchor);
-  }
-}
-
-// Scrolls the list, and nothing else, to where a layer is seen.
-function reveal(anchor) {
-  const list = document.querySelector(".layers");
-  const [around, own] = [list, anchor].map(each => each.getBoundingClientRect());
-  if (own.top < around.top || own.bottom > around.bottom) list.scrollTop += own.top - around.top - around.height / 2;
-}
-
 // Opens what the address names.
 function open() {
   leave();
   const { layer: name, channel } = here;
   const layer = layers.get(name);
-  mark();
+  list.mark(name);
   const alone = channel != null;
   $("grid-part").hidden = alone;
   $("channel-part").hidden = $("steps").hidden = !alone;
@@ -174,12 +114,10 @@ async function single({ name, channels }) {
   const { channel } = here;
   for (const [id, next] of [["previous", channel - 1], ["next", channel + 1]]) {
     $(id).hidden = next < 0 || next >= channels;
-    $(id).place = { layer: name, channel: next };
-    $(id).href = address($(id).place);
+    lead($(id), { layer: name, channel: next });
   }
-  $("all").place = { layer: name, channel: null };
-  $("all").href = address($("all").place);
-  $("patches").replaceChildren(...Array.from({ length: 9 }, () => element("li", {}, element("i"))));
+  lead($("all"), { layer: name, channel: null });
+  patches.clear();
   $("real-says").textContent = $("noise-says").textContent = "…";
   $("weights-part").hidden = $("whole-part").hidden = $("download").hidden = true;
   $("finer").hidden = true;
@@ -203,28 +141,11 @@ async function look(at, mine) {
 }
 
 function real({ exemplars: found, count }) {
-  exemplars = found;
   $("real-says").textContent = found.length
     ? `The parts of ${plural(count, "photo")} that excite it most, the strongest first, and how much.`
     : `None of ${plural(count, "photo")} excites it. Bring others.`;
   $("whole-part").hidden = !found.some(each => each.patch);
-  patches();
-}
-
-function patches() {
-  $("patches").classList.toggle("few", exemplars.length < 5);
-  $("patches").replaceChildren(...exemplars.map((each, place) => {
-    const whole = !each.patch || $("whole").checked;
-    const said = `${Number(each.value.toPrecision(3))} · ${each.name}`;
-    const image = element("img", { src: whole ? each.photo : each.patch, alt: `Part ${place + 1}: ${said}` });
-    if (!whole) image.className = "part";
-    const box = whole && each.box ? element("span", { class: "box" }) : "";
-    if (box) {
-      const [top, left, bottom, right] = each.box.map(share => `${100 * share}%`);
-      Object.assign(box.style, { top, left, width: `calc(${right} - ${left})`, height: `calc(${bottom} - ${top})` });
-    }
-    return element("li", {}, element("div", {}, image, box), element("small", {}, said));
-  }));
+  patches.show(found);
 }
 
 async function make(at, care, mine) {
@@ -312,9 +233,7 @@ async function bringPhotos(files) {
 
 takesMany($("shelf"), [$("files"), $("folder")], bringPhotos);
 $("forget").onclick = async () => { await tell({ forget: true }); open(); };
-$("whole").onchange = patches;
 $("finer").onclick = () => make(`${here.layer}:${here.channel}`, "fine", visit);
-$("search").oninput = search;
 for (const button of document.querySelectorAll("[data-show]")) {
   button.onclick = () => { showing = button.dataset.show; chosen = true; open(); };
 }
@@ -339,5 +258,4 @@ new IntersectionObserver(([seen]) => { if (seen.isIntersecting && !$("more").hid
 
 if (matchMedia("(max-width: 60rem)").matches) $("layers-part").open = false;
 here.layer ??= facts.default;
-list();
 tell().then(open);

@@ -1,6 +1,6 @@
 // A strip of small pictures, one for each layer, from early to late, filled in while one looks.
 
-import { element } from "./common.js";
+import { element } from "../common.js";
 
 export class LayerStrip {
   #list; #chosen = null;

@@ -1,13 +1,14 @@
 // The page "Map".
 
+import { $, element, facts, say } from "../common.js";
+import { connection, ended } from "../connection.js";
+import { Work } from "../work.js";
+import { gather, takesMany } from "../photos/gather.js";
 import { PhotoMap } from "/shared/map.js";
-import { $, element, facts, say } from "./common.js";
-import { connection, ended } from "./connection.js";
-import { gather, takesMany } from "./gather.js";
-import { Work } from "./work.js";
 
 const SIDE = 320; // pixels: the network looks at no more
-const work = new Work(), map = new PhotoMap($("map"), $("keys"), show);
+const STAGES = { photos: "Looking at the photos…", tsne: "Laying them out…", pca: "Laying them out…" };
+const work = new Work({ line: ({ stage }) => STAGES[stage] ?? "" }), map = new PhotoMap($("map"), $("keys"), show);
 let photos = [];
 
 async function add(found) {
@@ -34,13 +35,12 @@ async function add(found) {
 async function run() {
   // A label that all have in common, or nobody has, tells nothing.
   const folders = new Set(photos.map(({ folder }) => folder));
-  const stages = { photos: "Looking at the photos…", tsne: "Laying them out…", pca: "Laying them out…" };
   const found = await work.do("map", {
     pictures: photos.map(({ name }) => name),
     labels: folders.size > 1 ? photos.map(({ folder }) => folder.slice(0, 80)) : [],
     at: $("layer").value ? [$("layer").value] : [],
     method: $("method").value,
-  }, { progress: ({ stage }) => work.say(stages[stage] ?? "") });
+  });
   if (!found) return;
   $("easel").hidden = true;
   $("atlas").hidden = false;

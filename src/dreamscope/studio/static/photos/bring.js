@@ -1,6 +1,6 @@
 // Pictures that a person brings: from a file, dropped, pasted, or from the camera.
 
-import { element, say } from "./common.js";
+import { element, say } from "../common.js";
 
 // Sends a file; returns what the server knows of the picture, or null after saying what is wrong with it.
 export async function bring(file, name = file.name) {

@@ -1,30 +1,26 @@
 // The page "Live".
 
-import { takes } from "./bring.js";
-import { $, element, facts, percent, say, view } from "./common.js";
-import { connection, ended } from "./connection.js";
-import { Moments, enlarge } from "./enlarge.js";
-import { camera, film, hasCamera, photo } from "./frames.js";
-import { Grid } from "./grid.js";
-import { Rate } from "./rate.js";
+import { $, element, facts, percent, say, view } from "../common.js";
+import { connection, ended } from "../connection.js";
+import { Moments, enlarge } from "../parts/enlarge.js";
+import { Grid } from "../parts/grid.js";
+import { takes } from "../photos/bring.js";
+import { camera, film, hasCamera, photo } from "../photos/frames.js";
+import { Player } from "../photos/player.js";
 
 const SHARPER = 2; // times the network's own size, for people
 const LOOK = 1000; // milliseconds between two lines of how fast it is
 
 const frame = $("frame"), large = $("large");
-const rate = new Rate(), moments = new Moments($("moments"));
+const moments = new Moments($("moments"));
 const off = new Map(); // layer -> channels
 const grown = new Map(); // address -> picture from noise
-let source = null;
-let held = null; // the last frame as a JPEG
-let stream = null;
-let told = ""; // what the stream was told last
-let playing = false, stepping = false, again = false, pumping = false;
 let layer = facts.first;
 let shape = null; // of the maps on screen
 let growing = null;
 
 const grid = new Grid($("grid"), choose, flip);
+const player = new Player(frame, { asks: () => ({ layer, off: allOff(), channel: grid.selected }), answered: show, changed: controls });
 const address = () => `${layer}:${grid.selected}`;
 const allOff = () => [...off].filter(([, channels]) => channels.size).map(([name, channels]) => `${name}:${[...channels].join(",")}`);
 
@@ -33,46 +29,6 @@ for (const canvas of [frame, large]) {
   canvas.height = SHARPER * facts.size.height;
 }
 $("easel").style.setProperty("--aspect", facts.size.width / facts.size.height);
-
-// Sends frames one after another, the next when the last is answered; while nothing moves only what has changed.
-async function pump() {
-  if (pumping) return;
-  pumping = true;
-  const mine = source;
-  try {
-    while (source && source === mine && !document.hidden && (playing || stepping || again)) {
-      if (playing || stepping || !held) held = await mine.take(frame);
-      if (source !== mine) break;
-      stepping = again = false;
-      const values = { layer, off: allOff(), channel: grid.selected };
-      const now = JSON.stringify(values);
-      if (!stream) stream = await connection.stream("live", values);
-      else if (told !== now) stream.change(values);
-      told = now;
-      const began = performance.now();
-      let maps = null;
-      const answer = await stream.show(held, { bytes: bytes => { maps = bytes; } });
-      rate.add(performance.now() - began);
-      if (source === mine && maps && answer) show(maps, answer);
-    }
-  } catch (error) {
-    // It is opened again with the next frame.
-    stream?.stop();
-    stream = null;
-    pause();
-    say(error.message);
-  } finally {
-    pumping = false;
-  }
-  if (source && source !== mine) pump();
-}
-
-// Has the frame that is there answered once more, for what has changed.
-function refresh() {
-  if (!source) return;
-  again = true;
-  pump();
-}
 
 function show(maps, answer) {
   if (answer.layer !== layer) return;
@@ -144,7 +100,7 @@ function choose(channel) {
   }
   grid.draw();
   one();
-  refresh();
+  player.refresh();
 }
 
 function flip(channel) {
@@ -166,7 +122,7 @@ function switched() {
     return element("li", {}, button);
   }));
   grid.draw();
-  refresh();
+  player.refresh();
 }
 
 // What a channel looks for: kept for the visit, made on demand.
@@ -215,50 +171,26 @@ async function trace(method) {
 }
 
 async function watch(opening) {
-  close();
+  player.close();
   try {
-    source = await opening;
+    player.open(await opening);
   } catch (error) {
     const refused = ["NotAllowedError", "NotFoundError", "NotReadableError", "OverconstrainedError"].includes(error.name);
     say(refused ? "There is no camera, or the browser may not use it. A video or a photo works just as well."
       : error.name === "EncodingError" ? "This is no picture that the browser can show." : error.message);
-    return;
   }
-  $("drop").hidden = true;
-  frame.hidden = $("controls").hidden = false;
-  $("scope").classList.remove("idle");
-  $("pause").hidden = !source.moves;
-  if (source.moves) play();
-  else refresh();
 }
 
-function play() {
-  playing = true;
-  rate.clear();
-  $("rate").textContent = "Measuring how fast it is…";
-  $("pause").textContent = "Pause";
-  $("step").hidden = true;
-  source.play();
-  pump();
-}
-
-function pause() {
-  playing = false;
-  source?.pause();
-  $("pause").textContent = "Go on";
-  $("step").hidden = !source?.moves;
-}
-
-function close() {
-  playing = false;
-  source?.close();
-  source = held = null;
-  stream?.stop();
-  stream = null;
-  $("drop").hidden = false;
-  $("scope").classList.add("idle");
-  frame.hidden = $("controls").hidden = true;
-  $("rate").textContent = "";
+function controls() {
+  const { isOpen, moves, playing } = player;
+  $("drop").hidden = isOpen;
+  $("scope").classList.toggle("idle", !isOpen);
+  frame.hidden = $("controls").hidden = !isOpen;
+  $("pause").hidden = !moves;
+  $("pause").textContent = playing ? "Pause" : "Go on";
+  $("step").hidden = playing || !moves;
+  if (!isOpen) $("rate").textContent = "";
+  else if (playing) $("rate").textContent = "Measuring how fast it is…";
 }
 
 function file([given]) {
@@ -270,10 +202,10 @@ $("camera").onclick = () => watch(camera(facts.size));
 if (!hasCamera()) { $("camera").hidden = true; $("no-camera").hidden = false; }
 for (const button of document.querySelectorAll("[data-sample]")) button.onclick = () => watch(photo(view(`sample:${button.dataset.sample}`, 1024), facts.size));
 takes($("easel"), $("file"), file, ["image/", "video/"]);
-$("pause").onclick = () => (playing ? pause() : play());
-$("step").onclick = async () => { await source.step(); stepping = true; pump(); };
-$("another").onclick = close;
-for (const input of document.querySelectorAll("[name=layer]")) input.onchange = () => { layer = input.value; refresh(); };
+$("pause").onclick = () => (player.playing ? player.pause() : player.play());
+$("step").onclick = () => player.step();
+$("another").onclick = () => player.close();
+for (const input of document.querySelectorAll("[name=layer]")) input.onchange = () => { layer = input.value; player.refresh(); };
 $("grid").onpointermove = event => {
   const channel = grid.at(event);
   $("hover").textContent = channel < 0 ? "" : `Channel ${channel}${grid.off.has(channel) ? ", off" : ""}`;
@@ -289,7 +221,5 @@ $("all-on").onclick = () => { off.clear(); switched(); };
 $("dream").onclick = grow;
 $("stop").onclick = () => growing?.stop();
 for (const button of document.querySelectorAll("[data-method]")) button.onclick = () => trace(button.dataset.method);
-// What nobody sees is not computed.
-document.addEventListener("visibilitychange", () => { if (!document.hidden && playing) { rate.clear(); pump(); } });
-setInterval(() => { if (playing && rate.text) $("rate").textContent = rate.text; }, LOOK);
+setInterval(() => { if (player.playing && player.rate.text) $("rate").textContent = player.rate.text; }, LOOK);
 fetch("/kept").then(answer => answer.json()).then(all => { for (const each of all) if (each.kind === "channel") grown.set(each.address, each); });

@@ -1,15 +1,15 @@
 // The page "Blind": photos, the class, its channels to be switched off and on. "For good" is a module of its own.
 
-import { prepareForGood } from "./blind_for_good.js";
-import { $, element, facts, say, view } from "./common.js";
-import { connection, ended } from "./connection.js";
-import { PhotoAnswers } from "./photo_answers.js";
-import { PhotoSet } from "./photo_set.js";
-import { Working } from "./working.js";
+import { $, element, facts, say, view } from "../common.js";
+import { connection, ended } from "../connection.js";
+import { Work, stageAndTime } from "../work.js";
+import { prepareForGood } from "../parts/blind_for_good.js";
+import { PhotoAnswers } from "../parts/photo_answers.js";
+import { PhotoSet } from "../photos/photo_set.js";
 
 const targets = new PhotoSet($("targets"), facts.most, () => { photosChanged(); guessSoon(); });
 const controls = new PhotoSet($("controls"), facts.most, photosChanged);
-const finding = new Working($("finding"), $("find"), $("find-stop"));
+const finding = new Work({ box: $("finding"), run: $("find"), stop: $("find-stop"), line: stageAndTime });
 const ofTargets = new PhotoAnswers($("of-targets"), true), ofControls = new PhotoAnswers($("of-controls"), false);
 let found = null; // what "find" told, of the channels that are on screen
 let named = false; // whether a person said what the class is
@@ -70,7 +70,7 @@ async function guessClass() {
 
 async function find() {
   $("tryout").hidden = true;
-  const told = await finding.run("blind_find", { ...asked(), method: $("method").value });
+  const told = await finding.do("blind_find", { ...asked(), method: $("method").value });
   if (told) show(told);
 }
 

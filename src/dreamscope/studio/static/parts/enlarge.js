@@ -1,6 +1,6 @@
 // One channel large: its activation over the frame; and the moments in which it was strongest.
 
-import { element } from "./common.js";
+import { element } from "../common.js";
 import { glow } from "./grid.js";
 
 const MIDDLE = 128;

@@ -1,11 +1,11 @@
 // The page "Invert".
 
-import { chooses, picture } from "./chooser.js";
-import { Compare } from "./compare.js";
-import { $, facts, view } from "./common.js";
-import { connection, ended } from "./connection.js";
-import { LayerStrip } from "./layer_strip.js";
-import { Work } from "./work.js";
+import { $, facts, view } from "../common.js";
+import { connection, ended } from "../connection.js";
+import { Work } from "../work.js";
+import { Compare } from "../parts/compare.js";
+import { LayerStrip } from "../parts/layer_strip.js";
+import { chooses, picture } from "../photos/chooser.js";
 
 const work = new Work(), compare = new Compare($("canvas"), $("compare"));
 const strip = new LayerStrip($("layers"), facts.layers, show);

@@ -1,13 +1,14 @@
 // The page "Film".
 
-import { chooses, picture } from "./chooser.js";
-import { $, facts, view } from "./common.js";
-import { connection, ended } from "./connection.js";
-import { LayerStrip } from "./layer_strip.js";
-import { Timeline } from "./timeline.js";
-import { Work } from "./work.js";
+import { $, facts, view } from "../common.js";
+import { connection, ended } from "../connection.js";
+import { Work, timeLeft } from "../work.js";
+import { LayerStrip } from "../parts/layer_strip.js";
+import { Timeline } from "../parts/timeline.js";
+import { chooses, picture } from "../photos/chooser.js";
 
-const work = new Work(), canvas = $("canvas"), reel = $("reel");
+const canvas = $("canvas"), reel = $("reel");
+const work = new Work({ line: (news, times) => (news.stage === "dreaming" ? timeLeft(news, times) : "Writing the film…") });
 const strip = new LayerStrip($("layers"), facts.layers, layer => { Object.assign(line.current, { layer }); dress(line.current); place(line.current); line.draw(); });
 const line = new Timeline($("track"), $("scale"), { most: facts.places, chosen: place, changed: much });
 let photo = null, previewing = null;
@@ -84,7 +85,6 @@ function frame(newest) {
   Object.assign(canvas, { width: newest.width, height: newest.height, hidden: false });
   $("easel").style.setProperty("--aspect", newest.width / newest.height);
   canvas.getContext("2d").drawImage(newest, 0, 0);
-  if (work.running) toReel(newest);
 }
 
 // The film as a strip over the timeline, as far as it is made.
@@ -120,8 +120,8 @@ async function run() {
     preset: $("preset").value,
     loop: $("loop").checked,
   }, {
-    frame,
-    progress: ({ stage, done, total }) => { if (stage === "dreaming") share = (done - 1) / total; else work.say("Writing the film…"); },
+    frame: newest => { frame(newest); toReel(newest); },
+    progress: ({ stage, done, total }) => { if (stage === "dreaming") share = (done - 1) / total; },
   });
   if (!result) return;
   share = result.frames / result.of;

@@ -1,7 +1,7 @@
 // The place where a person puts one photo: dropped, chosen, pasted, from the camera, or a sample.
 
+import { $, view } from "../common.js";
 import { bring, fromCamera, takes } from "./bring.js";
-import { $, view } from "./common.js";
 
 export const picture = async address => createImageBitmap(await (await fetch(address)).blob());
 

@@ -1,7 +1,7 @@
 // A set of photos: dropped, chosen, or whole folders; made smaller here, sent one by one, shown as thumbnails.
 
+import { element, say, view } from "../common.js";
 import { bring } from "./bring.js";
-import { element, say, view } from "./common.js";
 import { reduced, takesMany } from "./gather.js";
 
 const SIDE = 640; // pixels of the longer side: more than any network here looks at

@@ -1,6 +1,6 @@
 // A table of photos: what each was taken for, what it is taken for now, and how probable the class is.
 
-import { element, percent, view } from "./common.js";
+import { element, percent, view } from "../common.js";
 
 export class PhotoAnswers {
   #table;

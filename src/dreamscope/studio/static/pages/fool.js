@@ -1,9 +1,9 @@
 // The page "Fool".
 
-import { chooses, picture } from "./chooser.js";
-import { $, element, percent, say, view } from "./common.js";
-import { connection, ended } from "./connection.js";
-import { Work } from "./work.js";
+import { $, element, percent, say, view } from "../common.js";
+import { connection, ended } from "../connection.js";
+import { Work } from "../work.js";
+import { chooses, picture } from "../photos/chooser.js";
 
 const work = new Work();
 let photo = null;

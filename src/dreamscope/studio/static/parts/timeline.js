@@ -1,6 +1,6 @@
 // A timeline: places along a line, each with what holds from there on; moved, added and removed by hand or keyboard.
 
-import { element } from "./common.js";
+import { element } from "../common.js";
 
 const APART = 0.1; // seconds
 
