@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from dreamscope.optimize.precision import prepared
 from dreamscope.probes import probe
 
 _BATCH = 32
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,26 @@ class Bench:
         """Return the place of a layer's first channel among those of all layers in a row."""
         before = self.layers[: self.layers.index(layer)]
         return sum(self.model.layers[name].channels for name in before)
+
+    def address(self, place: int) -> str:
+        """Return the address of the channel at a place among those of all layers in a row."""
+        for layer in self.layers:
+            if place < self.model.layers[layer].channels:
+                break
+            place -= self.model.layers[layer].channels
+        return f"{layer}:{place}"
+
+    def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what was made under a key before, or what is made now; only the last one is remembered."""
+        if key not in self._memory:
+            self._memory.clear()
+            self._memory[key] = make()
+        found: T = self._memory[key]
+        return found
+
+    @cached_property
+    def _memory(self) -> dict[Hashable, Any]:
+        return {}
 
     def pictures(self, item: Item) -> Tensor:
         """Return the photos of an item that can be read, (N, 3, H, W).

@@ -5,14 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dreamscope.microscope.items import channel_pictures, exemplars
+from dreamscope.microscope.items import (
+    activation_atlas,
+    channel_pictures,
+    class_channels,
+    class_effects,
+    classes,
+    exemplars,
+    layer_pictures,
+    photo_views,
+    trust,
+    wiring,
+)
 from dreamscope.microscope.items.base import Item, Made, Numbers
 from dreamscope.microscope.items.bench import Bench
 from dreamscope.models.classifier import Classifier
 
 Make = Callable[[Bench, Item, Mapping[str, Numbers]], Made]
 
-KINDS: dict[str, Make] = {each.KIND: each.make for each in (channel_pictures, exemplars)}
+KINDS: dict[str, Make] = {
+    activation_atlas.KIND: activation_atlas.make,
+    channel_pictures.KIND: channel_pictures.make,
+    class_channels.KIND: class_channels.make,
+    class_effects.KIND: class_effects.make,
+    classes.KIND: classes.make,
+    exemplars.KIND: exemplars.make,
+    layer_pictures.KIND: layer_pictures.make,
+    layer_pictures.PHOTO: layer_pictures.make_photo,
+    photo_views.KIND: photo_views.make,
+    trust.KIND: trust.make,
+    wiring.KIND: wiring.make,
+}
 """Kind -> what makes an item of it, given the numbers of the items that it needs, by their keys."""
 
 
