@@ -163,7 +163,9 @@ FLOORS: list[tuple[str, list[str]]] = [
         "microscope",
         [
             *("items.base", "store", "settings", "photo_statistics", "photo_pass"),
-            *("items.bench", "items.channel_pictures", "items.exemplars", "items.kinds", "items", "build"),
+            *("items.bench", "items.photo_views", "items.channel_pictures", "items.exemplars"),
+            *("items.layer_pictures", "items.class_effects", "items.class_channels", "items.wiring"),
+            *("items.trust", "items.classes", "items.activation_atlas", "items.kinds", "items", "build"),
         ],
     ),
     (

@@ -14,6 +14,7 @@ from dreamscope.engines.local import Local
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.exemplars import exemplars
 from dreamscope.microscope import photo_pass
+from dreamscope.microscope.items.kinds import Maker
 from dreamscope.microscope.photo_pass import KEY, PhotoPass
 from dreamscope.microscope.photo_statistics import Gatherer, PhotoStatistics
 from dreamscope.microscope.store import Store
@@ -29,7 +30,8 @@ def parts_of(folder: Path, size: int = 7) -> list[list[Photo]]:
 
 
 def passing(model: Classifier, parts: Sequence[Sequence[Photo]]) -> PhotoPass:
-    return PhotoPass(model, "network", LAYERS, 4, lambda: parts)
+    widths = {layer: model.layers[layer].channels for layer in LAYERS}
+    return PhotoPass(Maker(model, tuple(LAYERS), 4), "network", widths, 4, lambda: parts)
 
 
 class Backwards:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 from dreamscope.errors import DreamscopeError
 
@@ -27,14 +28,24 @@ class Failure:
 
 
 class Engine(Protocol):
-    """Where work is done."""
+    """Where work is done. Between runs of the same work its workers stay ready, until ``with engine:`` ends."""
+
+    def __enter__(self) -> Self:
+        """Nothing begins before there is work."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End all workers."""
+        ...
 
     def run(self, work: Work, items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
         """Yield each item and what was made of it, in the order in which they are done.
 
         Items are drawn when there is a worker for them, never all at once. One that the work refuses with a
         `DreamscopeError`, or that kills `ATTEMPTS` workers, comes back with a `Failure`; any other error ends the run.
-        When the iterator is closed, its workers end.
+        When the iterator is closed, those workers end that have something in hand.
 
         Raises
         ------
@@ -46,6 +57,12 @@ class Engine(Protocol):
 
 class Here:
     """The process itself, one item after the other: for little work, and for finding out why something fails."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
     def run(self, work: Work, items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
         """See `Engine`."""

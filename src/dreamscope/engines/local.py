@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import cloudpickle
 from loky import ProcessPoolExecutor
@@ -70,12 +70,25 @@ class Local:
             raise DreamscopeError(f"workers are 1 or more, not {workers}")
         self.workers = workers or processors()
         self.threads = threads
+        self._packed = b""
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.end()
 
     def run(self, work: Work, items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
         """See `dreamscope.engines.base.Engine`."""
         # By value, also what a script defines: a worker does not run the caller's main module again.
         packed = cloudpickle.dumps(work)
-        workers = [_Worker(packed, self.threads) for _ in range(self.workers)]
+        if packed != self._packed:
+            self.__exit__()
+            self._packed = packed
+            self._workers = [_Worker(packed, self.threads) for _ in range(self.workers)]
+        workers = self._workers
         waiting: list[_Held] = []
         drawn = map(_Held, items)
         succeeded = False
@@ -109,7 +122,9 @@ class Local:
                             yield worker.held.pop(future).item, made
         finally:
             for worker in workers:
-                worker.end()
+                # Nobody wants what it would still make.
+                if worker.held:
+                    worker.end()
 
 
 def processors() -> int:

@@ -1,15 +1,31 @@
-"""Build an atlas: what is missing in a store is made, and what is there stays."""
+"""Build an atlas: what is missing in a store is made, and what is there stays.
+
+First everything in a coarse form, so that there is soon something to look at, then in a finer one.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain, zip_longest
 from pathlib import Path
 
 from dreamscope.engines.base import Engine, Failure
 from dreamscope.engines.local import Local
-from dreamscope.microscope.items import channel_pictures, exemplars
+from dreamscope.microscope.items import (
+    activation_atlas,
+    channel_pictures,
+    class_channels,
+    class_effects,
+    classes,
+    exemplars,
+    layer_pictures,
+    photo_views,
+    trust,
+    wiring,
+)
 from dreamscope.microscope.items.base import Item
 from dreamscope.microscope.items.kinds import Maker, Order
 from dreamscope.microscope.photo_pass import KEY as PHOTOS
@@ -34,6 +50,8 @@ class Built:
         The site.
     made, kept : int
         Items that were made, and that were there.
+    left : int
+        Items that there was no time for, or that are there in a coarse form only.
     failed : dict of str to str
         Items of which nothing could be made, and why.
     seconds : float
@@ -43,6 +61,7 @@ class Built:
     folder: Path
     made: int = 0
     kept: int = 0
+    left: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -53,6 +72,7 @@ def build(
     photos: Source | Sequence[Source] = (),
     *,
     engine: Engine | None = None,
+    budget: float | None = None,
     callback: Callback | None = None,
     progress: bool = False,
 ) -> Built:
@@ -68,6 +88,8 @@ def build(
         Folders, photos, labels files or archives; without any, there are no exemplars.
     engine
         Where the work is done; in a process for each processor of this machine if not given.
+    budget
+        Seconds after which nothing more is begun; as long as it takes if not given.
     callback
         ``callback(stage, done, total)``.
     progress
@@ -81,54 +103,83 @@ def build(
     started = time.monotonic()
     engine = Local() if engine is None else engine
     built = Built(Path(folder))
-    with reported(callback, progress=progress) as report, Store(built.folder / DATA) as store:
-        _Build(atlas, store, engine, report, built).run([photos] if isinstance(photos, str | Path) else photos)
+    until = None if budget is None else started + budget
+    with reported(callback, progress=progress) as report, Store(built.folder / DATA) as store, engine:
+        builder = _Builder(atlas, store, engine, report, built, until)
+        builder.run([photos] if isinstance(photos, str | Path) else photos)
     built.seconds = time.monotonic() - started
     return built
 
 
 @dataclass
-class _Build:
+class _Builder:
     atlas: Atlas
     store: Store
     engine: Engine
     report: Callback | None
     built: Built
+    until: float | None
+    wanted: set[str] = field(default_factory=set)
 
     def run(self, photos: Sequence[Source]) -> None:
-        wanted: set[str] = set()
+        atlas = self.atlas
         statistics = self._photos(photos) if photos else None
+        views: list[str] = []
         if statistics is not None:
-            wanted.add(PHOTOS)
-            wanted |= self._make("exemplars", exemplars.items(self.atlas, statistics))
-        wanted |= self._make("pictures of channels", channel_pictures.items(self.atlas, "coarse"))
-        for key in [key for key in self.store if key not in wanted]:
+            self._make("exemplars", exemplars.items(atlas, statistics))
+            views = self._make("photos that are shown", photo_views.items(statistics))
+        coarse, fine = (list(channel_pictures.items(atlas, care)) for care in ("coarse", "fine"))
+        pictures = self._make("pictures of channels", coarse, fine)
+        self._make("pictures of layers", layer_pictures.items(atlas))
+        effects: list[str] = []
+        if statistics is not None:
+            effects = self._make("what channels mean to classes", class_effects.items(atlas, statistics))
+            if effects:
+                self._make("channels of classes", [class_channels.item(effects)])
+            self._make("what channels are fed by", wiring.items(atlas, statistics, effects))
+            self._make("trust in pictures", trust.items(atlas, pictures, views))
+        both = [list(classes.items(atlas, statistics, care)) for care in ("coarse", "fine")]
+        self._make("classes", *both)
+        if statistics is not None:
+            self._make("activation atlases", activation_atlas.items(atlas, statistics, effects))
+        self._make("finer pictures of channels", _by_turns(fine))
+        self._make("finer pictures of classes", both[1])
+        if statistics is not None:
+            self._make("trust in pictures", trust.items(atlas, pictures, views))
+        for key in [key for key in self.store if key not in self.wanted]:
             self.store.drop(key)
         self.store.tidy()
 
     def _photos(self, sources: Sequence[Source]) -> PhotoStatistics:
         found = find(sources)
         parts = [found[start : start + SHARD] for start in range(0, len(found), SHARD)]
-        return PhotoPass(self.atlas.model, self.atlas.network, self.atlas.layers, self.atlas.top, lambda: parts).run(
-            self.store, self.engine, self.report
-        )
+        self.wanted.add(PHOTOS)
+        atlas = self.atlas
+        gone_through = PhotoPass(self._maker, atlas.network, atlas.widths, atlas.top, lambda: parts)
+        return gone_through.run(self.store, self.engine, self.report)
 
-    def _make(self, stage: str, items: Iterable[Item]) -> set[str]:
-        """Make what is missing of some items; return the keys of all of them."""
+    @cached_property
+    def _maker(self) -> Maker:
+        # The same for all stages, so that workers need not begin again with each.
+        return Maker(self.atlas.model, self.atlas.layers, self.atlas.top)
+
+    def _make(self, stage: str, items: Iterable[Item], finer: Iterable[Item] = ()) -> list[str]:
+        """Make what is missing of some items, unless a finer form of it is there; return the keys of what is there."""
         listed = list(items)
-        digests: dict[str, str] = {}
-        for item in listed:
-            needed = {key: self.store[key].digest for key in item.needs}
-            digests[item.key] = item.digest(self.atlas.network, needed)
-        missing = [item for item in listed if self.store.digest(item.key) != digests[item.key]]
+        self.wanted |= {item.key for item in listed}
+        # What is needed but could not be made is needed in vain: so is what needs it.
+        listed = [item for item in listed if all(key in self.store for key in item.needs)]
+        digests = {item.key: self._digest(item) for item in listed}
+        good = {item.key: {self._digest(item)} for item in finer if all(key in self.store for key in item.needs)}
+        missing = [
+            item
+            for item in listed
+            if self.store.digest(item.key) not in {digests[item.key]} | good.get(item.key, set())
+        ]
         self.built.kept += len(listed) - len(missing)
-
-        def orders() -> Iterator[Order]:
-            for item in missing:
-                yield Order(item, {key: self.store.numbers(key) for key in item.needs})
-
-        maker = Maker(self.atlas.model, self.atlas.layers)
-        for done, (order, made) in enumerate(self.engine.run(maker, orders()), 1):
+        done = 0
+        for order, made in self.engine.run(self._maker, self._orders(missing)):
+            done += 1
             if isinstance(made, Failure):
                 self.built.failed[order.item.key] = made.message
             else:
@@ -136,4 +187,23 @@ class _Build:
                 self.built.made += 1
             if self.report is not None:
                 self.report(stage, done, len(missing))
-        return {item.key for item in listed}
+        self.built.left += len(missing) - done
+        return [item.key for item in listed if item.key in self.store]
+
+    def _digest(self, item: Item) -> str:
+        return item.digest(self.atlas.network, {key: self.store[key].digest for key in item.needs})
+
+    def _orders(self, items: Iterable[Item]) -> Iterator[Order]:
+        for item in items:
+            if self.until is not None and time.monotonic() > self.until:
+                return
+            yield Order(item, {key: self.store.numbers(key) for key in item.needs})
+
+
+def _by_turns(items: Sequence[Item]) -> list[Item]:
+    """Return items of layers in turns, of the last layer first: time may be up before all are made."""
+    by_layer: dict[str, list[Item]] = {}
+    for item in items:
+        by_layer.setdefault(item.settings["layer"], []).append(item)
+    turns = zip_longest(*reversed(by_layer.values()))
+    return [item for item in chain.from_iterable(turns) if item is not None]

@@ -7,16 +7,15 @@ merged so far now and then: a pass that was killed goes on behind the last part 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from dreamscope.engines.base import Engine, Failure
+from dreamscope.engines.base import Engine, Failure, Work
 from dreamscope.errors import DreamscopeError
 from dreamscope.microscope.items.base import Made
-from dreamscope.microscope.photo_statistics import Gatherer, PhotoStatistics
+from dreamscope.microscope.photo_statistics import PhotoStatistics
 from dreamscope.microscope.store import Store
-from dreamscope.models.classifier import Classifier
 from dreamscope.photos import Photo
 from dreamscope.progress import Callback
 
@@ -29,7 +28,21 @@ Shards = Callable[[], Iterable[Sequence[Photo]]]
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
+    """Some photos that follow one another.
+
+    Attributes
+    ----------
+    number : int
+        Of the part, from 0.
+    first : int
+        The number of the first photo.
+    photos : sequence of Photo
+        The photos.
+    digest : str
+        Of these photos and of all before them.
+    """
+
     number: int
     first: int
     photos: Sequence[Photo]
@@ -42,21 +55,21 @@ class PhotoPass:
 
     Attributes
     ----------
-    model : Classifier
-        The network.
+    work : Work
+        What an engine's workers begin with: given a `Part` they return its `PhotoStatistics`.
     network : str
-        Its digest.
-    layers : sequence of str
-        The layers.
+        A digest of the network.
+    widths : Mapping of str to int
+        The layers and their numbers of channels.
     top : int
         Photos kept for each channel.
     shards : callable
         See `Shards`.
     """
 
-    model: Classifier
+    work: Work
     network: str
-    layers: Sequence[str]
+    widths: Mapping[str, int]
     top: int
     shards: Shards
 
@@ -72,7 +85,7 @@ class PhotoPass:
         ready: set[int] = set()
         last = store[KEY].digest if number else None
 
-        def missing() -> Iterator[_Part]:
+        def missing() -> Iterator[Part]:
             nonlocal last
             for part in parts:
                 last = part.digest
@@ -92,13 +105,7 @@ class PhotoPass:
                     self._keep(store, merged, number, digests[number - 1], done=False)
 
         digests: dict[int, str] = {}
-        model, layers, top = self.model, list(self.layers), self.top
-
-        def work() -> Callable[[_Part], PhotoStatistics]:
-            gatherer = Gatherer(model, layers, top=top)
-            return lambda part: gatherer.part(part.photos, part.first)
-
-        for part, found in engine.run(work, missing()):
+        for part, found in engine.run(self.work, missing()):
             if isinstance(found, Failure):
                 raise DreamscopeError(f"photos from '{part.photos[0].path.name}' on: {found.message}")
             store.add(_key(part.number), part.digest, Made(found.numbers()))
@@ -114,26 +121,25 @@ class PhotoPass:
             self._keep(store, merged, number, last, done=True)
         return merged
 
-    def _parts(self) -> Iterator[_Part]:
-        chain = hashlib.sha256(repr((self.network, list(self.layers), self.top)).encode())
+    def _parts(self) -> Iterator[Part]:
+        chain = hashlib.sha256(repr((self.network, dict(self.widths), self.top)).encode())
         first = 0
         for number, photos in enumerate(self.shards()):
             for photo in photos:
                 facts = photo.path.stat() if photo.path.is_file() else None
                 size = (facts.st_size, facts.st_mtime_ns) if facts else None
                 chain.update(repr((str(photo.path), photo.label, size)).encode("utf-8", "surrogateescape"))
-            yield _Part(number, first, photos, chain.hexdigest()[:32])
+            yield Part(number, first, photos, chain.hexdigest()[:32])
             first += len(photos)
 
-    def _resumed(self, store: Store) -> tuple[PhotoStatistics, int, Iterator[_Part]]:
+    def _resumed(self, store: Store) -> tuple[PhotoStatistics, int, Iterator[Part]]:
         """Return what was merged before, the number of its parts, and the parts that follow."""
         if KEY in store:
             number, parts = int(store[KEY].facts["shards"]), self._parts()
             # The digest of a part is one of all before it, too: the same one means the same photos.
             if [part.digest for part in islice(parts, number - 1, number)] == [store[KEY].digest]:
                 return PhotoStatistics.of_numbers(store.numbers(KEY)), number, parts
-        widths = {layer: self.model.layers[layer].channels for layer in self.layers}
-        return PhotoStatistics(widths, self.top), 0, self._parts()
+        return PhotoStatistics(dict(self.widths), self.top), 0, self._parts()
 
     def _keep(self, store: Store, merged: PhotoStatistics, number: int, digest: str, *, done: bool) -> None:
         store.add(KEY, digest, Made(merged.numbers(), facts={"shards": number, "count": merged.count, "done": done}))

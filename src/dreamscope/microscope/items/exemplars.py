@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 
 import torch
 
@@ -52,14 +51,12 @@ def make(bench: Bench, item: Item, needed: Mapping[str, Numbers]) -> Made:  # no
     """Cut the patches of an item."""
     layer, first = item.settings["layer"], item.settings["first"]
     window = bench.windows[layer].closer((bench.model.input_size[0], bench.model.input_size[1]))
-    # Channels of a layer have photos in common.
-    photo = cache(lambda number: bench.photo(item.photos[number]))
     blank = torch.full((1, 3, PATCH, PATCH), 0.5)
     found = {}
     for channel, places in enumerate(item.settings["chosen"], first):
         patches = [
             blank
-            if (picture := photo(number)) is None
+            if (picture := bench.photo(item.photos[number])) is None
             else images.resize(window.cut(picture, place, _SMALLEST), Size(PATCH, PATCH))
             for number, place in places
         ]

@@ -19,6 +19,8 @@ from dreamscope.microscope.items import (
 )
 from dreamscope.microscope.items.base import Item, Made, Numbers
 from dreamscope.microscope.items.bench import Bench
+from dreamscope.microscope.photo_pass import Part
+from dreamscope.microscope.photo_statistics import Gatherer, PhotoStatistics
 from dreamscope.models.classifier import Classifier
 
 Make = Callable[[Bench, Item, Mapping[str, Numbers]], Made]
@@ -53,8 +55,17 @@ class Maker:
 
     model: Classifier
     layers: tuple[str, ...]
+    top: int
 
-    def __call__(self) -> Callable[[Order], Made]:
-        """Return what makes an item."""
+    def __call__(self) -> Callable[[Order | Part], Made | PhotoStatistics]:
+        """Return what makes an item, or goes through a part of the photos."""
         bench = Bench(self.model, self.layers)
-        return lambda order: KINDS[order.item.kind](bench, order.item, order.needed)
+        gatherer: list[Gatherer] = []
+
+        def make(given: Order | Part) -> Made | PhotoStatistics:
+            if isinstance(given, Order):
+                return KINDS[given.item.kind](bench, given.item, given.needed)
+            gatherer[:] = gatherer or [Gatherer(self.model, self.layers, top=self.top)]
+            return gatherer[0].part(given.photos, given.first)
+
+        return make
