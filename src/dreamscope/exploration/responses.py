@@ -100,6 +100,13 @@ class Responses:
         self._mean, self._squares, self._norms = (state[name] for name in ("mean", "squares", "norms"))
         self.times_loud, self.histogram = state["times_loud"], state["histogram"]
 
+    @staticmethod
+    def edges() -> Tensor:
+        """Return where the histogram's bins begin and end, (bins + 1,); the first and the last hold all beyond, too."""
+        steps = torch.arange((_OCTAVES[1] - _OCTAVES[0]) * _BINS + 1, dtype=torch.float64)
+        side = (_OCTAVES[0] + steps / _BINS).exp2()
+        return torch.cat([-side.flip(0), side])
+
     def _bins(self, values: Tensor) -> Tensor:
         size = values.abs().clamp_min(2.0 ** _OCTAVES[0])
         place = ((size.log2() - _OCTAVES[0]) * _BINS).clamp(0, self._side - 1).long() + 1

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -107,8 +108,8 @@ class Store:
         """Return that of an item, ``None`` if it was not made."""
         return self._entries[key].digest if key in self._entries else None
 
-    def numbers(self, key: str) -> Numbers:
-        """Return the numbers of an item.
+    def numbers(self, key: str, *names: str) -> Numbers:
+        """Return the numbers of an item: all of them, or those that are named, without reading the others.
 
         Raises
         ------
@@ -117,9 +118,9 @@ class Store:
         """
         path = self.folder / _numbers_of(key)
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as found:
-                return dict(found)
-        except (OSError, ValueError, KeyError) as error:
+            with np.load(path, allow_pickle=False) as found:
+                return {name: found[name] for name in names or found.files}
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise DreamscopeError(f"'{path}' can't be read: {error}; build the atlas again to mend it") from error
 
     def add(self, key: str, digest: str, made: Made) -> None:

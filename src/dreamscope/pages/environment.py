@@ -71,6 +71,33 @@ def render(template: str, *, script: str | None = None, **context: Any) -> str:
     )
 
 
+def render_part(template: str, *, root: str, **context: Any) -> str:
+    """Fill in the template of a page of many that share a stylesheet, scripts and pictures, which lie beside them.
+
+    They load what lies in the same site, also where that is a folder that a browser opens by itself, and nothing else;
+    scripts run that are files of the site, and no others.
+
+    Parameters
+    ----------
+    template
+        A file in ``templates/``, without ``.html.jinja``.
+    root
+        The way from the page to the site's folder: empty, or ``../`` once or more.
+    context
+        See `render`.
+    """
+    from markupsafe import Markup
+
+    # Browsers differ over whether a file lies beside another one.
+    here = "'self' file:"
+    policy = f"default-src 'none'; img-src {here} data:; style-src {here} 'unsafe-inline'; script-src {here}"
+    return (
+        environment()
+        .get_template(f"{template}.html.jinja")
+        .render(policy=Markup(policy), root=root, version=__version__, **context)
+    )
+
+
 @cache
 def environment() -> Environment:
     """Return the environment, made once; it holds no state of any page."""

@@ -1,0 +1,478 @@
+"""What a store holds, as a reader of the atlas asks for it: its layers, channels, classes and photos.
+
+A store that is half full, or of an atlas without photos, gives what is there; the rest is ``None`` or empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dreamscope.exploration.patches import Window
+from dreamscope.exploration.responses import Responses
+from dreamscope.microscope.about import KEY as ABOUT
+from dreamscope.microscope.items.base import Numbers, place_of
+from dreamscope.microscope.photo_pass import KEY as PHOTOS
+from dreamscope.microscope.photo_statistics import PhotoStatistics
+from dreamscope.microscope.store import Store
+from dreamscope.models.addresses import Address
+
+_SMALLEST = 48
+"""As exemplars are cut."""
+_AMONG = 24
+"""Patches of a class's photos that are among some channel's best, shown at most."""
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of the atlas.
+
+    Attributes
+    ----------
+    name, place : str
+        The layer, and the part of a path that stands for it.
+    type : str
+        The module's class.
+    channels, first : int
+        How many channels it has, and the number of the first one among those of all layers.
+    grid : tuple of int
+        Its positions: (rows, columns) of a map.
+    field : tuple of int or None
+        Pixels that one position can depend on, (rows, columns); ``None`` is the whole photo.
+    window : Window
+        The parts of photos that are shown.
+    """
+
+    name: str
+    place: str
+    type: str
+    channels: int
+    first: int
+    grid: tuple[int, ...]
+    field: tuple[int, int] | None
+    window: Window
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo: its number, its file's name, its class, its picture, and what the network says of it.
+
+    Attributes
+    ----------
+    picture : str or None
+        A path in the site, if there is a picture of it.
+    answers : tuple of (int, float)
+        Classes and their probabilities, the likeliest first.
+    """
+
+    number: int
+    name: str
+    index: int | None
+    picture: str | None = None
+    answers: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A square of a strip of patches: the strip's path in the site, which one it is, and of how many."""
+
+    strip: str
+    at: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Exemplar:
+    """A part of a photo that excites a channel.
+
+    Attributes
+    ----------
+    box : tuple of float or None
+        (top, left, bottom, right) in the photo, 0 to 1; ``None`` is the whole photo.
+    """
+
+    photo: Photo
+    patch: Patch | None
+    value: float
+    box: tuple[float, float, float, float] | None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How a channel responds to photos: each photo's response is the mean activation over positions.
+
+    Attributes
+    ----------
+    mean, deviation : float
+        Over the photos.
+    positive : float
+        The share of photos with a response above 0.
+    loud : float
+        The share of photos for which it was among the loudest of its layer.
+    counts : tuple of int
+        The photos in each bin, see `Responses.edges`.
+    """
+
+    mean: float
+    deviation: float
+    positive: float
+    loud: float
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How alike responses are to those to a channel's exemplars, as cosines.
+
+    Attributes
+    ----------
+    picture, photos, random : float
+        The responses to the picture from noise, to the other exemplars, and to random photos.
+    other_path : bool
+        The picture is no more alike than random photos are.
+    """
+
+    picture: float
+    photos: float
+    random: float
+    other_path: bool
+
+    @property
+    def share(self) -> float:
+        """How far the picture is on the way from random photos (0) to other exemplars (1)."""
+        way = self.photos - self.random
+        return (self.picture - self.random) / way if way > 1e-6 else 0.0
+
+
+@dataclass(frozen=True)
+class Blinding:
+    """What switching channels off did: which ones, and [before, after, of] photos of the class and of others."""
+
+    off: tuple[str, ...]
+    recognised: tuple[int, int, int]
+    others: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of an activation atlas: where, how many patches it stands for, and the class that it argues for."""
+
+    row: int
+    column: int
+    count: int
+    index: int | None
+
+
+@dataclass(frozen=True)
+class Map:
+    """An activation atlas: its picture's path, its rows and columns, and its cells."""
+
+    picture: str
+    rows: int
+    columns: int
+    cells: tuple[Cell, ...]
+
+
+@dataclass
+class _Columns:
+    """What is known of all channels, in a row; NaN where nothing is."""
+
+    reached: Array
+    trust: dict[str, Array] = field(default_factory=dict)
+    serves: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+    feeds: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+
+
+class Catalog:
+    """What is in a store.
+
+    Parameters
+    ----------
+    store
+        The store; it may be added to meanwhile, and what is added is not seen.
+
+    Attributes
+    ----------
+    layers : dict of str to Layer
+        In the order of the forward pass.
+    labels : list of str
+        The network's classes.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.about: Mapping[str, Any] = store[ABOUT].facts
+        self.labels: list[str] = self.about["labels"]
+        self.layers: dict[str, Layer] = {}
+        first = 0
+        for each in self.about["layers"]:
+            at, size = each["window"], each["window"]["size"]
+            window = Window(tuple(at["grid"]), size and (size[0], size[1]), tuple(at["start"]), tuple(at["stride"]))
+            seen = each["field"] and (each["field"][0], each["field"][1])
+            layer = Layer(
+                each["name"],
+                place_of(each["name"]),
+                each["type"],
+                each["channels"],
+                first,
+                window.grid,
+                seen,
+                window,
+            )
+            self.layers[layer.name] = layer
+            first += layer.channels
+        self._entries = {key: store[key] for key in store}
+        self.files = {name for entry in self._entries.values() for name in entry.files}
+
+    @property
+    def channels(self) -> int:
+        """How many channels there are."""
+        return sum(layer.channels for layer in self.layers.values())
+
+    @cached_property
+    def photos(self) -> PhotoStatistics | None:
+        """What photos say, if any were gone through."""
+        numbers = self._numbers(PHOTOS)
+        found = None if numbers is None else PhotoStatistics.of_numbers(numbers)
+        # Halfway through a build with other layers, it is still of those before.
+        return found if found and found.widths == {each.name: each.channels for each in self.layers.values()} else None
+
+    def label(self, index: int) -> str:
+        """Return the name of a class."""
+        return self.labels[index] if index < len(self.labels) else f"class {index}"
+
+    def picture(self, path: str) -> str | None:
+        """Return a picture's path in the site, if it was made."""
+        return f"data/{path}.webp" if f"{path}.webp" in self.files else None
+
+    def most(self, layer: Layer, channel: int) -> str | None:
+        """Return the path of the picture of what excites a channel most."""
+        return self.picture(f"pictures/{layer.place}/{channel}-most")
+
+    def least(self, layer: Layer, channel: int) -> str | None:
+        """Return that of what excites it least."""
+        return self.picture(f"pictures/{layer.place}/{channel}-least")
+
+    def patch(self, layer: Layer, channel: int, at: int = 0) -> Patch | None:
+        """Return one of a channel's patches, the best one first."""
+        strip = self.picture(f"exemplars/{layer.place}/{channel}")
+        of = int(self._shown[layer.name][channel]) if layer.name in self._shown else 0
+        return Patch(strip, at, of) if strip is not None and at < of else None
+
+    def exemplars(self, layer: Layer, channel: int) -> list[Exemplar]:
+        """Return the parts of photos that excite a channel most, the best one first."""
+        if self.photos is None:
+            return []
+        best = self.photos.best[layer.name]
+        rows = [each[channel].tolist() for each in (best.photos, best.places, best.shown)]
+        chosen = [each for each in zip(*rows, strict=True) if each[2] != 0]
+        return [
+            Exemplar(self.photo(number), self.patch(layer, channel, at), value, self._box(layer, place))
+            for at, (number, place, value) in enumerate(chosen)
+        ]
+
+    def photo(self, number: int) -> Photo:
+        """Return a photo that is kept."""
+        view = self._views.get(str(number))
+        if view is not None:
+            said = tuple((index, share) for index, share in view["answers"])
+            return Photo(number, view["name"], view["class"], self.picture(f"photos/{number}"), said)
+        kept = self.photos.kept.get(number) if self.photos is not None else None
+        return Photo(number, "", None) if kept is None else Photo(number, kept[0].path.name, kept[1])
+
+    def spread(self, layer: Layer, channel: int) -> Spread | None:
+        """Return how a channel responds to photos."""
+        if self.photos is None:
+            return None
+        place, said = layer.first + channel, self._spreads
+        return Spread(
+            *(round(float(each[place]), 6) for each in (said["mean"], said["deviation"], said["positive"])),
+            loud=round(float(said["loud"][place]), 6),
+            counts=tuple(said["histogram"][place].astype(int).tolist()),
+        )
+
+    def reached(self, layer: Layer, channel: int) -> float | None:
+        """Return how far a channel was driven by its picture from noise."""
+        return _known(self._columns.reached[layer.first + channel])
+
+    def trust(self, layer: Layer, channel: int) -> Trust | None:
+        """Return whether a channel's picture from noise can be trusted."""
+        found = self._columns.trust.get(layer.name)
+        if found is None or np.isnan(found[:3, channel]).any():
+            return None
+        picture, photos, random = (round(float(each), 4) for each in found[:3, channel])
+        return Trust(picture, photos, random, bool(found[3, channel]))
+
+    def serves(self, layer: Layer, channel: int) -> list[tuple[int, float]]:
+        """Return the classes that a channel speaks for or against, and how much, the strongest first."""
+        return _row(self._columns.serves.get(layer.name), channel)
+
+    def feeds(self, layer: Layer, channel: int) -> list[tuple[Layer, int, float]]:
+        """Return the channels of the layer before that feed a channel, and how much, the strongest first."""
+        names = list(self.layers)
+        before = names.index(layer.name) - 1
+        if before < 0:
+            return []
+        source = self.layers[names[before]]
+        found = _row(self._columns.feeds.get(layer.name), channel)
+        return [(source, number, weight) for number, weight in found if number < source.channels]
+
+    def map(self, layer: Layer) -> Map | None:
+        """Return the activation atlas of a layer."""
+        entry = self._entries.get(f"activation-atlas/{layer.place}")
+        picture = self.picture(f"atlases/{layer.place}")
+        if entry is None or picture is None:
+            return None
+        cells = tuple(Cell(each["row"], each["column"], each["count"], each["class"]) for each in entry.facts["cells"])
+        return Map(picture, entry.facts["rows"], entry.facts["columns"], cells)
+
+    @cached_property
+    def classes(self) -> list[int]:
+        """The classes that something is known of."""
+        made = {int(key.partition("/")[2]) for key in self._entries if key.startswith("class/")}
+        return sorted(made | set(self._of_classes))
+
+    def class_channels(self, index: int) -> list[tuple[Layer, int, float]]:
+        """Return the channels that speak for a class, and by how much."""
+        found = []
+        for text, effect in self._class(index).get("channels", ()):
+            address = Address.parse(text)
+            layer = self.layers.get(address.layer)
+            if layer is not None and address.channels and address.channels[0] < layer.channels:
+                found.append((layer, address.channels[0], float(effect)))
+        return found
+
+    def class_photos(self, index: int) -> list[Photo]:
+        """Return the photos of a class that are kept."""
+        numbers = self._class(index).get("photos") or self._of_classes.get(index, [])
+        return [self.photo(number) for number in numbers]
+
+    def class_patches(self, index: int) -> list[tuple[Layer, int, Exemplar]]:
+        """Return patches of the class's photos that are among a channel's best, those that lead first."""
+        found = []
+        for layer, channel, at in self._by_class.get(index, [])[:_AMONG]:
+            found.append((layer, channel, self.exemplars(layer, channel)[at]))
+        return found
+
+    def blinding(self, index: int) -> Blinding | None:
+        """Return what taking a class away would cost."""
+        found = self._class(index).get("blind")
+        if not found or not found["off"]:
+            return None
+        return Blinding(tuple(found["off"]), tuple(found["recognised"]), tuple(found["others"]))
+
+    def _class(self, index: int) -> Mapping[str, Any]:
+        entry = self._entries.get(f"class/{index}")
+        return {} if entry is None else entry.facts
+
+    def _numbers(self, key: str, *names: str) -> Numbers | None:
+        entry = self._entries.get(key)
+        if entry is None or not any(name.endswith(".npz") for name in entry.files):
+            return None
+        return self._store.numbers(key, *names)
+
+    @cached_property
+    def _columns(self) -> _Columns:
+        found = _Columns(np.full(self.channels, np.nan))
+        for layer in self.layers.values():
+            for key in (key for key in self._entries if key.startswith(f"channel-pictures/{layer.place}/most/")):
+                reached = self._numbers(key, "reached")
+                start, _, stop = key.rpartition("/")[2].partition("-")
+                if reached is not None and int(stop) < layer.channels:
+                    found.reached[layer.first + int(start) : layer.first + int(stop) + 1] = reached["reached"]
+            trust = self._numbers(f"trust/{layer.place}")
+            if trust is not None and len(trust["picture"]) == layer.channels:
+                found.trust[layer.name] = np.stack(
+                    [trust[name].astype(float) for name in ("picture", "photos", "random", "other_path")]
+                )
+            wiring = self._numbers(f"wiring/{layer.place}") or {}
+            for kept, name in ((found.serves, "serves"), (found.feeds, "feeds")):
+                if name in wiring and len(wiring[name]) == layer.channels:
+                    kept[layer.name] = (wiring[name], wiring[f"{name}_weights"])
+        return found
+
+    @cached_property
+    def _shown(self) -> dict[str, Array]:
+        """How many patches there are of each channel of each layer."""
+        if self.photos is None:
+            return {}
+        return {name: (best.shown != 0).sum(1).numpy() for name, best in self.photos.best.items()}
+
+    @cached_property
+    def _spreads(self) -> dict[str, Array]:
+        assert self.photos is not None
+        said = self.photos.responses
+        histogram = said.histogram.numpy()
+        above = histogram[:, histogram.shape[1] // 2 + 1 :].sum(1) / max(1, said.count)
+        return {
+            "mean": said.mean.numpy(),
+            "deviation": said.deviation.numpy(),
+            "positive": above,
+            "loud": said.loud.numpy(),
+            "histogram": histogram,
+        }
+
+    @cached_property
+    def _views(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, entry in self._entries.items():
+            if key.startswith("photo-views/"):
+                found |= entry.facts["photos"]
+        return found
+
+    @cached_property
+    def _of_classes(self) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        for number, index in self.photos.of_classes().items() if self.photos is not None else ():
+            found.setdefault(index, []).append(number)
+        return found
+
+    @cached_property
+    def _by_class(self) -> dict[int, list[tuple[Layer, int, int]]]:
+        """Class -> (layer, channel, which of its best), those that are best first, late layers first."""
+        found: dict[int, list[tuple[Layer, int, int]]] = {}
+        photos = self.photos
+        if photos is None:
+            return found
+        of = {number: index for number, (_, index) in photos.kept.items()}
+        for at in range(photos.top):
+            for layer in reversed(self.layers.values()):
+                best = photos.best[layer.name]
+                if at >= best.photos.shape[1]:
+                    continue
+                pairs = zip(best.photos[:, at].tolist(), best.shown[:, at].tolist(), strict=True)
+                for channel, (number, value) in enumerate(pairs):
+                    index = of.get(number)
+                    if index is not None and value != 0 and len(each := found.setdefault(index, [])) < _AMONG:
+                        each.append((layer, channel, at))
+        return found
+
+    def _box(self, layer: Layer, place: int) -> tuple[float, float, float, float] | None:
+        rows, columns = self.about["input"]
+        top, left, bottom, right = layer.window.box(place, (rows, columns), _SMALLEST)
+        if (top, left, bottom, right) == (0, 0, rows, columns):
+            return None
+        return (top / rows, left / columns, bottom / rows, right / columns)
+
+    def every(self) -> Iterator[tuple[Layer, int]]:
+        """Yield all channels of all layers."""
+        for layer in self.layers.values():
+            for channel in range(layer.channels):
+                yield layer, channel
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 6)
+
+
+def _row(found: tuple[Array, Array] | None, channel: int) -> list[tuple[int, float]]:
+    if found is None:
+        return []
+    pairs = zip(found[0][channel].tolist(), found[1][channel].tolist(), strict=True)
+    return [(int(number), round(weight, 6)) for number, weight in pairs if number >= 0]
