@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dreamscope.engines.base import Engine, Failure
 from dreamscope.engines.local import Local
+from dreamscope.microscope import about
 from dreamscope.microscope.items import (
     activation_atlas,
     channel_pictures,
@@ -32,6 +33,7 @@ from dreamscope.microscope.photo_pass import KEY as PHOTOS
 from dreamscope.microscope.photo_pass import PhotoPass
 from dreamscope.microscope.photo_statistics import SHARD, PhotoStatistics
 from dreamscope.microscope.settings import Atlas
+from dreamscope.microscope.site import Site
 from dreamscope.microscope.store import Store
 from dreamscope.photos import Source, find
 from dreamscope.progress import Callback, reported
@@ -76,7 +78,7 @@ def build(
     callback: Callback | None = None,
     progress: bool = False,
 ) -> Built:
-    """Make what is missing of an atlas.
+    """Make what is missing of an atlas, and its pages, which are written now and then meanwhile.
 
     Parameters
     ----------
@@ -107,6 +109,7 @@ def build(
     with reported(callback, progress=progress) as report, Store(built.folder / DATA) as store, engine:
         builder = _Builder(atlas, store, engine, report, built, until)
         builder.run([photos] if isinstance(photos, str | Path) else photos)
+        builder.site.write(store)
     built.seconds = time.monotonic() - started
     return built
 
@@ -121,13 +124,21 @@ class _Builder:
     until: float | None
     wanted: set[str] = field(default_factory=set)
 
+    @cached_property
+    def site(self) -> Site:
+        return Site(self.built.folder)
+
     def run(self, photos: Sequence[Source]) -> None:
         atlas = self.atlas
+        self.wanted.add(about.KEY)
+        about.keep(atlas, [Path(source).name for source in photos], self.store)
         statistics = self._photos(photos) if photos else None
         views: list[str] = []
         if statistics is not None:
             self._make("exemplars", exemplars.items(atlas, statistics))
             views = self._make("photos that are shown", photo_views.items(statistics))
+        # From here on what photos say and what is shown of them belong together.
+        self.site.write(self.store)
         coarse, fine = (list(channel_pictures.items(atlas, care)) for care in ("coarse", "fine"))
         pictures = self._make("pictures of channels", coarse, fine)
         self._make("pictures of layers", layer_pictures.items(atlas))
@@ -185,6 +196,7 @@ class _Builder:
             else:
                 self.store.add(order.item.key, digests[order.item.key], made)
                 self.built.made += 1
+            self.site.refresh(self.store)
             if self.report is not None:
                 self.report(stage, done, len(missing))
         self.built.left += len(missing) - done

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from dreamscope.exploration.patches import Window
-from dreamscope.exploration.responses import Responses
 from dreamscope.microscope.about import KEY as ABOUT
 from dreamscope.microscope.items.base import Numbers, place_of
 from dreamscope.microscope.photo_pass import KEY as PHOTOS
@@ -135,19 +134,13 @@ class Trust:
     picture, photos, random : float
         The responses to the picture from noise, to the other exemplars, and to random photos.
     other_path : bool
-        The picture is no more alike than random photos are.
+        The picture is no more alike than the most alike of twenty random photos.
     """
 
     picture: float
     photos: float
     random: float
     other_path: bool
-
-    @property
-    def share(self) -> float:
-        """How far the picture is on the way from random photos (0) to other exemplars (1)."""
-        way = self.photos - self.random
-        return (self.picture - self.random) / way if way > 1e-6 else 0.0
 
 
 @dataclass(frozen=True)

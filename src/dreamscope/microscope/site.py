@@ -22,6 +22,11 @@ from dreamscope.pages import environment
 
 INDEX = "index.html"
 SEARCH = "search.js"
+EVERY = 30.0
+"""Seconds from one writing of the pages to the next, at least."""
+_SHARE = 0.05
+"""Of the time, what writing pages again takes at most."""
+
 _STATIC = ("style.css", "microscope.css", "microscope.js")
 _OURS = b'<meta name="generator" content="dreamscope microscope">'
 
@@ -49,6 +54,7 @@ class Site:
         self.folder = Path(folder)
         self._shown: dict[str, bytes] = {}
         """Page -> a digest of what it showed when it was last written by this object."""
+        self._due: float | None = None
 
     def write(self, store: Store) -> Written | None:
         """Write what the store holds; nothing if it does not yet say what it is of.
@@ -73,7 +79,14 @@ class Site:
             names.add(name)
             changed += self._page(name, template, {**context, "has_classes": bool(catalog.classes)})
         removed = self._sweep(names)
-        return Written(len(names), changed, removed, time.monotonic() - started)
+        took = time.monotonic() - started
+        self._due = time.monotonic() + max(EVERY, took / _SHARE)
+        return Written(len(names), changed, removed, took)
+
+    def refresh(self, store: Store) -> None:
+        """Write the pages again if they were written before, some time ago; see `write`."""
+        if self._due is not None and time.monotonic() > self._due:
+            self.write(store)
 
     def _page(self, name: str, template: str, context: dict[str, Any]) -> bool:
         shown = hashlib.sha256(repr(context).encode("utf-8", "surrogateescape")).digest()

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from dreamscope.exploration.responses import Responses
-from dreamscope.microscope.catalog import Catalog, Exemplar, Layer, Patch, Photo, Spread, Trust
+from dreamscope.microscope.catalog import Catalog, Exemplar, Layer, Map, Patch, Photo, Spread, Trust
 from dreamscope.models.addresses import Address
 from dreamscope.pages import histogram
 
@@ -22,6 +22,8 @@ CLASSES = 12
 """Classes that it shows."""
 _TRUSTED = 0.6
 """How far from random photos to exemplars a picture has to be on its way to be taken for one of them."""
+_ALIKE = 0.1
+"""By how much exemplars have to be more alike than random photos, to have something in common."""
 _LABELS = 5
 """Classes by which a channel is found, of those it serves and of those that it is excited by."""
 
@@ -134,7 +136,8 @@ class Views:
             "caricature": catalog.picture(f"layers/{layer.place}-caricature"),
             "map": found,
             "cells": cells,
-            "argued": [self.class_thumb(index, note=f"{count} cells") for index, count in argued.most_common(8)],
+            "empty": _empty(found),
+            "argued": [self.class_thumb(index, note=f"{count} cells") for index, count in argued.most_common(8) if count > 1],
             "tiles": [self._tile(layer, channel) for channel in range(layer.channels)],
             "photos": catalog.photos is not None,
             "trusted": any(catalog.trust(layer, channel) is not None for channel in range(layer.channels)),
@@ -165,7 +168,9 @@ class Views:
             "photos": 0 if catalog.photos is None else catalog.photos.count,
             "histogram": _histogram(spread),
             "serves": [
-                replace(self.class_thumb(index), weight=weight, bar=abs(weight) / most) for index, weight in serves
+                replace(self.class_thumb(index), weight=weight, bar=abs(weight) / most)
+                # Those that it speaks for come first.
+                for index, weight in sorted(serves, key=lambda each: each[1] < 0)
             ],
             "feeds": [
                 replace(self.thumb(source, number), weight=weight, bar=abs(weight) / most_fed)
@@ -250,7 +255,7 @@ class Views:
             columns["deviation"].append(_brief(spread and spread.deviation))
             columns["positive"].append(_brief(spread and spread.positive))
             columns["best"].append(_brief(exemplars[0].value if exemplars else None))
-            columns["trust"].append(_brief(trust and trust.share))
+            columns["trust"].append(_brief(trust and trust.picture))
             patch = catalog.patch(layer, channel)
             # The patches of its strip, and whether there is a picture.
             pictured.append(2 * (patch.of if patch else 0) + (catalog.most(layer, channel) is not None))
@@ -312,7 +317,7 @@ class Views:
     def _worth(self, layer: Layer, channel: int) -> tuple[bool, float]:
         trust = self._catalog.trust(layer, channel)
         drawn = self._catalog.most(layer, channel) is not None
-        return drawn, -math.inf if trust is None or trust.other_path else min(trust.share, 1.0)
+        return drawn, -math.inf if trust is None or trust.other_path else trust.picture
 
     def _tile(self, layer: Layer, channel: int) -> Tile:
         spread, trust = self._catalog.spread(layer, channel), self._catalog.trust(layer, channel)
@@ -321,7 +326,7 @@ class Views:
             self.thumb(layer, channel),
             _brief(spread.mean) if spread else 0.0,
             _brief(1 - spread.positive) if spread else 0.0,
-            _brief(trust.share) if trust else -9.0,
+            _brief(trust.picture) if trust else -9.0,
             trust is not None and trust.other_path,
         )
 
@@ -359,22 +364,35 @@ class Views:
 
 def verdict(trust: Trust) -> tuple[str, str]:
     """Return in a word and in a sentence whether a picture can be trusted."""
+    way = trust.photos - trust.random
+    unlike = " These photos have little in common to it, either." if way < _ALIKE else ""
     if trust.other_path:
         return (
             "Read it with care",
-            "To the network this picture is no more like the photos than photos drawn at random are: it excites the "
-            "channel in a way that no photo does.",
+            "To the network this picture is no more like the photos than one random photo in twenty is: it may excite "
+            f"the channel in a way that no photo does.{unlike}",
         )
-    if trust.share >= _TRUSTED:
+    if not unlike and trust.picture - trust.random >= _TRUSTED * way:
         return (
             "It can be trusted",
             "The network takes this picture for much the same as the photos that excite the channel most.",
         )
     return (
         "In part",
-        "To the network this picture is more like the photos than photos drawn at random are, but the photos are more "
-        "like one another.",
+        f"To the network this picture is more like the photos than nineteen of twenty random photos are.{unlike}"
+        if unlike
+        else "To the network this picture is more like the photos than nineteen of twenty random photos are, but not as "
+        "much as the photos are like one another.",
     )
+
+
+def _empty(found: Map | None) -> list[tuple[int, int]]:
+    """Return the cells of an activation atlas that show nothing, from (1, 1) on."""
+    if found is None:
+        return []
+    full = {(cell.row, cell.column) for cell in found.cells}
+    places = [(row, column) for row in range(found.rows) for column in range(found.columns)]
+    return [(row + 1, column + 1) for row, column in places if (row, column) not in full]
 
 
 def _histogram(spread: Spread | None) -> str | None:

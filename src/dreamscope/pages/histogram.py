@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 BARS = 32
 WIDTH, HEIGHT = 560, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 12, 12, 48
 
 
 def drawn(edges: Sequence[float], counts: Sequence[float], name: str, *, mean: float | None = None) -> Markup | None:
