@@ -36,7 +36,7 @@ FEWEST = 3
 """Patches in a cell that is shown."""
 PATCHES = 8
 """Patches of each photo, drawn by a seed."""
-_PICTURE: dict[str, Any] = {
+PICTURE: dict[str, Any] = {
     "size": 96,
     "steps": 48,
     "rate": 0.12,
@@ -53,7 +53,7 @@ def items(atlas: Atlas, photos: PhotoStatistics, effects: Sequence[str]) -> Iter
     for layer in atlas.layers:
         if atlas.model.layers[layer].grid:
             numbers = photos.sample()
-            yield item_of(KIND, place_of(layer), photos, numbers, layer=layer, picture=_PICTURE).needing(*effects)
+            yield item_of(KIND, place_of(layer), photos, numbers, layer=layer, picture=PICTURE).needing(*effects)
 
 
 def make(bench: Bench, item: Item, needed: Mapping[str, Numbers]) -> Made:

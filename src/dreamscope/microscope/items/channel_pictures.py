@@ -16,6 +16,9 @@ KIND = "channel-pictures"
 AT_ONCE = 16
 """Channels of one item: what is lost when a worker is killed."""
 
+STEPS = {"coarse": (24, 24), "fine": (64, 160)}
+"""Steps of a picture by the care that it is made with: of the first layer, and of the last."""
+
 _PLAIN: dict[str, Any] = {"precision": "float32/contiguous", "crops": 1, "contrast": 0.22}
 
 
@@ -71,11 +74,10 @@ def first(key: str) -> int:
 def _settings(care: str, atlas: Atlas, depth: float) -> dict[str, Any]:
     """Return how pictures are made at a depth from 0 to 1: early layers, which show small patterns, need less."""
     side = min(atlas.side, max(atlas.model.input_size))
+    first, last = STEPS[care]
+    steps = round(first + (last - first) * depth)
     if care == "coarse":
-        return {"size": side, "steps": 24, "rate": 0.15, "transform": ["shift:4", "noise:0.03"]}
-    return {
-        "size": side,
-        "steps": round(64 + 96 * depth),
-        "rate": 0.1,
-        "transform": ["crop:0.4,1,0.8", "rotate:8", "noise:0.04"] if depth > 0.2 else ["shift:8", "noise:0.04"],
-    }
+        return {"size": side, "steps": steps, "rate": 0.15, "transform": ["shift:4", "noise:0.03"]}
+    crops = ["crop:0.4,1,0.8", "rotate:8", "noise:0.04"]
+    # Small patterns need no crops, and would be hidden by them.
+    return {"size": side, "steps": steps, "rate": 0.1, "transform": crops if depth > 0.2 else ["shift:8", "noise:0.04"]}

@@ -34,7 +34,7 @@ SHOWN = 12
 LATE = 2 / 3
 """Channels are switched off in the layers behind this share of all: earlier ones serve everything."""
 
-_CARE: dict[str, dict[str, Any]] = {"coarse": {"steps": 64, "share": 0.75}, "fine": {"steps": 256, "share": 1.0}}
+CARE: dict[str, dict[str, Any]] = {"coarse": {"steps": 64, "share": 0.75}, "fine": {"steps": 256, "share": 1.0}}
 
 
 def items(atlas: Atlas, photos: PhotoStatistics | None, care: str) -> Iterator[Item]:
@@ -43,9 +43,9 @@ def items(atlas: Atlas, photos: PhotoStatistics | None, care: str) -> Iterator[I
     for number, index in (photos.of_classes() if photos is not None else {}).items():
         own.setdefault(index, []).append(number)
     late = atlas.layers[int(LATE * (len(atlas.layers) - 1)) :]
-    side = round(_CARE[care]["share"] * max(atlas.model.input_size))
+    side = round(CARE[care]["share"] * max(atlas.model.input_size))
     for index, numbers in sorted(own.items()):
-        settings = {"class": index, "image": {"size": side, "steps": _CARE[care]["steps"], "crops": 1}}
+        settings = {"class": index, "image": {"size": side, "steps": CARE[care]["steps"], "crops": 1}}
         if photos is None:
             yield Item(KIND, str(index), settings)
             continue

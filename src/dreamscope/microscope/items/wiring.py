@@ -23,28 +23,34 @@ FED_BY = 6
 """Channels that feed a channel, shown at most."""
 SERVED = 8
 """Classes that a channel speaks for or against, shown at most."""
-_PHOTOS = 8
+_EXEMPLARS = 2
+"""Photos of each channel in which is looked for what feeds it: those that excite it most."""
+_BATCH = 32
 
 
 def items(atlas: Atlas, photos: PhotoStatistics, effects: Sequence[str]) -> Iterator[Item]:
     """Yield an item for each layer; `effects` are the keys of what is known of the classes."""
     for place, layer in enumerate(atlas.layers):
+        best = photos.best[layer]
+        rows = zip(*(each[:, :_EXEMPLARS].tolist() for each in (best.photos, best.places, best.shown)), strict=True)
+        # Where each channel is excited most, if it is.
+        excited = [
+            (channel, number, where)
+            for channel, row in enumerate(rows)
+            for number, where, value in zip(*row, strict=True)
+            if value != 0
+        ]
         before = atlas.layers[place - 1] if place else None
-        yield item_of(
-            KIND,
-            place_of(layer),
-            photos,
-            photos.sample()[:_PHOTOS],
-            layer=layer,
-            before=before,
-        ).needing(PHOTOS, *effects)
+        numbers = sorted({number for _, number, _ in excited}) if before else []
+        settings = {"layer": layer, "before": before, "excited": excited}
+        yield item_of(KIND, place_of(layer), photos, numbers, **settings).needing(PHOTOS, *effects)
 
 
 def make(bench: Bench, item: Item, needed: Mapping[str, Numbers]) -> Made:
     """Return ``feeds`` and ``serves`` with their weights, the strongest first; -1 where there is none.
 
-    A channel feeds another by its activation times the slope of the other's mean, summed over positions: what of it
-    would be missing without it, to first order. It serves a class by the slope of the class's score, in scores for a
+    A channel feeds another by its activation times the slope of the other's, summed over positions: what would be
+    missing without it, to first order, where the other is excited most. It serves a class by the slope of the class's score, in scores for a
     response that is higher by one standard deviation.
     """
     layer, before = item.settings["layer"], item.settings["before"]
@@ -62,23 +68,31 @@ def make(bench: Bench, item: Item, needed: Mapping[str, Numbers]) -> Made:
 
 def _fed(bench: Bench, item: Item, before: str, layer: str) -> np.ndarray[Any, Any]:
     """Return (channels, channels of the layer before): how much each feeds each."""
-    pictures = bench.pictures(item)
     axes = [bench.model.layers[name].channel_axis for name in (before, layer)]
-    rows = []
-    with torch.enable_grad(), tapped(bench.model, [before, layer]) as caught:
-        bench.model.logits(pictures.requires_grad_())
-        source, target = caught[before], caught[layer].movedim(axes[1], 1)
-        means = target.flatten(2).mean(2).mean(0) if target.dim() > 2 else target.mean(0)
-        for mean in means:
-            (gradient,) = torch.autograd.grad(mean, source, retain_graph=True, allow_unused=True)
-            rows.append(_weighed(gradient, source.detach(), axes[0]))
-    return torch.stack(rows).float().cpu().numpy()
+    widths = [bench.model.layers[name].channels for name in (before, layer)]
+    found, counts = torch.zeros(widths[1], widths[0]), torch.zeros(widths[1], 1)
+    excited = [
+        (row, picture) for row in item.settings["excited"] if (picture := _picture(bench, item, row)) is not None
+    ]
+    for start in range(0, len(excited), _BATCH):
+        rows = [row for row, _ in excited[start : start + _BATCH]]
+        pictures = torch.cat([picture for _, picture in excited[start : start + _BATCH]])
+        channels, places = torch.tensor([row[0] for row in rows]), torch.tensor([row[2] for row in rows])
+        with torch.enable_grad(), tapped(bench.model, [before, layer]) as caught:
+            bench.model.logits(pictures.requires_grad_())
+            source, target = caught[before], caught[layer].movedim(axes[1], 1)
+            # One backward pass for all of them: each photo has a channel of its own.
+            values = target.reshape(*target.shape[:2], -1)[torch.arange(len(rows)), channels, places]
+            (gradient,) = torch.autograd.grad(values.sum(), source, allow_unused=True)
+        part = (torch.zeros_like(source) if gradient is None else gradient * source).detach().movedim(axes[0], 1)
+        found.index_add_(0, channels, part.reshape(*part.shape[:2], -1).sum(2).float().cpu())
+        counts.index_add_(0, channels, torch.ones(len(rows), 1))
+    fed: np.ndarray[Any, Any] = (found / counts.clamp_min(1)).numpy()
+    return fed
 
 
-def _weighed(gradient: Tensor | None, source: Tensor, axis: int) -> Tensor:
-    """Return what each channel of a layer adds, (channels,): nothing where it is not on the way."""
-    part = (torch.zeros_like(source) if gradient is None else gradient * source).movedim(axis, 1)
-    return part.flatten(2).sum((0, 2)) if part.dim() > 2 else part.sum(0)
+def _picture(bench: Bench, item: Item, row: Sequence[int]) -> Tensor | None:
+    return bench.photo(item.photos[row[1]])
 
 
 def _strongest(weights: np.ndarray[Any, Any], most: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
