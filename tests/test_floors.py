@@ -157,7 +157,19 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("film", ["reader", "gif", "audio", "editing", "writer", "frame_store", "ascent_film", "sheet_film", "dose_film"]),
     (
         "pages",
-        ["environment", "imagined", "report_text", "report_tables", "photo_rows", "report", "sheet_page", "map_page"],
+        [
+            *(
+                "environment",
+                "imagined",
+                "report_text",
+                "report_tables",
+                "photo_rows",
+                "report",
+                "sheet_page",
+                "map_page",
+            ),
+            "histogram",
+        ],
     ),
     (
         "microscope",
@@ -165,7 +177,8 @@ FLOORS: list[tuple[str, list[str]]] = [
             *("items.base", "store", "settings", "photo_statistics", "photo_pass"),
             *("items.bench", "items.photo_views", "items.channel_pictures", "items.exemplars"),
             *("items.layer_pictures", "items.class_effects", "items.class_channels", "items.wiring"),
-            *("items.trust", "items.classes", "items.activation_atlas", "items.kinds", "items", "build"),
+            *("items.trust", "items.classes", "items.activation_atlas", "items.kinds", "items"),
+            *("about", "catalog", "views", "site", "build"),
         ],
     ),
     (
@@ -194,6 +207,7 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "classify",
                 "recipe",
                 "studio",
+                "microscope",
                 "doctor",
                 "app",
             ),

@@ -41,6 +41,8 @@ def parsed(line: str) -> tuple[str, dict[str, Any]]:
     """Return the command of a line and what its options are given, as the command line reads them."""
     _, name, *words = shlex.split(line, comments=True)
     command = get_command(application()).commands[name]
+    if hasattr(command, "commands"):
+        command, words = command.commands[words[0]], words[1:]
     return name, command.make_context(name, words).params
 
 

@@ -40,6 +40,7 @@ from .film.writer import Film as Film
 from .images import Size as Size
 from .images import read_image as read_image
 from .images import write_image as write_image
+from .microscope.build import microscope as microscope
 from .models.ablation import Ablation as Ablation
 from .models.addresses import Address as Address
 from .models.addresses import resolve as resolve

@@ -74,8 +74,8 @@ for line in lines:
 @pytest.mark.usefixtures("photos")
 def test_a_command_imports_what_it_uses() -> None:
     # That one asks timm and torchvision for their lists, and they import nearly all there is.
-    # A studio runs until it is stopped, and does all that the others do.
-    assert {*LINES, "models", "studio"} == set(COMMANDS)
+    # A studio runs until it is stopped, and does all that the others do; an atlas is made in processes of its own.
+    assert {*LINES, "models", "studio", "microscope"} == set(COMMANDS)
     lines = [[name, *map(str, words)] for name, (words, _) in LINES.items()]
     ran = subprocess.run(
         [sys.executable, "-c", SERVER, json.dumps([HEAVY, lines])],
@@ -90,7 +90,8 @@ def test_a_command_imports_what_it_uses() -> None:
         assert set(imported) <= {"torch", "PIL"} | LINES[name][1], name
 
 
-def test_help_imports_none_of_them() -> None:
-    call = "import sys\nfrom dreamscope.cli import main\ntry: main(['layers', '--help'])\nexcept SystemExit: pass\n"
+@pytest.mark.parametrize("words", [["layers", "--help"], ["microscope", "build", "--help"]])
+def test_help_imports_none_of_them(words: list[str]) -> None:
+    call = f"import sys\nfrom dreamscope.cli import main\ntry: main({words})\nexcept SystemExit: pass\n"
     check = f"{call}assert not {set(HEAVY)!r} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True, capture_output=True)

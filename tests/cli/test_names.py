@@ -12,6 +12,7 @@ from typer.main import get_command
 
 import dreamscope
 from dreamscope.cli.app import application
+from dreamscope.microscope.build import microscope
 
 # What only a command line needs: which model, where results go, how they are shown.
 MODEL = {"model", "weights", "labels", "mean", "std", "input_size", "device"}
@@ -68,6 +69,14 @@ def test_options_are_parameters(command: str) -> None:
         assert option.name in known | MODEL | RESULTS | COMMANDS[command], option.name
         if isinstance(option, click.Option) and option.name not in ("out", "json"):
             assert f"--{option.name.replace('_', '-')}" in option.opts
+
+
+def test_options_of_an_atlas_are_parameters() -> None:
+    group = get_command(application()).commands["microscope"]
+    names = {option.name for option in group.commands["build"].params} - MODEL
+    assert names - {"json"} == parameters_of(microscope) - {"model", "callback", "progress"}
+    for option in group.commands["build"].params:
+        assert f"--{option.name.replace('_', '-')}" in option.opts
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -67,7 +67,7 @@ def test_all_of_an_atlas(atlas: Atlas, coloured: Path, tmp_path: Path) -> None:
     assert built.left == 0
     kinds = {key.partition("/")[0] for key in store}
     assert kinds == {
-        *("photos", "exemplars", "photo-views", "channel-pictures", "layer-photo", "layer", "class-effects"),
+        *("about", "photos", "exemplars", "photo-views", "channel-pictures", "layer-photo", "layer", "class-effects"),
         *("class-channels", "wiring", "trust", "class", "activation-atlas"),
     }
     pictures = {name for key in store for name in store[key].files if name.endswith(".webp")}
@@ -157,7 +157,7 @@ def test_killed_it_goes_on_to_the_same_end(atlas: Atlas, coloured: Path, tmp_pat
 def test_without_photos_there_are_pictures(atlas: Atlas, tmp_path: Path) -> None:
     build(atlas, tmp_path / "site", engine=Here())
     kinds = {key.partition("/")[0] for key in Store(tmp_path / "site" / DATA)}
-    assert kinds == {"channel-pictures", "layer-photo", "layer", "class"}
+    assert kinds == {"about", "channel-pictures", "layer-photo", "layer", "class"}
 
 
 def test_time_is_up(atlas: Atlas, coloured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

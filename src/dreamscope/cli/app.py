@@ -15,9 +15,9 @@ from dreamscope import __version__
 
 COMMANDS = (
     *("dream", "visualize", "invert", "fool", "dissect", "blind", "explain", "activations", "exemplars", "filters"),
-    *("map", "sheet", "zoom", "video", "models", "layers", "classify", "recipe", "studio", "doctor"),
+    *("map", "sheet", "zoom", "video", "models", "layers", "classify", "recipe", "studio", "microscope", "doctor"),
 )
-"""The commands, each in a module of its name."""
+"""The commands, each in a module of its name; one that has commands of its own holds them in ``group``."""
 
 
 def _version(asked: bool) -> None:
@@ -59,7 +59,10 @@ def application(words: Sequence[str] | None = None) -> typer.Typer:
     for name in COMMANDS if named is None else [named]:
         if words is None or named is not None:
             module = import_module(f"dreamscope.cli.{name}")
-            app.command(name)(getattr(module, _function(name)))
+            if hasattr(module, "group"):
+                app.add_typer(module.group, name=name)
+            else:
+                app.command(name)(getattr(module, _function(name)))
         else:
             app.command(name, help=about(name))(lambda: None)
     return app

@@ -32,9 +32,10 @@ from dreamscope.microscope.items.kinds import Maker, Order
 from dreamscope.microscope.photo_pass import KEY as PHOTOS
 from dreamscope.microscope.photo_pass import PhotoPass
 from dreamscope.microscope.photo_statistics import SHARD, PhotoStatistics
-from dreamscope.microscope.settings import Atlas
+from dreamscope.microscope.settings import SIDE, TOP, Atlas
 from dreamscope.microscope.site import Site
 from dreamscope.microscope.store import Store
+from dreamscope.models.classifier import Classifier
 from dreamscope.photos import Source, find
 from dreamscope.progress import Callback, reported
 
@@ -112,6 +113,57 @@ def build(
         builder.site.write(store)
     built.seconds = time.monotonic() - started
     return built
+
+
+def microscope(
+    model: Classifier,
+    out: str | Path,
+    photos: Source | Sequence[Source] = (),
+    *,
+    layers: str | Sequence[str] | None = None,
+    size: int = SIDE,
+    top: int = TOP,
+    workers: int | None = None,
+    budget: float | None = None,
+    callback: Callback | None = None,
+    progress: bool = False,
+) -> Built:
+    """Make an atlas of a classifier: a site to browse, of every channel of some layers and of every class.
+
+    A second call goes on where one before ended, and makes nothing that is there already. Photos are named in it by
+    their files, without the folders; their paths stand in its store (``data``), to find them again.
+
+    Parameters
+    ----------
+    model
+        The classifier.
+    out
+        The site's folder; open its ``index.html``.
+    photos
+        Folders, photos or labels files; without any, there are only pictures from noise.
+    layers
+        Layers or globs; the network's blocks if not given.
+    size
+        Pixels of a channel's picture, 32 to 1024.
+    top
+        Photos for each channel, 1 to 100.
+    workers
+        Processes; one for each processor if not given.
+    budget
+        Seconds after which nothing more is begun; as long as it takes if not given.
+    callback
+        ``callback(stage, done, total)``.
+    progress
+        Show a bar.
+
+    Raises
+    ------
+    DreamscopeError
+        If a layer or a number is invalid, nothing can be written there, no photo can be read, or another process builds
+        the same.
+    """
+    atlas = Atlas.of(model, layers, side=size, top=top)
+    return build(atlas, out, photos, engine=Local(workers), budget=budget, callback=callback, progress=progress)
 
 
 @dataclass

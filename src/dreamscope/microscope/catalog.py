@@ -284,11 +284,10 @@ class Catalog:
         if self.photos is None:
             return None
         place, said = layer.first + channel, self._spreads
-        return Spread(
-            *(round(float(each[place]), 6) for each in (said["mean"], said["deviation"], said["positive"])),
-            loud=round(float(said["loud"][place]), 6),
-            counts=tuple(said["histogram"][place].astype(int).tolist()),
+        mean, deviation, positive, loud = (
+            round(float(said[name][place]), 6) for name in ("mean", "deviation", "positive", "loud")
         )
+        return Spread(mean, deviation, positive, loud, tuple(said["histogram"][place].astype(int).tolist()))
 
     def reached(self, layer: Layer, channel: int) -> float | None:
         """Return how far a channel was driven by its picture from noise."""

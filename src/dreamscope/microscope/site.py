@@ -133,7 +133,7 @@ class Site:
 
 
 def _pages(catalog: Catalog, views: Views) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield the name, the template and the context of each page; the first page last, when what it links to is there."""
+    """Yield the name, the template and the context of each page; the first page last."""
     for layer, channel in catalog.every():
         yield f"layers/{layer.place}/{channel}.html", "channel", views.channel(layer.name, channel)
     for layer in catalog.layers.values():
@@ -143,21 +143,3 @@ def _pages(catalog: Catalog, views: Views) -> Iterator[tuple[str, str, dict[str,
     if catalog.classes:
         yield f"classes/{INDEX}", "classes", views.classes()
     yield INDEX, "index", views.index()
-
-
-def index_of(folder: str | Path) -> Path:
-    """Return the first page of a site.
-
-    Raises
-    ------
-    DreamscopeError
-        If there is none.
-    """
-    path = Path(folder)
-    if path.is_dir():
-        path = path / INDEX
-    if not path.is_file():
-        raise DreamscopeError(
-            f"no atlas in '{folder}': there is no {INDEX}; make one: dreamscope microscope build -o {folder}"
-        )
-    return path.resolve()

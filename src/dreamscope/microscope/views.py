@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from dreamscope.exploration.responses import Responses
@@ -137,7 +138,9 @@ class Views:
             "map": found,
             "cells": cells,
             "empty": _empty(found),
-            "argued": [self.class_thumb(index, note=f"{count} cells") for index, count in argued.most_common(8) if count > 1],
+            "argued": [
+                self.class_thumb(index, note=f"{count} cells") for index, count in argued.most_common(8) if count > 1
+            ],
             "tiles": [self._tile(layer, channel) for channel in range(layer.channels)],
             "photos": catalog.photos is not None,
             "trusted": any(catalog.trust(layer, channel) is not None for channel in range(layer.channels)),
@@ -251,11 +254,11 @@ class Views:
         for layer, channel in catalog.every():
             spread, trust = catalog.spread(layer, channel), catalog.trust(layer, channel)
             exemplars = catalog.exemplars(layer, channel)
-            columns["mean"].append(_brief(spread and spread.mean))
-            columns["deviation"].append(_brief(spread and spread.deviation))
-            columns["positive"].append(_brief(spread and spread.positive))
+            columns["mean"].append(_brief(spread.mean if spread else None))
+            columns["deviation"].append(_brief(spread.deviation if spread else None))
+            columns["positive"].append(_brief(spread.positive if spread else None))
             columns["best"].append(_brief(exemplars[0].value if exemplars else None))
-            columns["trust"].append(_brief(trust and trust.picture))
+            columns["trust"].append(_brief(trust.picture if trust else None))
             patch = catalog.patch(layer, channel)
             # The patches of its strip, and whether there is a picture.
             pictured.append(2 * (patch.of if patch else 0) + (catalog.most(layer, channel) is not None))
@@ -281,7 +284,9 @@ class Views:
         last = list(catalog.layers.values())[-1]
         found = [str(Address(last.name, (last.channels // 2,)))]
         if catalog.photos is not None:
-            seen = Counter(each.photo.index for channel in range(last.channels) for each in catalog.exemplars(last, channel))
+            seen = Counter(
+                each.photo.index for channel in range(last.channels) for each in catalog.exemplars(last, channel)
+            )
             common = [catalog.label(index) for index, _ in seen.most_common() if index is not None]
             found += sorted(common[:40], key=len)[:1]
             found += ["mean>0.5", f"{last.name} mean<0"]
@@ -308,8 +313,7 @@ class Views:
         count = min(STRIP, layer.channels)
         bounds = [layer.channels * place // count for place in range(count + 1)]
         chosen = [
-            max(range(start, stop), key=lambda channel: self._worth(layer, channel))
-            for start, stop in zip(bounds, bounds[1:], strict=False)
+            max(range(start, stop), key=lambda channel: self._worth(layer, channel)) for start, stop in pairwise(bounds)
         ]
         found = [self.thumb(layer, channel) for channel in chosen]
         return [each for each in found if each.picture or each.patch]
@@ -381,8 +385,8 @@ def verdict(trust: Trust) -> tuple[str, str]:
         "In part",
         f"To the network this picture is more like the photos than nineteen of twenty random photos are.{unlike}"
         if unlike
-        else "To the network this picture is more like the photos than nineteen of twenty random photos are, but not as "
-        "much as the photos are like one another.",
+        else "To the network this picture is more like the photos than nineteen of twenty random photos are, but less "
+        "than the photos are like one another.",
     )
 
 
