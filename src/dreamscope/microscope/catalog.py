@@ -260,15 +260,18 @@ class Catalog:
 
     def exemplars(self, layer: Layer, channel: int) -> list[Exemplar]:
         """Return the parts of photos that excite a channel most, the best one first."""
+        return [self._exemplar(layer, channel, at) for at in range(len(self.best(layer, channel)))]
+
+    def best(self, layer: Layer, channel: int) -> list[tuple[int, int, float]]:
+        """Return the same as numbers: the photo's, the place's, and the value; none that excite nothing."""
         if self.photos is None:
             return []
-        best = self.photos.best[layer.name]
-        rows = [each[channel].tolist() for each in (best.photos, best.places, best.shown)]
-        chosen = [each for each in zip(*rows, strict=True) if each[2] != 0]
-        return [
-            Exemplar(self.photo(number), self.patch(layer, channel, at), value, self._box(layer, place))
-            for at, (number, place, value) in enumerate(chosen)
-        ]
+        rows = (each[channel].tolist() for each in self._best[layer.name])
+        return [each for each in zip(*rows, strict=True) if each[2] != 0]
+
+    def _exemplar(self, layer: Layer, channel: int, at: int) -> Exemplar:
+        number, place, value = self.best(layer, channel)[at]
+        return Exemplar(self.photo(number), self.patch(layer, channel, at), value, self._box(layer, place))
 
     def photo(self, number: int) -> Photo:
         """Return a photo that is kept."""
@@ -347,10 +350,9 @@ class Catalog:
 
     def class_patches(self, index: int) -> list[tuple[Layer, int, Exemplar]]:
         """Return patches of the class's photos that are among a channel's best, those that lead first."""
-        found = []
-        for layer, channel, at in self._by_class.get(index, [])[:_AMONG]:
-            found.append((layer, channel, self.exemplars(layer, channel)[at]))
-        return found
+        return [
+            (layer, channel, self._exemplar(layer, channel, at)) for layer, channel, at in self._by_class.get(index, [])
+        ]
 
     def blinding(self, index: int) -> Blinding | None:
         """Return what taking a class away would cost."""
@@ -397,6 +399,14 @@ class Catalog:
         return {name: (best.shown != 0).sum(1).numpy() for name, best in self.photos.best.items()}
 
     @cached_property
+    def _best(self) -> dict[str, tuple[Array, Array, Array]]:
+        assert self.photos is not None
+        return {
+            name: (best.photos.numpy(), best.places.numpy(), best.shown.numpy())
+            for name, best in self.photos.best.items()
+        }
+
+    @cached_property
     def _spreads(self) -> dict[str, Array]:
         assert self.photos is not None
         said = self.photos.responses
@@ -426,13 +436,17 @@ class Catalog:
         return found
 
     @cached_property
+    def class_of(self) -> dict[int, int | None]:
+        """The class of each photo that is kept, by its number."""
+        return {} if self.photos is None else {number: index for number, (_, index) in self.photos.kept.items()}
+
+    @cached_property
     def _by_class(self) -> dict[int, list[tuple[Layer, int, int]]]:
         """Class -> (layer, channel, which of its best), those that are best first, late layers first."""
         found: dict[int, list[tuple[Layer, int, int]]] = {}
         photos = self.photos
         if photos is None:
             return found
-        of = {number: index for number, (_, index) in photos.kept.items()}
         for at in range(photos.top):
             for layer in reversed(self.layers.values()):
                 best = photos.best[layer.name]
@@ -440,7 +454,7 @@ class Catalog:
                     continue
                 pairs = zip(best.photos[:, at].tolist(), best.shown[:, at].tolist(), strict=True)
                 for channel, (number, value) in enumerate(pairs):
-                    index = of.get(number)
+                    index = self.class_of.get(number)
                     if index is not None and value != 0 and len(each := found.setdefault(index, [])) < _AMONG:
                         each.append((layer, channel, at))
         return found

@@ -17,7 +17,7 @@ from dreamscope.errors import DreamscopeError
 from dreamscope.microscope.about import KEY as ABOUT
 from dreamscope.microscope.catalog import Catalog
 from dreamscope.microscope.store import Store
-from dreamscope.microscope.views import Views
+from dreamscope.microscope.views import Views, drawn
 from dreamscope.pages import environment
 
 INDEX = "index.html"
@@ -93,7 +93,9 @@ class Site:
         if self._shown.get(name) == shown:
             return False
         root = "../" * name.count("/")
-        changed = self._write(name, lambda: environment.render_part(f"microscope/{template}", root=root, **context))
+        changed = self._write(
+            name, lambda: environment.render_part(f"microscope/{template}", root=root, drawn=drawn, **context)
+        )
         self._shown[name] = shown
         return changed
 

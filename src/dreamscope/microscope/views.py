@@ -161,7 +161,7 @@ class Views:
             "layer": self._layer(layer),
             "number": channel,
             "address": address,
-            "lead": self._lead(exemplars),
+            "lead": self._lead(catalog.best(layer, channel)),
             "shown": [self._exemplar(each) for each in exemplars],
             "most": catalog.most(layer, channel),
             "least": catalog.least(layer, channel),
@@ -169,7 +169,6 @@ class Views:
             "first": exemplars[0].value if exemplars else None,
             "spread": spread,
             "photos": 0 if catalog.photos is None else catalog.photos.count,
-            "histogram": _histogram(spread),
             "serves": [
                 replace(self.class_thumb(index), weight=weight, bar=abs(weight) / most)
                 # Those that it speaks for come first.
@@ -253,18 +252,19 @@ class Views:
         labels: list[list[int]] = []
         for layer, channel in catalog.every():
             spread, trust = catalog.spread(layer, channel), catalog.trust(layer, channel)
-            exemplars = catalog.exemplars(layer, channel)
+            best = catalog.best(layer, channel)
             columns["mean"].append(_brief(spread.mean if spread else None))
             columns["deviation"].append(_brief(spread.deviation if spread else None))
             columns["positive"].append(_brief(spread.positive if spread else None))
-            columns["best"].append(_brief(exemplars[0].value if exemplars else None))
+            columns["best"].append(_brief(best[0][2] if best else None))
             columns["trust"].append(_brief(trust.picture if trust else None))
             patch = catalog.patch(layer, channel)
             # The patches of its strip, and whether there is a picture.
             pictured.append(2 * (patch.of if patch else 0) + (catalog.most(layer, channel) is not None))
             served = [index for index, weight in catalog.serves(layer, channel) if weight > 0][:_LABELS]
-            seen = Counter(each.photo.index for each in exemplars if each.photo.index is not None)
-            labels.append(list(dict.fromkeys([*served, *(index for index, _ in seen.most_common(_LABELS))])))
+            labels.append(
+                list(dict.fromkeys([*served, *(index for index, _ in self._seen(best).most_common(_LABELS))]))
+            )
         used = sorted({index for each in labels for index in each} | self._known_classes)
         found = {
             "layers": [[layer.name, layer.place, layer.channels] for layer in catalog.layers.values()],
@@ -284,10 +284,10 @@ class Views:
         last = list(catalog.layers.values())[-1]
         found = [str(Address(last.name, (last.channels // 2,)))]
         if catalog.photos is not None:
-            seen = Counter(
-                each.photo.index for channel in range(last.channels) for each in catalog.exemplars(last, channel)
-            )
-            common = [catalog.label(index) for index, _ in seen.most_common() if index is not None]
+            seen: Counter[int] = Counter()
+            for channel in range(last.channels):
+                seen += self._seen(catalog.best(last, channel))
+            common = [catalog.label(index) for index, _ in seen.most_common()]
             found += sorted(common[:40], key=len)[:1]
             found += ["mean>0.5", f"{last.name} mean<0"]
         return found
@@ -344,14 +344,18 @@ class Views:
             return Shown(photo, None, None, answers)
         return Shown(photo, catalog.label(photo.index), self._class_href(photo.index), answers)
 
-    def _lead(self, exemplars: Sequence[Exemplar]) -> str:
-        """Return what most of the exemplars show, if that is the same."""
-        seen = Counter(each.photo.index for each in exemplars if each.photo.index is not None)
-        common = [(self._catalog.label(index), count) for index, count in seen.most_common(2) if count > 1]
+    def _lead(self, best: Sequence[tuple[int, int, float]]) -> str:
+        """Return what most of the best photos show, if that is the same."""
+        common = [(self._catalog.label(index), count) for index, count in self._seen(best).most_common(2) if count > 1]
         if not common:
             return ""
         said = " and ".join(f"{count} show {label}" for label, count in common)
-        return f"Of the {len(exemplars)} photos that excite it most, {said}."
+        return f"Of the {len(best)} photos that excite it most, {said}."
+
+    def _seen(self, best: Sequence[tuple[int, int, float]]) -> Counter[int]:
+        """Return the classes of a channel's best photos, and how often each is there."""
+        of = self._catalog.class_of
+        return Counter(index for number, *_ in best if (index := of.get(number)) is not None)
 
     def _class_href(self, index: int) -> str | None:
         return f"classes/{index}.html" if index in self._known_classes else None
@@ -399,9 +403,8 @@ def _empty(found: Map | None) -> list[tuple[int, int]]:
     return [(row + 1, column + 1) for row, column in places if (row, column) not in full]
 
 
-def _histogram(spread: Spread | None) -> str | None:
-    if spread is None:
-        return None
+def drawn(spread: Spread) -> str | None:
+    """Return a channel's responses as a drawing inside its page."""
     return histogram.drawn(_edges(), spread.counts, "mean response to a photo", mean=spread.mean)
 
 

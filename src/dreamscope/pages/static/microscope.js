@@ -194,6 +194,8 @@
     });
     document.addEventListener("click", event => { if (!place.contains(event.target) && !event.target.closest("[data-query]")) close(); });
     place.addEventListener("focusout", event => { if (event.relatedTarget && !place.contains(event.relatedTarget)) close(); });
+    // The first page is where most begin to search.
+    if (!root) addEventListener("load", () => setTimeout(() => atlas().catch(() => {}), 300));
     for (const button of all("[data-query]")) {
       button.parentElement.hidden = false;
       button.addEventListener("click", () => {
