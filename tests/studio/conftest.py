@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from browsers import accessible, browser
 from studios import Running, Seen, serve
 
 from dreamscope import images
 from dreamscope.models.classifier import Classifier
 
-BROWSER = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
-INSTALL = "no Chromium to look at the pages with: apt-get install chromium"
+__all__ = ["accessible", "browser"]
 
 
 @pytest.fixture(scope="module")
 def running(lite0: Classifier) -> Iterator[Running]:
     """A studio of the embedded network."""
     yield from serve(lite0)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium, driven by Playwright."""
-    if BROWSER is None:
-        pytest.skip(INSTALL)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-        opened = playwright.chromium.launch(executable_path=BROWSER, args=options)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -69,19 +52,6 @@ def page(browser: Any, running: Running, seen: Seen) -> Iterator[Any]:
     context.close()
     assert seen.complaints == []
     assert seen.elsewhere == []
-
-
-@pytest.fixture
-def accessible() -> Callable[[Any], None]:
-    """Assert that axe-core finds nothing wrong with a page."""
-
-    def check(page: Any) -> None:
-        from axe_playwright_python.sync_playwright import Axe
-
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
-
-    return check
 
 
 @pytest.fixture

@@ -189,6 +189,8 @@ class _Builder:
         if statistics is not None:
             self._make("exemplars", exemplars.items(atlas, statistics))
             views = self._make("photos that are shown", photo_views.items(statistics))
+            # Photos may have other numbers than before.
+            self._drop_unwanted(f"{photo_views.KIND}/")
         # From here on what photos say and what is shown of them belong together.
         self.site.write(self.store)
         coarse, fine = (list(channel_pictures.items(atlas, care)) for care in ("coarse", "fine"))
@@ -209,9 +211,12 @@ class _Builder:
         self._make("finer pictures of classes", both[1])
         if statistics is not None:
             self._make("trust in pictures", trust.items(atlas, pictures, views))
-        for key in [key for key in self.store if key not in self.wanted]:
-            self.store.drop(key)
+        self._drop_unwanted("")
         self.store.tidy()
+
+    def _drop_unwanted(self, prefix: str) -> None:
+        for key in [key for key in self.store if key.startswith(prefix) and key not in self.wanted]:
+            self.store.drop(key)
 
     def _photos(self, sources: Sequence[Source]) -> PhotoStatistics:
         found = find(sources)

@@ -90,7 +90,7 @@ class Site:
 
     def _page(self, name: str, template: str, context: dict[str, Any]) -> bool:
         shown = hashlib.sha256(repr(context).encode("utf-8", "surrogateescape")).digest()
-        if self._shown.get(name) == shown:
+        if self._shown.get(name) == shown and (self.folder / name).is_file():
             return False
         root = "../" * name.count("/")
         changed = self._write(

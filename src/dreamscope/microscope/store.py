@@ -11,7 +11,8 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -67,6 +68,8 @@ class Store:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self._entries: dict[str, Entry] = {}
+        # How many items each file is of: those of other photos may have been numbered otherwise.
+        self._owners: Counter[str] = Counter()
         self._journal: IO[str] | None = None
         self._lock: IO[str] | None = None
         self._read()
@@ -142,14 +145,21 @@ class Store:
         entry = Entry(digest, {name: _sha256(content) for name, content in written.items()}, made.facts)
         self._append({"key": key, "digest": digest, "files": entry.files, "facts": entry.facts})
         self._entries[key] = entry
-        for name in set(before.files if before else ()) - set(entry.files):
-            (self.folder / name).unlink(missing_ok=True)
+        self._owners.update(list(entry.files))
+        self._remove(before.files if before else ())
 
     def drop(self, key: str) -> None:
         """Remove an item and its files."""
         self._append({"key": key, "digest": None})
-        for name in self._entries.pop(key).files:
-            (self.folder / name).unlink(missing_ok=True)
+        self._remove(self._entries.pop(key).files)
+
+    def _remove(self, names: Iterable[str]) -> None:
+        """Remove files of an item that is gone, but for those that another one has made since."""
+        for name in names:
+            self._owners[name] -= 1
+            if self._owners[name] <= 0:
+                del self._owners[name]
+                (self.folder / name).unlink(missing_ok=True)
 
     def damaged(self, key: str) -> bool:
         """Return whether one of an item's files is gone or another than was written."""
@@ -182,6 +192,7 @@ class Store:
     def _read(self, *, mend: bool = False) -> None:
         path = self.folder / JOURNAL
         self._entries = {}
+        self._owners = Counter()
         try:
             content = path.read_bytes()
         except FileNotFoundError:
@@ -198,6 +209,7 @@ class Store:
                     self._entries[found["key"]] = Entry(found["digest"], found["files"], found["facts"])
             except (ValueError, KeyError, TypeError) as error:
                 raise DreamscopeError(f"'{path}' is no journal of an atlas: line {number}") from error
+        self._owners = Counter(name for entry in self._entries.values() for name in entry.files)
         if torn and mend:
             # Whoever wrote the last line was killed over it.
             os.truncate(path, len(content) - len(torn))
