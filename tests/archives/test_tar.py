@@ -37,6 +37,13 @@ def test_members_are_found_in_order_and_read(tmp_path: Path, form: int) -> None:
     assert not archives.exists(path / "n01")
 
 
+def test_names_that_are_no_text_can_be_printed_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "some.tar"
+    path.write_bytes(block(size=b"00000000003\0", raw=b"\xff\xe4.png") + b"abc".ljust(512, b"\0") + END)
+    assert names(path) == ["\\xff\\xe4.png"]
+    assert archives.read(path / "\\xff\\xe4.png") == b"abc"
+
+
 def test_names_between_100_and_255_characters_in_the_plain_form(tmp_path: Path) -> None:
     path = tar_of(tmp_path / "some.tar", {LONG: b"1"}, tarfile.USTAR_FORMAT)
     assert names(path) == [LONG]
@@ -160,7 +167,7 @@ def test_few_indices_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert list(tar._kept) == paths[:1]
 
 
-def test_threads_and_forked_processes_read_one_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_read_one_archive_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tar, "_kept", {})
     contents = {f"{n}.png": bytes([n]) * (600 + n) for n in range(100)}
     path = tar_of(tmp_path / "some.tar", contents)
@@ -173,10 +180,12 @@ def test_threads_and_forked_processes_read_one_archive(tmp_path: Path, monkeypat
     assert len(os.listdir(tmp_path)) == 1
 
 
-def block(name: str = "a.png", *, size: bytes = b"00000000000\0", kind: bytes = b"0") -> bytes:
+def block(
+    name: str = "a.png", *, size: bytes = b"00000000000\0", kind: bytes = b"0", raw: bytes | None = None
+) -> bytes:
     """Return a header with a right sum."""
     header = bytearray(512)
-    header[: len(name)] = name.encode()
+    header[: len(raw or name)] = raw or name.encode()
     header[124:136], header[156:157], header[257:265] = size, kind, b"ustar\x0000"
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
@@ -250,6 +259,10 @@ def test_an_archive_that_may_not_be_read(
     tmp_path: Path, ask: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tar_of(tmp_path / "some.tar", {"a.png": picture()})
-    monkeypatch.setattr("os.access", lambda *_: False)
-    with pytest.raises(DreamscopeError, match="permission denied"):
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DreamscopeError, match=r"archive '.*some.tar' can't be read: Permission denied"):
         ask(path / "a.png")

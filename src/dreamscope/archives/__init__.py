@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -41,9 +42,11 @@ def parts(path: str | Path) -> tuple[Path, str] | None:
     # Asked of every picture that is read, nearly all of which are files: most are answered by their names alone.
     if not _INTO.search(str(path)):
         return None
-    path = Path(path)
-    archive = next((place for place in reversed(path.parents) if is_archive(place)), None)
-    return None if archive is None else (archive, path.relative_to(archive).as_posix())
+    text = Path(path).as_posix()
+    ends = (match.end() - 1 for match in _INTO.finditer(text))
+    # A folder may be called like an archive.
+    end = next((end for end in ends if os.path.isfile(text[:end])), None)
+    return None if end is None else (Path(text[:end]), text[end + 1 :])
 
 
 def holder(path: str | Path) -> Path:
@@ -71,12 +74,13 @@ def read(path: str | Path) -> bytes:
     found = parts(path)
     if found is None:
         raise DreamscopeError(f"no such archive ({', '.join(SUFFIXES)}): '{path}'")
-    return tar.read(*found) if _is_tar(found[0]) else parquet.read(*found)
+    return _read(*found)
 
 
 def source(path: str | Path) -> Path | io.BytesIO:
     """Return what a picture is opened from: the path of a file, the bytes of what lies in an archive."""
-    return Path(path) if parts(path) is None else io.BytesIO(read(path))
+    found = parts(path)
+    return Path(path) if found is None else io.BytesIO(_read(*found))
 
 
 def digest(path: str | Path) -> str:
@@ -110,6 +114,10 @@ def entries(archive: str | Path, suffixes: Collection[str]) -> Iterator[Entry]:
     archive = Path(archive)
     found = tar.photos(archive, tuple(suffixes)) if _is_tar(archive) else parquet.photos(archive)
     return (Entry(*each) for each in found)
+
+
+def _read(archive: Path, name: str) -> bytes:
+    return tar.read(archive, name) if _is_tar(archive) else parquet.read(archive, name)
 
 
 def _is_tar(archive: Path) -> bool:

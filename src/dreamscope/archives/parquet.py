@@ -16,7 +16,6 @@ from typing import Any
 
 from dreamscope.archives.tar import MOST_BYTES
 from dreamscope.errors import DreamscopeError
-from dreamscope.files import existing_file
 
 IMAGE_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp", "bytes")
 LABEL_COLUMNS = ("class_index", "label", "cls")
@@ -191,7 +190,7 @@ _open = threading.local()
 
 def _table(path: Path) -> Table:
     tables: dict[Path, tuple[tuple[int, ...], Table]] = _open.__dict__.setdefault("tables", {})
-    facts = existing_file(path, "archive").stat()
+    facts = path.stat()
     identity = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
     found = tables.pop(path, None)
     if found is None or found[0] != identity:
@@ -205,10 +204,11 @@ def _table(path: Path) -> Table:
 @contextmanager
 def _one_line(path: Path) -> Iterator[None]:
     """Turn what pyarrow raises into one line."""
+    pyarrow = _pyarrow()
     try:
         yield
-    # All that pyarrow raises is one of these, and also what else is in the file: a text that is none.
-    except (OSError, ValueError, TypeError, KeyError, MemoryError, NotImplementedError, RuntimeError) as error:
+    # A text that is none is a ValueError.
+    except (pyarrow.ArrowException, OSError, ValueError, MemoryError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise DreamscopeError(f"'{path}' can't be read as a Parquet table: {reason}") from error
 

@@ -17,7 +17,6 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from dreamscope.errors import DreamscopeError
-from dreamscope.files import existing_file
 
 MOST_BYTES = 2**30
 """More than any photo of `images.LARGEST_AREA` takes."""
@@ -52,7 +51,7 @@ class Index:
         for member in members:
             for column, value in zip(columns, (hash(member.name), member.start, member.size), strict=True):
                 column.append(value)
-        names, starts, sizes = (np.array(column, np.int64) for column in columns)
+        names, starts, sizes = (np.asarray(column, np.int64) for column in columns)
         order = np.argsort(names, kind="stable")
         self._names, self._starts, self._sizes = names[order], starts[order], sizes[order]
 
@@ -124,7 +123,7 @@ def _label(file: BinaryIO, index: Index, name: str) -> str | None:
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        return existing_file(path, "archive").open("rb")
+        return path.open("rb")
     except OSError as error:
         raise DreamscopeError(f"archive '{path}' can't be read: {error.strerror or error}") from error
 
@@ -226,12 +225,12 @@ def _records(content: bytes, path: Path) -> dict[str, str]:
         key, equals, value = record.partition(b" ")[2].partition(b"=")
         if not equals:
             raise DreamscopeError(f"archive '{path}' is damaged: an extended header can't be read")
-        found[key.decode("utf-8", "replace")] = value.removesuffix(b"\n").decode("utf-8", "surrogateescape")
+        found[key.decode("utf-8", "replace")] = value.removesuffix(b"\n").decode("utf-8", "backslashreplace")
     return found
 
 
 def _text(content: bytes) -> str:
-    return content.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    return content.partition(b"\0")[0].decode("utf-8", "backslashreplace")
 
 
 def _whole(text: str, base: int) -> int:
