@@ -5,6 +5,7 @@ First everything in a coarse form, so that there is soon something to look at, t
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,10 +31,10 @@ from dreamscope.microscope.items.base import Item
 from dreamscope.microscope.items.kinds import Maker, Order
 from dreamscope.microscope.photo_pass import KEY as PHOTOS
 from dreamscope.microscope.photo_pass import PhotoPass
-from dreamscope.microscope.photo_statistics import SHARD, PhotoStatistics
+from dreamscope.microscope.photo_statistics import PhotoStatistics
 from dreamscope.microscope.settings import Atlas
 from dreamscope.microscope.store import Store
-from dreamscope.photos import Source, find
+from dreamscope.photos import Source, absolute, shards
 from dreamscope.progress import Callback, reported
 
 DATA = "data"
@@ -151,11 +152,9 @@ class _Builder:
         self.store.tidy()
 
     def _photos(self, sources: Sequence[Source]) -> PhotoStatistics:
-        found = find(sources)
-        parts = [found[start : start + SHARD] for start in range(0, len(found), SHARD)]
         self.wanted.add(PHOTOS)
-        atlas = self.atlas
-        gone_through = PhotoPass(self._maker, atlas.network, atlas.widths, atlas.top, lambda: parts)
+        atlas, root = self.atlas, Path(os.path.commonpath([_folder_of(Path(each)) for each in sources]))
+        gone_through = PhotoPass(self._maker, atlas.network, atlas.widths, atlas.top, lambda: shards(sources), root)
         return gone_through.run(self.store, self.engine, self.report)
 
     @cached_property
@@ -198,6 +197,12 @@ class _Builder:
             if self.until is not None and time.monotonic() > self.until:
                 return
             yield Order(item, {key: self.store.numbers(key) for key in item.needs})
+
+
+def _folder_of(source: Path) -> Path:
+    # Links are kept, and "..", which may lead elsewhere through a link, is not.
+    place = absolute(source)
+    return place if source.is_dir() else place.parent
 
 
 def _by_turns(items: Sequence[Item]) -> list[Item]:
