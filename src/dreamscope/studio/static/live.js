@@ -24,6 +24,7 @@ let layer = facts.first;
 let shape = null; // of the maps on screen
 let growing = null;
 
+const hint = $("hover").textContent;
 const grid = new Grid($("grid"), choose, flip);
 const address = () => `${layer}:${grid.selected}`;
 const allOff = () => [...off].filter(([, channels]) => channels.size).map(([name, channels]) => `${name}:${[...channels].join(",")}`);
@@ -272,13 +273,13 @@ for (const button of document.querySelectorAll("[data-sample]")) button.onclick 
 takes($("easel"), $("file"), file, ["image/", "video/"]);
 $("pause").onclick = () => (playing ? pause() : play());
 $("step").onclick = async () => { await source.step(); stepping = true; pump(); };
-$("another").onclick = close;
+$("another").onclick = () => { close(); $("file").focus(); };
 for (const input of document.querySelectorAll("[name=layer]")) input.onchange = () => { layer = input.value; refresh(); };
 $("grid").onpointermove = event => {
   const channel = grid.at(event);
   $("hover").textContent = channel < 0 ? "" : `Channel ${channel}${grid.off.has(channel) ? ", off" : ""}`;
 };
-$("grid").onpointerleave = () => { $("hover").textContent = "Click a channel to see it large; with Shift, to switch it off."; };
+$("grid").onpointerleave = () => { $("hover").textContent = hint; };
 $("channel").onchange = () => {
   const channel = Number($("channel").value);
   if (shape && Number.isInteger(channel) && channel >= 0 && channel < shape.channels) choose(channel);
