@@ -229,6 +229,7 @@ async function watch(opening) {
   frame.hidden = $("controls").hidden = false;
   $("scope").classList.remove("idle");
   $("pause").hidden = !source.moves;
+  $("step").hidden = true;
   if (source.moves) play();
   else refresh();
 }
