@@ -8,25 +8,31 @@ import colours
 import pytest
 from nets import Planted, Vgg, seeded
 from studios import Running, pixels, serve
+from torch import nn
 
 from dreamscope.models.wrapping import wrap
 from dreamscope.studio.page_facts import PAGES
 
 NUMBERED = """() => {
-  const all = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, video[controls], [tabindex='0']")];
+  const kinds = ["a[href]", "button", "input", "select", "textarea", "summary", "video[controls]", "[tabindex='0']"];
   // What shows the focus: the control, or what stands for it.
-  window.shows = control => control.type === "file" ? control.closest("label") : control.type === "radio" ? control.nextElementSibling : control;
-  window.ring = shown => { const style = getComputedStyle(shown); return `${style.outlineStyle} ${style.outlineWidth} ${style.outlineColor}, ${style.boxShadow}`; };
+  const instead = { file: control => control.closest("label"), radio: control => control.nextElementSibling };
+  window.shows = control => instead[control.type]?.(control) ?? control;
+  window.ring = control => {
+    const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(shows(control));
+    return `${outlineStyle} ${outlineWidth} ${boxShadow}`;
+  };
   // From the beginning of the page.
   document.body.tabIndex = -1;
   document.body.focus();
   document.body.removeAttribute("tabindex");
-  return all.map((control, number) => {
+  return [...document.querySelectorAll(kinds.join(", "))].map((control, number) => {
     control.dataset.number = number;
-    control.unfocused = ring(shows(control));
+    control.unfocused = ring(control);
     const there = control.checkVisibility({ visibilityProperty: true }) && !control.matches(":disabled");
     // Of radio buttons the chosen one is reached; the others by arrow keys.
-    return [`${control.localName}#${control.id} ${control.textContent.trim().slice(0, 20)}`, there && (control.type !== "radio" || control.checked) && !control.closest("dialog")];
+    const reachable = there && (control.type !== "radio" || control.checked) && !control.closest("dialog");
+    return [`${control.localName}#${control.id} ${control.textContent.trim().slice(0, 20)}`, reachable];
   });
 }"""
 """Number all controls in the order of the page; return what each is called and whether it is to be reached."""
@@ -34,35 +40,46 @@ NUMBERED = """() => {
 FOCUSED = """() => {
   const control = document.activeElement;
   if (control === document.body) return null;
-  if (!control.dataset.number) return [-1, "none", false];
+  if (!control.dataset.number) return [-1, false, false];
   const shown = shows(control), style = getComputedStyle(shown), box = shown.getBoundingClientRect();
   const far = parseFloat(style.outlineWidth) + parseFloat(style.outlineOffset);
-  const ring = [box.left - far, box.top - far, box.right + far, box.bottom + far];
-  let inside = ring[2] > 0 && ring[3] > 0 && ring[0] < innerWidth && ring[1] < innerHeight;
+  const [left, top, right, bottom] = [box.left - far, box.top - far, box.right + far, box.bottom + far];
+  let inside = right > 0 && bottom > 0 && left < innerWidth && top < innerHeight;
   for (let each = shown.parentElement; each !== document.body; each = each.parentElement) {
     if (getComputedStyle(each).overflow === "visible") continue;
     const edge = each.getBoundingClientRect();
-    inside &&= ring[0] > edge.left - 1 && ring[2] < edge.right + 1 && (ring[1] > edge.top - 1 || ring[3] < edge.bottom + 1);
+    // Something long may go on above or below.
+    inside &&= left > edge.left - 1 && right < edge.right + 1 && (top > edge.top - 1 || bottom < edge.bottom + 1);
   }
-  return [Number(control.dataset.number), window.ring(shown) !== control.unfocused && style.outlineStyle, inside];
+  return [Number(control.dataset.number), style.outlineStyle !== "none" && ring(control) !== control.unfocused, inside];
 }"""
-"""Return the focused control's number, how its focus is shown, and whether that is cut off by nothing."""
+"""Return the focused control's number, whether its focus is shown, and whether that is cut off by nothing."""
 
 MOVING = """() => [...document.querySelectorAll("*")].filter(each => {
   const { animationName, transitionDuration, scrollBehavior } = getComputedStyle(each);
-  return animationName !== "none" || transitionDuration.split(", ").some(time => parseFloat(time)) || scrollBehavior !== "auto";
+  const lasting = transitionDuration.split(", ").some(time => parseFloat(time));
+  return animationName !== "none" || lasting || scrollBehavior !== "auto";
 }).map(each => each.outerHTML.slice(0, 80))"""
 """Return what moves, or would."""
+
+COUNTED = """() => {
+  const real = requestAnimationFrame;
+  window.drawn = 0;
+  window.requestAnimationFrame = act => real(now => { window.drawn += 1; act(now); });
+}"""
+"""Count the frames that are drawn."""
 
 
 @pytest.fixture(scope="module")
 def running(request: pytest.FixtureRequest) -> Iterator[Running]:
-    """A studio of a small network, or of one in which each colour is carried by one channel."""
-    if getattr(request, "param", "") == "planted":
-        yield from serve(wrap(Planted(), name="planted", input_size=16, labels=list(colours.COLOURS)))
+    """A studio of a small network, of one whose channels carry a colour each, or of one with many channels."""
+    which = getattr(request, "param", "small")
+    if which == "planted":
+        yield from serve(wrap(Planted(), name=which, input_size=16, labels=list(colours.COLOURS)))
     else:
+        wide = nn.Sequential(nn.Conv2d(3, 70, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(70, 5))
         labels = ["apple", "bee", "cat", "dog", "elk"]
-        yield from serve(wrap(seeded(Vgg()), name="small", input_size=32, labels=labels))
+        yield from serve(wrap(seeded(wide if which == "wide" else Vgg()), name=which, input_size=32, labels=labels))
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +105,7 @@ def walked(page: Any) -> None:
             number, shown, inside = found
             # A video has several controls in one; the first is the video itself.
             if number >= 0 and reached[-1:] != [number]:
-                assert key != "Tab" or shown in ("solid", "auto"), f"{numbered[number]} shows no focus"
+                assert key != "Tab" or shown, f"{numbered[number]} shows no focus"
                 assert key != "Tab" or inside, f"the focus of {numbered[number]} is cut off"
                 reached.append(number)
         assert reached == sorted(reached, reverse=key != "Tab")
@@ -225,6 +242,21 @@ def test_look(page: Any) -> None:
     page.keyboard.type("classi")
     pressed(page, "#layers a")
     assert page.inner_text("#title") == "classifier"
+
+
+@pytest.mark.parametrize("running", ["wide"], indirect=True)
+def test_many_tiles_have_an_end(page: Any) -> None:
+    page.goto("/m/wide/1")
+    page.focus("[data-channel='58']")
+    page.keyboard.press("Tab")
+    # They are all in sight, so more would come by themselves.
+    page.set_viewport_size({"width": 1280, "height": 2400})
+    page.wait_for_timeout(200)
+    page.keyboard.press("Tab")
+    assert focused(page) == "more"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.dataset.channel") == "60"
+    assert page.is_hidden("#more")
 
 
 def test_explain(page: Any, photo: Path) -> None:
@@ -413,8 +445,13 @@ def test_film(page: Any, photo: Path) -> None:
     assert places.count() == 2
     pressed(page, "#layers button")
     assert "features.1" in places.first.get_attribute("aria-valuetext")
-    pressed(page, "#run")
+    # A key that is held a little too long does not stop what it began.
+    to(page, "#run")
+    for _ in range(3):
+        page.keyboard.down("Enter")
+    page.keyboard.up("Enter")
     page.wait_for_selector("#download:not([hidden])")
+    assert page.inner_text("#state") == ""
     assert focused(page) == "run"
     walked(page)
     still(page)
@@ -424,8 +461,12 @@ def test_film(page: Any, photo: Path) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_bar_of_pages_can_be_skipped(page: Any, name: str) -> None:
+def test_on_a_phone_with_a_keyboard(page: Any, name: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
     page.goto(f"/{name}")
+    walked(page)
+    page.reload()
+    # What all pages begin with can be skipped.
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getBoundingClientRect().left") > 0
     page.keyboard.press("Enter")
@@ -450,9 +491,7 @@ def test_who_wants_less_motion_gets_less(page: Any, photo: Path, coloured: Path)
     page.wait_for_selector("#atlas:not([hidden])")
     to(page, "#map canvas")
     page.keyboard.press("Shift+ArrowRight")
-    page.evaluate(
-        "() => { const real = requestAnimationFrame; window.drawn = 0; window.requestAnimationFrame = act => real(now => { window.drawn += 1; act(now); }); }"
-    )
+    page.evaluate(COUNTED)
     page.keyboard.press("Enter")
     page.wait_for_timeout(300)
     assert 1 <= page.evaluate("window.drawn") < 10

@@ -11,6 +11,8 @@ let around = []; // what lies around it, from the inside out: the place of its p
 document.addEventListener("focusin", ({ target }) => {
   last = target;
   seen = target.matches(":focus-visible");
+  // Browsers are content with a part of it.
+  if (seen) target.scrollIntoView({ block: "nearest", inline: "nearest" });
   around = [];
   for (let inner = target; inner.parentElement && inner.localName !== "main"; inner = inner.parentElement) {
     around.push({ outer: inner.parentElement, inner, number: [...inner.parentElement.children].indexOf(inner) });

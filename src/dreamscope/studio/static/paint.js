@@ -54,12 +54,13 @@ export class Paint {
   // Shows where the brush is: black and white, to be seen on any picture.
   #point() {
     const { width, height } = this.#canvas, pen = this.#cursor.getContext("2d");
+    const dot = width / (this.#canvas.clientWidth || width); // one of the page's
     Object.assign(this.#cursor, { width, height });
-    for (const [style, thick] of [["#000", 5], ["#fff", 2]]) {
+    for (const [style, thick] of [["#000", 6 * dot], ["#fff", 2 * dot]]) {
       pen.strokeStyle = style;
       pen.lineWidth = thick;
       pen.beginPath();
-      pen.arc(...this.#at, Math.max(2, this.#thick / 2 - 3), 0, 7);
+      pen.arc(...this.#at, this.#thick / 2, 0, 7);
       pen.stroke();
     }
   }
