@@ -483,7 +483,8 @@ def test_who_wants_less_motion_gets_less(page: Any, photo: Path, coloured: Path)
     page.wait_for_selector("#made:not([hidden])")
     # A film waits until it is played.
     pressed(page, "#film")
-    page.wait_for_function("() => document.querySelector('#shown video')?.readyState >= 2")
+    page.wait_for_function("() => document.querySelector('#shown video')?.readyState === 4")
+    page.wait_for_timeout(300)
     assert page.evaluate("document.querySelector('#shown video').paused")
     # The map does not glide.
     page.goto("/map")
