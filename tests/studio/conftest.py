@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,13 +74,19 @@ def page(browser: Any, running: Running, seen: Seen) -> Iterator[Any]:
 
 @pytest.fixture
 def accessible() -> Callable[[Any], None]:
-    """Assert that axe-core finds nothing wrong with a page."""
+    """Assert that axe-core finds nothing wrong with a page, by day and by night, on a desk and on a phone."""
 
     def check(page: Any) -> None:
         from axe_playwright_python.sync_playwright import Axe
 
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
+        size = page.viewport_size
+        for scheme, width in product(("dark", "light"), (390, 1440)):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": size["height"]})
+            found = Axe().run(page)
+            assert found.violations_count == 0, f"{scheme}, {width} pixels: {found.generate_report()}"
+        page.emulate_media(color_scheme="null")
+        page.set_viewport_size(size)
 
     return check
 
