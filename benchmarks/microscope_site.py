@@ -51,7 +51,7 @@ def fill(store: Store, channels: int) -> None:
         **{"parameters": 10**7, "layers": about, "side": 32, "top": TOP, "sets": ["photos"]},
     }
     store.add(ABOUT, "0", Made(facts=facts))
-    store.add(PHOTOS, "0", Made(_statistics(layers).numbers(), facts={"shards": 1, "count": KEPT, "done": True}))
+    store.add(PHOTOS, "0", Made(_statistics(layers).numbers(Path()), facts={"shards": 1, "count": KEPT, "done": True}))
     for place, name in enumerate(layers):
         for start in range(0, width, AT_ONCE):
             part = range(start, min(width, start + AT_ONCE))

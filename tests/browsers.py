@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -30,13 +31,19 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def accessible() -> Callable[[Any], None]:
-    """Assert that axe-core finds nothing wrong with a page."""
+    """Assert that axe-core finds nothing wrong with a page, by day and by night, on a desk and on a phone."""
 
     def check(page: Any) -> None:
         from axe_playwright_python.sync_playwright import Axe
 
-        # Of stylesheets it would ask the page's own address, which a page that may connect to nothing does not let it.
-        found = Axe().run(page, options={"preload": False})
-        assert found.violations_count == 0, found.generate_report()
+        size = page.viewport_size
+        for scheme, width in product(("dark", "light"), (390, 1440)):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": size["height"]})
+            # It would ask for stylesheets once more, which a page that may connect to nothing does not let it.
+            found = Axe().run(page, options={"preload": False})
+            assert found.violations_count == 0, f"{scheme}, {width} pixels: {found.generate_report()}"
+        page.emulate_media(color_scheme="null")
+        page.set_viewport_size(size)
 
     return check

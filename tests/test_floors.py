@@ -18,8 +18,9 @@ ROOT = Path(dreamscope.__file__).parent
 FLOORS: list[tuple[str, list[str]]] = [
     ("errors", []),
     ("files", []),
+    ("archives", ["tar", "parquet"]),
     ("images", []),
-    ("photos", []),
+    ("photos", ["photo", "labels_file", "walk", "stream"]),
     ("folds", []),
     ("recipes", []),
     ("progress", []),

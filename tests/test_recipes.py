@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from archived import tar_of
 
 from dreamscope import images, recipes
 from dreamscope.errors import DreamscopeError
@@ -52,6 +53,12 @@ def test_references_keep_no_folder_and_find_files_again(tmp_path: Path, monkeypa
     assert Path(found) == tmp_path / "photo.png"
     monkeypatch.chdir(tmp_path)
     assert recipes.locate(kept, "/elsewhere/out.png", what="image", option="IMAGE") == "photo.png"
+
+
+def test_a_picture_in_an_archive_is_referred_to_as_a_file_is(tmp_path: Path) -> None:
+    path = tar_of(tmp_path / "some.tar", {"n01/photo.png": b"abc"}) / "n01" / "photo.png"
+    (tmp_path / "photo.png").write_bytes(b"abc")
+    assert recipes.reference(path) == recipes.reference(tmp_path / "photo.png")
 
 
 def test_another_file_of_that_name_is_not_taken(tmp_path: Path) -> None:

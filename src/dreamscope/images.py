@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 from torch.nn import functional as F
 
+from dreamscope import archives
 from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.files import existing_file, package_file, written_whole
 
@@ -95,8 +96,9 @@ def read(source: Picture, *, side: int = 0) -> Tensor:
     Parameters
     ----------
     source
-        A file, ``sample:china`` or ``sample:flower``, a PIL image, an array (H, W, 3), (H, W, 1) or (H, W) of
-        uint8, uint16 or floats in [0, 1], or a tensor that already is an image.
+        A file, also one in an archive (see `dreamscope.archives`), ``sample:china`` or ``sample:flower``, a PIL image,
+        an array (H, W, 3), (H, W, 1) or (H, W) of uint8, uint16 or floats in [0, 1], or a tensor that already is an
+        image.
     side
         A shorter side in pixels that it will be made smaller to: a JPEG file is then decoded at a half, a quarter or an
         eighth of its size, which takes as much less time, as long as that leaves twice as many. 0 for all of it.
@@ -121,7 +123,7 @@ def read(source: Picture, *, side: int = 0) -> Tensor:
         return _to_tensor(source, "the picture")
     if str(source).startswith("sample:"):
         return _read_file(sample_file(str(source)))
-    return _read_file(existing_file(source, "picture"), side)
+    return _read_file(Path(source), side)
 
 
 def read_all(source: Pictures) -> Tensor:
@@ -279,8 +281,7 @@ def write(image: Tensor, path: str | Path, *, note: str | None = None, alpha: Te
 
 def read_note(path: str | Path) -> str | None:
     """Return the note that `write` put into a picture, or ``None``."""
-    path = existing_file(path, "picture")
-    with _opened(path) as picture:
+    with _opened(Path(path)) as picture:
         note = picture.info.get(_NOTE_KEY) or picture.getexif().get(_EXIF_DESCRIPTION)
     return note if isinstance(note, str) else None
 
@@ -311,13 +312,14 @@ def _from_array(array: np.ndarray[Any, Any]) -> Tensor:
 
 
 def _opened(path: Path) -> Image.Image:
-    if path.stat().st_size == 0:
+    file = archives.source(path)
+    if (existing_file(file, "picture").stat().st_size if isinstance(file, Path) else len(file.getbuffer())) == 0:
         raise DreamscopeError(f"picture '{path}' is empty (0 bytes)")
     try:
         with warnings.catch_warnings():
             # Pillow warns of its own limit first; `_check_size` is ours, and an error.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(path)
+            return Image.open(file)
     except UnidentifiedImageError as error:
         raise DreamscopeError(
             f"'{path}' is not a picture that can be read (PNG, JPEG, WebP, TIFF, BMP, GIF ...)"

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_args
 
-from dreamscope import __version__, files, images
+from dreamscope import __version__, archives, files, images
 from dreamscope.errors import DreamscopeError
 from dreamscope.images import Picture
 
@@ -196,7 +196,7 @@ def reference(source: Picture | Sequence[Picture]) -> Any:
     if isinstance(source, str | Path):
         if str(source).startswith("sample:"):
             return str(source)
-        return {"name": Path(source).name, "sha256": files.digest(source)}
+        return {"name": Path(source).name, "sha256": archives.digest(source)}
     if isinstance(source, Sequence):
         return [reference(each) for each in source]
     content = images.read(source).cpu().contiguous().numpy().tobytes()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from archived import tar_of
 from command_lines import PLANTED, TINY, contents, ensure_refused
 from PIL import Image
 
@@ -66,6 +67,17 @@ def test_a_folder(run: Callable, photos: Path) -> None:
     assert Recipe.read("errors.png").command == "classify"
     assert Image.open("errors.png").width < 200
     assert (photos / "table.csv").read_text().count("\n") == 20
+
+
+def test_an_archive_counts_as_a_folder(run: Callable, photos: Path) -> None:
+    paths = sorted(photos.rglob("*/*.png"))
+    tar_of(photos / "all.tar", {path.relative_to(photos).as_posix(): path.read_bytes() for path in paths})
+    alone = run("classify", "red", "green", "blue", *PLANTED).out
+    assert run("classify", "all.tar", *PLANTED).out == alone
+    assert alone.startswith("18 photos, planted")
+    one = run("classify", "all.tar/red/0.png", *PLANTED)
+    assert one.out.replace("all.tar/", "") == run("classify", "red/0.png", *PLANTED).out
+    assert run("classify", "all.tar/red/none.png", *PLANTED).err.count("\n") == 1
 
 
 def test_a_folder_without_truths(run: Callable, photos: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import dogs
 import numpy as np
 import pytest
+from archived import tar_of
 from command_lines import TINY, contents, ensure_refused
 
 from dreamscope import images
@@ -159,6 +160,17 @@ def test_the_dog_in_the_snow_in_two_commands(run: Callable, hunt: Path) -> None:
     printed = json.loads(run("explain", "photos", *BACKGROUND, "--masks", "masks", "--json").out)
     assert printed["files"] == ["photos-explained-2.png"]
     assert printed["outside"][0]["share"]["value"] == pytest.approx(1)
+
+
+def test_photos_of_an_archive_with_masks(run: Callable, hunt: Path) -> None:
+    photos = sorted((hunt / "photos").rglob("*.png"))
+    names = [path.relative_to(hunt / "photos").as_posix() for path in photos]
+    tar_of(hunt / "photos.tar", {name: path.read_bytes() for name, path in zip(names, photos, strict=True)})
+    for given in ("photos", "photos.tar"):
+        ran = run("explain", given, *BACKGROUND, "--masks", "masks", "--csv", f"{given}.csv", "-o", f"{given}.png")
+        assert ran.code == 0, ran.err
+    tables = [(hunt / f"{given}.csv").read_text().replace(f"{given}/", "") for given in ("photos", "photos.tar")]
+    assert tables[0] == tables[1]
 
 
 def test_several_photos_and_one_with_a_mask(run: Callable, hunt: Path) -> None:

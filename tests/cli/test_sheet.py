@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from archived import tar_of
 from command_lines import TINY, contents, ensure_refused, names
 
 from dreamscope import images
@@ -141,6 +142,9 @@ def test_photos(run: Callable, folder: Path, photo: Path) -> None:
     photo.rename(folder / "others" / "photo.png")
     found = facts("more", "others", "--over", "photos", *QUICK, "--size", 40, "-o", "b.png", run=run)
     assert [cell["note"] for cell in found["cells"]] == ["more", "more", "others"]
+    tar_of(folder / "all.tar", {f"{name}.png": (folder / "more" / f"{name}.png").read_bytes() for name in ("b", "a")})
+    found = facts("all.tar", "--over", "photos", *QUICK, "--size", 40, "-o", "c.png", run=run)
+    assert [cell["label"] for cell in found["cells"]] == ["b.png", "a.png"]
 
 
 def test_the_recipe_is_in_the_sheet_and_each_cell_can_be_made_again(run: Callable, folder: Path, photo: Path) -> None:

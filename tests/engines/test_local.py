@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,11 +24,18 @@ def squares() -> Callable[[int], int]:
     return square
 
 
-@pytest.mark.parametrize("engine", [Here(), Local(1), Local(3)], ids=["here", "one", "three"])
-def test_every_item_once(engine: Engine) -> None:
-    assert sorted(engine.run(squares, range(20))) == [(number, number * number) for number in range(20)]
-    assert list(engine.run(squares, [])) == []
-    assert list(engine.run(squares, [-1])) == [(-1, Failure("-1 is below 0"))]
+@pytest.fixture(autouse=True)
+def nobody_left() -> Iterator[None]:
+    yield
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("make", [Here, partial(Local, 1), partial(Local, 3)], ids=["here", "one", "three"])
+def test_every_item_once(make: Callable[[], Engine]) -> None:
+    with make() as engine:
+        assert sorted(engine.run(squares, range(20))) == [(number, number * number) for number in range(20)]
+        assert list(engine.run(squares, [])) == []
+        assert list(engine.run(squares, [-1])) == [(-1, Failure("-1 is below 0"))]
 
 
 def test_items_are_drawn_as_they_are_needed() -> None:
@@ -37,10 +46,11 @@ def test_items_are_drawn_as_they_are_needed() -> None:
             drawn.append(number)
             yield number
 
-    done = Local(2).run(squares, endless())
-    for _ in range(5):
-        next(done)
-    done.close()  # type: ignore[attr-defined]
+    with Local(2) as engine:
+        done = engine.run(squares, endless())
+        for _ in range(5):
+            next(done)
+        done.close()  # type: ignore[attr-defined]
     assert len(drawn) <= 5 + 2 * 2
 
 
@@ -55,9 +65,12 @@ def test_work_begins_once_in_each_process() -> None:
 
         return told
 
-    told = {made for _, made in Local(2).run(counting, range(12))}
-    assert {count for count, _ in told} == {1}
-    assert len({pid for _, pid in told} - {os.getpid()}) == 2
+    with Local(2) as engine:
+        told = {made for _, made in engine.run(counting, range(12))}
+        assert {count for count, _ in told} == {1}
+        assert len({pid for _, pid in told} - {os.getpid()}) == 2
+        # They stay for the next run of the same.
+        assert {made for _, made in engine.run(counting, range(12))} <= told
 
 
 def test_a_killed_process_costs_no_item(tmp_path: Path) -> None:
@@ -71,7 +84,8 @@ def test_a_killed_process_costs_no_item(tmp_path: Path) -> None:
 
         return once
 
-    assert sorted(Local(2).run(fragile, range(12))) == [(number, number) for number in range(12)]
+    with Local(2) as engine:
+        assert sorted(engine.run(fragile, range(12))) == [(number, number) for number in range(12)]
 
 
 def test_an_item_that_kills_every_process() -> None:
@@ -83,11 +97,12 @@ def test_an_item_that_kills_every_process() -> None:
 
         return dies
 
-    found = dict(Local(1).run(deadly, range(5)))
+    with Local(1) as engine:
+        found = dict(engine.run(deadly, range(5)))
     assert found.pop(2) == Failure(f"{ATTEMPTS} processes died over it; is there memory enough?")
     assert found == {number: number for number in (0, 1, 3, 4)}
-    with pytest.raises(DreamscopeError, match="nothing can be done here"):
-        list(Local(1).run(deadly, [2]))
+    with pytest.raises(DreamscopeError, match="nothing can be done here"), Local(1) as engine:
+        list(engine.run(deadly, [2]))
 
 
 def test_errors_reach_the_caller() -> None:
@@ -97,10 +112,10 @@ def test_errors_reach_the_caller() -> None:
     def wrong() -> Callable[[int], int]:
         return lambda number: 1 // number
 
-    with pytest.raises(DreamscopeError, match="no such network"):
-        list(Local(1).run(refuses, range(3)))
-    with pytest.raises(ZeroDivisionError):
-        list(Local(1).run(wrong, range(3)))
+    with pytest.raises(DreamscopeError, match="no such network"), Local(1) as engine:
+        list(engine.run(refuses, range(3)))
+    with pytest.raises(ZeroDivisionError), Local(1) as engine:
+        list(engine.run(wrong, range(3)))
     with pytest.raises(DreamscopeError, match="1 or more, not 0"):
         Local(0)
 
@@ -113,10 +128,11 @@ def test_closed_early_no_process_is_left() -> None:
 
         return slow
 
-    running = Local(2).run(sleepy, range(10))
-    _, pid = next(running)
-    started = time.monotonic()
-    running.close()  # type: ignore[attr-defined]
+    with Local(2) as engine:
+        running = engine.run(sleepy, range(10))
+        _, pid = next(running)
+        started = time.monotonic()
+        running.close()  # type: ignore[attr-defined]
     assert time.monotonic() - started < 10
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from archived import imaged, parquet_of, tar_of
 from nets import hooks_on, seeded
 from PIL import Image
 from torch import nn
@@ -324,6 +325,27 @@ def test_the_index_and_its_photos_move_together_and_hold_nobodys_folder(
     moved = coloured.rename(tmp_path / "elsewhere")
     again = Exemplars.load(moved / "index.json", planted)
     assert all(patch is not None for patch in again.patches(planted, [RED])[0])
+
+
+@pytest.mark.parametrize("kind", ["tar", "parquet"])
+def test_photos_in_archives_are_ranked_and_shown_as_those_in_folders(
+    planted: Classifier, coloured: Path, tmp_path: Path, kind: str
+) -> None:
+    paths = sorted(coloured.rglob("*.png"))
+    archive = tmp_path / f"some.{kind}"
+    if kind == "tar":
+        tar_of(archive, {path.relative_to(coloured).as_posix(): path.read_bytes() for path in paths})
+    else:
+        labels = [path.parent.name for path in paths]
+        parquet_of(archive, {"image": imaged([path.read_bytes() for path in paths]), "label": labels}, rows=10)
+    alone, found = exemplars(planted, coloured, ["act"]), exemplars(planted, archive, ["act"])
+    for one, other in zip(alone.of(RED), found.of(RED), strict=True):
+        assert (one.value, one.place, one.photo.label) == (other.value, other.place, other.photo.label)
+    again = Exemplars.load(found.save(tmp_path / "index.json"), planted)
+    shown = alone.patches(planted, [RED])[0], again.patches(planted, [RED])[0]
+    assert all(torch.equal(*each) for each in zip(*shown, strict=True))
+    archive.write_bytes(b"")
+    assert again.patches(planted, [RED]) == [[None] * 9]
 
 
 def test_photos_gone_or_changed_are_not_shown(planted: Classifier, coloured: Path) -> None:

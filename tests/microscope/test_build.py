@@ -168,7 +168,7 @@ def test_time_is_up(atlas: Atlas, coloured: Path, tmp_path: Path, monkeypatch: p
     assert 0 < built.made <= 12
     assert built.left > 0
     monkeypatch.undo()
-    assert sum(engine.given.values()) <= 12
+    assert sum(engine.given.values()) <= 13
     assert isinstance(build(atlas, tmp_path / "site", coloured, engine=Here()), Built)
 
 

@@ -31,10 +31,10 @@ def parts_of(folder: Path, size: int = 7) -> list[list[Photo]]:
 
 def passing(model: Classifier, parts: Sequence[Sequence[Photo]]) -> PhotoPass:
     widths = {layer: model.layers[layer].channels for layer in LAYERS}
-    return PhotoPass(Maker(model, tuple(LAYERS), 4), "network", widths, 4, lambda: parts)
+    return PhotoPass(Maker(model, tuple(LAYERS), 4), "network", widths, 4, lambda: parts, parts[0][0].path.parents[1])
 
 
-class Backwards:
+class Backwards(Here):
     """An engine that is done with items in an order of its own, and stops after some."""
 
     def __init__(self, most: int = 10**6) -> None:
@@ -50,7 +50,7 @@ class Backwards:
 
 
 def same(first: PhotoStatistics, second: PhotoStatistics) -> bool:
-    one, two = first.numbers(), second.numbers()
+    one, two = (each.numbers(Path("/")) for each in (first, second))
     return one.keys() == two.keys() and all(one[name].tobytes() == two[name].tobytes() for name in one)
 
 
@@ -87,7 +87,7 @@ def test_the_numbers_are_the_same_whoever_gathers(
     planted: Classifier, coloured: Path, tmp_path: Path, engine: Engine
 ) -> None:
     parts = parts_of(coloured)
-    with Store(tmp_path / "a") as first, Store(tmp_path / "b") as second:
+    with engine, Store(tmp_path / "a") as first, Store(tmp_path / "b") as second:
         one = passing(planted, parts).run(first, Here())
         two = passing(planted, parts).run(second, engine)
         assert same(one, two)
@@ -96,7 +96,7 @@ def test_the_numbers_are_the_same_whoever_gathers(
     assert {p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*")} == {
         p.relative_to(tmp_path / "b") for p in (tmp_path / "b").rglob("*")
     }
-    assert same(PhotoStatistics.of_numbers(Store(tmp_path / "a").numbers(KEY)), one)
+    assert same(PhotoStatistics.of_numbers(Store(tmp_path / "a").numbers(KEY), coloured), one)
 
 
 @pytest.mark.parametrize("stopped", [1, 3, 6, 9])
@@ -158,8 +158,8 @@ def test_killed_processes_change_nothing(planted: Classifier, coloured: Path, tm
 
             return super().run(dangerous, items)
 
-    with Store(tmp_path / "a") as first, Store(tmp_path / "b") as second:
-        assert same(passing(planted, parts).run(first, Here()), passing(planted, parts).run(second, Killing(2)))
+    with Killing(2) as engine, Store(tmp_path / "a") as first, Store(tmp_path / "b") as second:
+        assert same(passing(planted, parts).run(first, Here()), passing(planted, parts).run(second, engine))
     assert len(list(marks.iterdir())) == 4
 
 

@@ -64,6 +64,8 @@ def answers(page: Any, which: str) -> list[str]:
 def test_the_planted_channel_is_switched_off_and_on(
     page: Any, coloured: Path, tmp_path: Path, accessible: Callable[[Any], None]
 ) -> None:
+    page.goto("/blind")
+    accessible(page)
     brought(page, coloured)
     assert page.input_value("#class") == "red"
     assert page.locator("#targets .thumbs li").count() == 8

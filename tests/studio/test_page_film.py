@@ -35,6 +35,8 @@ def places(page: Any) -> list[str]:
 def test_a_dive_is_planned_on_the_timeline_made_watched_and_taken_home(
     page: Any, photo: Path, tmp_path: Path, accessible: Callable[[Any], None]
 ) -> None:
+    page.goto("/film")
+    accessible(page)
     opened(page, photo)
     assert [each.split(" s:")[0] for each in places(page)] == ["0", "1.2"]
     # With the keyboard: along, one more, another layer there, slower, and away again.

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dreamscope import images
+from dreamscope import archives, images
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.photos import Photo
@@ -90,9 +90,9 @@ def _ensure_same_proportions(photo: Path, mask: Path) -> None:
 def _size(path: Path) -> tuple[int, int] | None:
     """Return width and height of a picture as it is shown, from its header alone."""
     try:
-        with Image.open(path) as picture:
+        with Image.open(archives.source(path)) as picture:
             width, height = picture.size
             turned = picture.getexif().get(_ORIENTATION) in _TURNED
-    except (OSError, ValueError, SyntaxError):
+    except (DreamscopeError, OSError, ValueError, SyntaxError):
         return None
     return (height, width) if turned else (width, height)

@@ -25,8 +25,9 @@ def classify(
         list[str],
         typer.Argument(
             metavar="PHOTOS ...",
-            help="Photos, sample:china, sample:flower: what each is taken for. Folders or a labels file (CSV: file, "
-            "class_index or label): how often that is right, by a labels.csv beside the photos or their subfolders.",
+            help="Photos, sample:china, sample:flower: what each is taken for. Folders, archives (.tar, .parquet) or a "
+            "labels file (CSV: file, class_index or label): how often that is right, by a labels.csv beside them, "
+            "their archive or their subfolders.",
             show_default=False,
         ),
     ],
@@ -42,7 +43,9 @@ def classify(
     json: Json = False,
 ) -> None:
     """Print the classes that a model predicts for pictures, or where it errs on folders of them."""
-    if out is None and csv is None and not any(Path(each).is_dir() or Path(each).suffix == ".csv" for each in photos):
+    from dreamscope.photos import holds_several
+
+    if out is None and csv is None and not any(map(holds_several, photos)):
         _one_by_one(photos, loader, top, json)
     else:
         _together(photos, loader, top=top, out=out, csv=csv, json=json)

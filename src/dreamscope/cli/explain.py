@@ -41,8 +41,8 @@ def explain(
         list[str],
         typer.Argument(
             metavar="IMAGE ...",
-            help="A photo, sample:china or sample:flower; or several photos, folders or a labels file (CSV: file, "
-            "class_index or label), for a sheet over all of them.",
+            help="A photo, sample:china or sample:flower; or several photos, folders, archives (.tar, .parquet) or a "
+            "labels file (CSV: file, class_index or label), for a sheet over all of them.",
             show_default=False,
         ),
     ],
@@ -114,7 +114,9 @@ def explain(
     chosen: dict[str, Any] = {"class_name": class_name, "at": at if listed is None else listed.total(), "seed": seed}
     if method or listed is not None:
         chosen["method"] = method or _OF_CHANNELS
-    alone = len(image) == 1 and not Path(image[0]).is_dir() and Path(image[0]).suffix.lower() != ".csv"
+    from dreamscope.photos import holds_several
+
+    alone = len(image) == 1 and not holds_several(image[0])
     named = Path(image[0]).absolute().name if Path(image[0]).is_dir() else output.stem_of(image[0])
     target = Path(out) if out is not None else output.free_name(f"{named}-explained", ".png")
     if alone and masks is None and sort is None and csv is None:

@@ -12,7 +12,7 @@ from dreamscope.errors import DreamscopeError
 if TYPE_CHECKING:
     from dreamscope.dissection.frequency import FrequencySettings
 
-PHOTO_SETS = "folders, photos, or labels files (CSV: file, class_index or label)"
+PHOTO_SETS = "folders, photos, archives (.tar, .parquet), or labels files (CSV: file, class_index or label)"
 
 Targets = Annotated[
     list[str], typer.Argument(metavar="TARGETS ...", help=f"Photos of the class: {PHOTO_SETS}.", show_default=False)

@@ -72,7 +72,9 @@ def sheet(
     pictures: Annotated[
         list[str],
         typer.Argument(
-            metavar="IMAGE ...", help=f"{PHOTO_OR_PATTERN} Over photos: several, or folders.", show_default=False
+            metavar="IMAGE ...",
+            help=f"{PHOTO_OR_PATTERN} Over photos: several, folders or archives.",
+            show_default=False,
         ),
     ],
     *,

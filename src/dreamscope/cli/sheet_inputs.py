@@ -35,12 +35,12 @@ def settings(recipe: str, over: Sequence[str], given: Mapping[str, Any]) -> dict
 
 
 def sources(pictures: Sequence[str]) -> list[str]:
-    """Return the photos that are named, and those in folders."""
+    """Return the photos that are named, and those in folders and archives."""
     from dreamscope import photos
 
     found: list[str] = []
     for each in pictures:
-        found += [str(photo.path) for photo in photos.find(each)] if Path(each).is_dir() else [each]
+        found += [str(photo.path) for photo in photos.find(each)] if photos.holds_several(each) else [each]
     return list(dict.fromkeys(found))
 
 

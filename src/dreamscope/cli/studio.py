@@ -31,8 +31,8 @@ def studio(
         list[str] | None,
         typer.Option(
             metavar="FOLDER",
-            help="Photos in which all visitors see what excites a channel: a folder, photos or a labels file; may be "
-            "repeated.",
+            help="Photos in which all visitors see what excites a channel: a folder, photos, an archive or a labels "
+            "file; may be repeated.",
         ),
     ] = None,
     browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,

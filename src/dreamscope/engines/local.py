@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import cloudpickle
-from loky import ProcessPoolExecutor
+from loky import ProcessPoolExecutor, process_executor
 
 from dreamscope.engines.base import AHEAD, ATTEMPTS, Failure, Work, attempted
 from dreamscope.errors import DreamscopeError
@@ -151,6 +151,8 @@ _ready: list[Callable[[Any], Any]] = []
 def _begin(packed: bytes) -> None:
     # Ctrl-C is the caller's, who then ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Where psutil is installed, loky ends processes that have grown: a network's caches are no leak.
+    process_executor._MAX_MEMORY_LEAK_SIZE = 2**62
     _packed.append(packed)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dreamscope import files
+from dreamscope import archives, files
 from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.exploration.patches import Window
 from dreamscope.images import SMALLEST_SIDE, read
@@ -25,7 +25,6 @@ from dreamscope.recipes import Recipe
 
 _FORM = 1
 _ROWS_SHOWN = 8  # channels of each layer that a notebook shows
-_MOST_BYTES = 2**30  # more than any photo of `images.LARGEST_AREA` takes
 
 
 @dataclass(frozen=True)
@@ -197,9 +196,11 @@ class Exemplars:
     def _picture(self, path: Path, model: Classifier) -> Tensor | None:
         try:
             # Devices and pipes never end, and an index may name anything.
-            if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            if not archives.exists(path) or (
+                archives.parts(path) is None and path.stat().st_size > archives.MOST_BYTES
+            ):
                 return None
-            if path in self.digests and files.digest(path) != self.digests[path]:
+            if path in self.digests and archives.digest(path) != self.digests[path]:
                 return None
             return model.prepared(read(path))
         except (DreamscopeError, OSError):
@@ -215,7 +216,7 @@ class Exemplars:
         content = {
             "dreamscope_exemplars": _FORM,
             "photos": [
-                {"file": _relative(each.path, path), "label": each.label, "sha256": files.digest(each.path)}
+                {"file": _relative(each.path, path), "label": each.label, "sha256": archives.digest(each.path)}
                 for each in self.photos
             ],
             "most": {name: _plain(ranked) for name, ranked in self.most.items()},

@@ -5,6 +5,7 @@ First everything in a coarse form, so that there is soon something to look at, t
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,12 +32,12 @@ from dreamscope.microscope.items.base import Item
 from dreamscope.microscope.items.kinds import Maker, Order
 from dreamscope.microscope.photo_pass import KEY as PHOTOS
 from dreamscope.microscope.photo_pass import PhotoPass
-from dreamscope.microscope.photo_statistics import SHARD, PhotoStatistics
+from dreamscope.microscope.photo_statistics import PhotoStatistics
 from dreamscope.microscope.settings import SIDE, TOP, Atlas
 from dreamscope.microscope.site import Site
 from dreamscope.microscope.store import Store
 from dreamscope.models.classifier import Classifier
-from dreamscope.photos import Source, find
+from dreamscope.photos import Source, absolute, shards
 from dreamscope.progress import Callback, reported
 
 DATA = "data"
@@ -130,8 +131,7 @@ def microscope(
 ) -> Built:
     """Make an atlas of a classifier: a site to browse, of every channel of some layers and of every class.
 
-    A second call goes on where one before ended, and makes nothing that is there already. Photos are named in it by
-    their files, without the folders; their paths stand in its store (``data``), to find them again.
+    A second call goes on where one before ended, and makes nothing that is there already.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def microscope(
     out
         The site's folder; open its ``index.html``.
     photos
-        Folders, photos or labels files; without any, there are only pictures from noise.
+        Folders, photos, labels files or archives; without any, there are only pictures from noise.
     layers
         Layers or globs; the network's blocks if not given.
     size
@@ -183,7 +183,7 @@ class _Builder:
     def run(self, photos: Sequence[Source]) -> None:
         atlas = self.atlas
         self.wanted.add(about.KEY)
-        about.keep(atlas, [Path(source).name for source in photos], self.store)
+        about.keep(atlas, [absolute(Path(source)).name for source in photos], self.store)
         statistics = self._photos(photos) if photos else None
         views: list[str] = []
         if statistics is not None:
@@ -219,11 +219,9 @@ class _Builder:
             self.store.drop(key)
 
     def _photos(self, sources: Sequence[Source]) -> PhotoStatistics:
-        found = find(sources)
-        parts = [found[start : start + SHARD] for start in range(0, len(found), SHARD)]
         self.wanted.add(PHOTOS)
-        atlas = self.atlas
-        gone_through = PhotoPass(self._maker, atlas.network, atlas.widths, atlas.top, lambda: parts)
+        atlas, root = self.atlas, Path(os.path.commonpath([_folder_of(Path(each)) for each in sources]))
+        gone_through = PhotoPass(self._maker, atlas.network, atlas.widths, atlas.top, lambda: shards(sources), root)
         return gone_through.run(self.store, self.engine, self.report)
 
     @cached_property
@@ -267,6 +265,12 @@ class _Builder:
             if self.until is not None and time.monotonic() > self.until:
                 return
             yield Order(item, {key: self.store.numbers(key) for key in item.needs})
+
+
+def _folder_of(source: Path) -> Path:
+    # Links are kept, and "..", which may lead elsewhere through a link, is not.
+    place = absolute(source)
+    return place if source.is_dir() else place.parent
 
 
 def _by_turns(items: Sequence[Item]) -> list[Item]:

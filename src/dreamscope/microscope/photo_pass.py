@@ -7,10 +7,14 @@ merged so far now and then: a pass that was killed goes on behind the last part 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 
+from dreamscope import archives
 from dreamscope.engines.base import Engine, Failure, Work
 from dreamscope.errors import DreamscopeError
 from dreamscope.microscope.items.base import Made
@@ -65,6 +69,8 @@ class PhotoPass:
         Photos kept for each channel.
     shards : callable
         See `Shards`.
+    root : Path
+        The folder that all photos lie in: what is kept names them from there on, so that both can be moved.
     """
 
     work: Work
@@ -72,6 +78,7 @@ class PhotoPass:
     widths: Mapping[str, int]
     top: int
     shards: Shards
+    root: Path
 
     def run(self, store: Store, engine: Engine, callback: Callback | None = None) -> PhotoStatistics:
         """Go through all photos, or through those that were not gone through before.
@@ -98,7 +105,7 @@ class PhotoPass:
             nonlocal number
             while number in ready:
                 ready.remove(number)
-                merged.merge(PhotoStatistics.of_numbers(store.numbers(_key(number))))
+                merged.merge(PhotoStatistics.of_numbers(store.numbers(_key(number)), self.root))
                 digests[number] = store[_key(number)].digest
                 number += 1
                 if number % CHECKPOINT == 0:
@@ -108,7 +115,7 @@ class PhotoPass:
         for part, found in engine.run(self.work, missing()):
             if isinstance(found, Failure):
                 raise DreamscopeError(f"photos from '{part.photos[0].path.name}' on: {found.message}")
-            store.add(_key(part.number), part.digest, Made(found.numbers()))
+            store.add(_key(part.number), part.digest, Made(found.numbers(self.root)))
             ready.add(part.number)
             merge_ready()
             if callback is not None:
@@ -126,9 +133,8 @@ class PhotoPass:
         first = 0
         for number, photos in enumerate(self.shards()):
             for photo in photos:
-                facts = photo.path.stat() if photo.path.is_file() else None
-                size = (facts.st_size, facts.st_mtime_ns) if facts else None
-                chain.update(repr((str(photo.path), photo.label, size)).encode("utf-8", "surrogateescape"))
+                about = (os.path.relpath(photo.path, self.root), photo.label, _changed(archives.holder(photo.path)))
+                chain.update(repr(about).encode("utf-8", "surrogateescape"))
             yield Part(number, first, photos, chain.hexdigest()[:32])
             first += len(photos)
 
@@ -138,14 +144,26 @@ class PhotoPass:
             number, parts = int(store[KEY].facts["shards"]), self._parts()
             # The digest of a part is one of all before it, too: the same one means the same photos.
             if [part.digest for part in islice(parts, number - 1, number)] == [store[KEY].digest]:
-                return PhotoStatistics.of_numbers(store.numbers(KEY)), number, parts
+                return PhotoStatistics.of_numbers(store.numbers(KEY), self.root), number, parts
         return PhotoStatistics(dict(self.widths), self.top), 0, self._parts()
 
     def _keep(self, store: Store, merged: PhotoStatistics, number: int, digest: str, *, done: bool) -> None:
-        store.add(KEY, digest, Made(merged.numbers(), facts={"shards": number, "count": merged.count, "done": done}))
+        store.add(
+            KEY, digest, Made(merged.numbers(self.root), facts={"shards": number, "count": merged.count, "done": done})
+        )
         for key in [key for key in store if key.startswith(f"{_PARTS}/")]:
             if done or int(key.partition("/")[2]) < number:
                 store.drop(key)
+
+
+@lru_cache(64)
+def _changed(path: Path) -> tuple[int, int] | None:
+    """Return the size of a file and when it was changed, ``None`` if it is not there. Of an archive, many ask."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_size, facts.st_mtime_ns
 
 
 _PARTS = "photo-parts"

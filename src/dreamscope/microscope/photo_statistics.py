@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +28,6 @@ from dreamscope.optimize.precision import prepared
 from dreamscope.photos import Photo, Stream
 from dreamscope.probes import LOGITS, probe
 
-SHARD = 256
-"""Photos of one part. It belongs to what is found: what is merged in the same parts comes out the same."""
 BATCH = 32
 OF_A_CLASS = 16
 """Photos of a class that are kept to be looked at again: the first ones."""
@@ -107,9 +106,12 @@ class PhotoStatistics:
                 found[number] = index
         return found
 
-    def numbers(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Return all of it as arrays, for `of_numbers`."""
-        photos = [[number, str(photo.path), photo.label, index] for number, (photo, index) in self.kept.items()]
+    def numbers(self, root: Path) -> dict[str, np.ndarray[Any, Any]]:
+        """Return all of it as arrays, for `of_numbers`; photos are named by where they lie from `root` on."""
+        photos = [
+            [number, os.path.relpath(photo.path, root), photo.label, index]
+            for number, (photo, index) in self.kept.items()
+        ]
         about = {"widths": self.widths, "top": self.top, "count": self.count, "photos": photos}
         text = json.dumps({**about, "unreadable": self.unreadable})
         found = {f"responses/{name}": value.numpy() for name, value in self.responses.state().items()}
@@ -127,8 +129,8 @@ class PhotoStatistics:
         }
 
     @classmethod
-    def of_numbers(cls, numbers: Numbers) -> PhotoStatistics:
-        """Return what `numbers` has written."""
+    def of_numbers(cls, numbers: Numbers, root: Path = Path()) -> PhotoStatistics:
+        """Return what `numbers` has written; `root` is needed by whoever opens the photos."""
         about = json.loads(numbers["about"].tobytes().decode("utf-8", "surrogateescape"))
         found = cls(about["widths"], about["top"], about["count"])
         state = {name: torch.from_numpy(value.copy()) for name, value in numbers.items() if "/" in name}
@@ -140,7 +142,7 @@ class PhotoStatistics:
             *(numbers[name] for name in ("classes", "class_counts", "class_sums")), strict=True
         ):
             found.classes[int(index)] = (int(count), torch.from_numpy(total.copy()))
-        found.kept = {number: (Photo(Path(path), label), index) for number, path, label, index in about["photos"]}
+        found.kept = {number: (Photo(root / path, label), index) for number, path, label, index in about["photos"]}
         found.unreadable = about["unreadable"]
         return found
 

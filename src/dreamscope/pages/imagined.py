@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dreamscope import images
+from dreamscope import archives, images
 from dreamscope.dissection.blinding import Blinding
 from dreamscope.dreaming.dream import dream
 from dreamscope.errors import DreamscopeError
@@ -90,7 +90,9 @@ def imagined(blinding: Blinding, *, callback: Callback | None = None) -> list[Pa
     """
     edited, index = blinding.model, blinding.class_index
     intact = edited.with_module(edited.module, edits=())
-    recognised = (row.path for row in blinding.result.photos if row.before == blinding.label and row.path.is_file())
+    recognised = (
+        row.path for row in blinding.result.photos if row.before == blinding.label and archives.exists(row.path)
+    )
     photo = next(recognised, None)
 
     def class_image(model: Classifier, note: StepCallback) -> Tensor:

@@ -17,7 +17,8 @@ AT_ONCE = 16
 """Channels of one item: what is lost when a worker is killed."""
 
 STEPS = {"coarse": (24, 24), "fine": (64, 160)}
-"""Steps of a picture by the care that it is made with: of the first layer, and of the last."""
+"""Steps of a picture by the care that it is made with: of the first layer, and of the last; of what excites a channel
+least, half of them."""
 
 _PLAIN: dict[str, Any] = {"precision": "float32/contiguous", "crops": 1, "contrast": 0.22}
 
@@ -26,10 +27,11 @@ def items(atlas: Atlas, care: str) -> Iterator[Item]:
     """Yield the items of all layers, made with some care."""
     for place, layer in enumerate(atlas.layers):
         count = atlas.widths[layer]
-        settings = _settings(care, atlas, place / max(1, len(atlas.layers) - 1))
+        depth = place / max(1, len(atlas.layers) - 1)
         for start in range(0, count, AT_ONCE):
             stop = min(start + AT_ONCE, count)
             for sign in ("most", "least"):
+                settings = _settings(care, sign, atlas, depth)
                 yield Item(
                     KIND,
                     f"{place_of(layer)}/{sign}/{start}-{stop - 1}",
@@ -71,11 +73,11 @@ def first(key: str) -> int:
     return int(key.rpartition("/")[2].partition("-")[0])
 
 
-def _settings(care: str, atlas: Atlas, depth: float) -> dict[str, Any]:
+def _settings(care: str, sign: str, atlas: Atlas, depth: float) -> dict[str, Any]:
     """Return how pictures are made at a depth from 0 to 1: early layers, which show small patterns, need less."""
     side = min(atlas.side, max(atlas.model.input_size))
     first, last = STEPS[care]
-    steps = round(first + (last - first) * depth)
+    steps = max(1, round((first + (last - first) * depth) * (1 if sign == "most" else 0.5)))
     if care == "coarse":
         return {"size": side, "steps": steps, "rate": 0.15, "transform": ["shift:4", "noise:0.03"]}
     crops = ["crop:0.4,1,0.8", "rotate:8", "noise:0.04"]

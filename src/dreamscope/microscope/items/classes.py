@@ -34,7 +34,7 @@ SHOWN = 12
 LATE = 2 / 3
 """Channels are switched off in the layers behind this share of all: earlier ones serve everything."""
 
-CARE: dict[str, dict[str, Any]] = {"coarse": {"steps": 64, "share": 0.75}, "fine": {"steps": 256, "share": 1.0}}
+CARE: dict[str, dict[str, Any]] = {"coarse": {"steps": 64, "share": 0.75}, "fine": {"steps": 128, "share": 1.0}}
 
 
 def items(atlas: Atlas, photos: PhotoStatistics | None, care: str) -> Iterator[Item]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from dreamscope.microscope.items import class_effects
 from dreamscope.microscope.items.base import Item, Made, Numbers, place_of
@@ -50,8 +49,8 @@ def make(bench: Bench, item: Item, needed: Mapping[str, Numbers]) -> Made:
     """Return ``feeds`` and ``serves`` with their weights, the strongest first; -1 where there is none.
 
     A channel feeds another by its activation times the slope of the other's, summed over positions: what would be
-    missing without it, to first order, where the other is excited most. It serves a class by the slope of the class's score, in scores for a
-    response that is higher by one standard deviation.
+    missing without it, to first order, where the other is excited most. It serves a class by the slope of the class's
+    score, in scores for a response that is higher by one standard deviation.
     """
     layer, before = item.settings["layer"], item.settings["before"]
     width = bench.model.layers[layer].channels
@@ -71,12 +70,12 @@ def _fed(bench: Bench, item: Item, before: str, layer: str) -> np.ndarray[Any, A
     axes = [bench.model.layers[name].channel_axis for name in (before, layer)]
     widths = [bench.model.layers[name].channels for name in (before, layer)]
     found, counts = torch.zeros(widths[1], widths[0]), torch.zeros(widths[1], 1)
-    excited = [
-        (row, picture) for row in item.settings["excited"] if (picture := _picture(bench, item, row)) is not None
-    ]
-    for start in range(0, len(excited), _BATCH):
-        rows = [row for row, _ in excited[start : start + _BATCH]]
-        pictures = torch.cat([picture for _, picture in excited[start : start + _BATCH]])
+    for start in range(0, len(item.settings["excited"]), _BATCH):
+        wanted = item.settings["excited"][start : start + _BATCH]
+        each = [(row, picture) for row in wanted if (picture := bench.photo(item.photos[row[1]])) is not None]
+        if not each:
+            continue
+        rows, pictures = [row for row, _ in each], torch.cat([picture for _, picture in each])
         channels, places = torch.tensor([row[0] for row in rows]), torch.tensor([row[2] for row in rows])
         with torch.enable_grad(), tapped(bench.model, [before, layer]) as caught:
             bench.model.logits(pictures.requires_grad_())
@@ -89,10 +88,6 @@ def _fed(bench: Bench, item: Item, before: str, layer: str) -> np.ndarray[Any, A
         counts.index_add_(0, channels, torch.ones(len(rows), 1))
     fed: np.ndarray[Any, Any] = (found / counts.clamp_min(1)).numpy()
     return fed
-
-
-def _picture(bench: Bench, item: Item, row: Sequence[int]) -> Tensor | None:
-    return bench.photo(item.photos[row[1]])
 
 
 def _strongest(weights: np.ndarray[Any, Any], most: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

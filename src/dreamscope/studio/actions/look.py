@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dreamscope import images
+from dreamscope import archives, images
 from dreamscope.errors import DreamscopeError, Interrupted
 from dreamscope.exploration.blocks import blocks_of
 from dreamscope.exploration.class_weights import of_channel
@@ -216,7 +216,8 @@ def _digest(looked_in: list[Photo]) -> str:
     """Return what is another when one of the files has changed, without reading them."""
     found = hashlib.sha256()
     for photo in looked_in:
-        facts = photo.path.stat() if photo.path.exists() else None
+        file = archives.holder(photo.path)
+        facts = file.stat() if file.exists() else None
         found.update(repr((photo.path, photo.label, facts and (facts.st_size, facts.st_mtime_ns))).encode())
     return found.hexdigest()
 

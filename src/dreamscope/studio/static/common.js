@@ -1,5 +1,7 @@
 // What all pages share: elements by id, new elements, one line of news at the bottom, and what the server said at first.
 
+import "./focus.js";
+
 export const $ = id => document.getElementById(id);
 
 export const facts = JSON.parse($("facts").textContent);
@@ -21,9 +23,8 @@ let fading;
 export function say(text) {
   const line = $("message");
   line.textContent = text;
-  line.hidden = false;
   clearTimeout(fading);
-  fading = setTimeout(() => { line.hidden = true; }, 9000);
+  fading = setTimeout(() => { line.textContent = ""; }, 9000);
 }
 
 export const percent = share => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)}%`;

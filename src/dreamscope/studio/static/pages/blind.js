@@ -176,10 +176,14 @@ async function imagine(address) {
   $("imagined").setAttribute("aria-busy", "false");
 }
 
+// Not disabled meanwhile: it would lose the focus.
+let writing = false;
+
 async function weights() {
-  $("weights").disabled = true;
+  if (writing) return;
+  writing = true;
   const told = await ended(connection.start("blind_weights", { tryout: found.tryout, off: off() }));
-  $("weights").disabled = false;
+  writing = false;
   if (told) element("a", { href: `/files/${told.name}`, download: told.title }).click();
 }
 

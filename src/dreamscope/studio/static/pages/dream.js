@@ -57,7 +57,13 @@ async function put(given) {
   compare.hidden = true;
   $("made").hidden = $("shown").hidden = true;
   $("bar").hidden = false;
+  brushes();
   draw();
+}
+
+function brushes() {
+  $("brushes").hidden = !$("masking").checked;
+  $("paint").hidden = !$("masking").checked || !photo;
 }
 
 async function begin(given) {
@@ -220,15 +226,12 @@ $("panel").onsubmit = event => event.preventDefault();
 $("class").onchange = () => { if ($("class").value) { chosen.clear(); weights(); } if (photo) run(); };
 for (const id of ["preset", "size", "seed", "steps", "octaves", "keep_color"]) $(id).onchange = () => { if (photo) run(); };
 compare.oninput = draw;
-$("masking").onchange = () => {
-  $("paint").hidden = $("brushes").hidden = !$("masking").checked;
-  if ($("masking").checked) say("Paint on the picture; with the keyboard, the keys 1 to 9 fill its nine parts. Then dream.");
-};
+$("masking").onchange = brushes;
 $("brush").oninput = () => { paint.brush = Number($("brush").value); };
 $("unpaint").onclick = () => paint.clear();
-$("another").onclick = () => { work.stop(); photo = null; canvas.hidden = compare.hidden = true; $("made").hidden = $("shown").hidden = true; $("bar").hidden = true; $("drop").hidden = false; };
+$("another").onclick = () => { work.stop(); photo = null; canvas.hidden = compare.hidden = true; $("made").hidden = $("shown").hidden = true; $("bar").hidden = true; $("drop").hidden = false; brushes(); $("file").focus(); };
 $("deeper").onclick = async () => { await put({ name: made.name, width: made.width, height: made.height }); await run(); };
 $("difference").onclick = () => more("difference", "Comparing…", result => element("img", { src: view(result.name), alt: "Where the dream changed the photo: bright where it changed most" }));
-$("film").onclick = () => more("dream_film", "Filming…", result => element("video", { src: `/films/${result.name}`, controls: true, autoplay: true, loop: true }));
+$("film").onclick = () => more("dream_film", "Filming…", result => element("video", { src: `/films/${result.name}`, controls: true, autoplay: !matchMedia("(prefers-reduced-motion: reduce)").matches, loop: true, "aria-label": "The dream as it grew" }));
 
 fetch("/kept").then(answer => answer.json()).then(all => all.filter(each => each.kind === "dream").forEach(remember));

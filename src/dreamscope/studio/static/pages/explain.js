@@ -41,7 +41,7 @@ async function show(address) {
 }
 
 function answers(best) {
-  $("answers-hint").textContent = "Click an answer to see what speaks for it.";
+  $("answers-hint").textContent = "Choose an answer to see what speaks for it.";
   $("answers").replaceChildren(...best.map(each => {
     const bar = element("i");
     bar.style.width = `${100 * each.probability}%`;
@@ -149,7 +149,7 @@ for (const button of document.querySelectorAll("[data-sample]")) button.onclick 
 $("camera").onclick = async () => { const file = await fromCamera($("drop")); if (file) await files([file]); };
 $("sheet").onclick = () => home("");
 $("panel").onsubmit = event => event.preventDefault();
-$("another").onclick = () => { work.stop(); photo = null; canvas.hidden = $("another").hidden = $("maps-part").hidden = true; $("answers").replaceChildren(); $("drop").hidden = false; };
+$("another").onclick = () => { work.stop(); photo = null; canvas.hidden = $("another").hidden = $("maps-part").hidden = true; $("answers").replaceChildren(); $("drop").hidden = false; $("file").focus(); };
 $("opacity").oninput = () => { for (const image of document.querySelectorAll(".over img + img")) image.style.opacity = $("opacity").value / 100; };
 $("sorted").onchange = sort;
 $("measure").onchange = () => { if (photo && chosen) explain(chosen); };

@@ -57,13 +57,13 @@ function much() {
 async function put(given) {
   work.stop();
   photo = given;
-  $("drop").hidden = true;
   $("video").hidden = $("download").hidden = true;
   $("video").removeAttribute("src");
-  $("another").hidden = false;
   frame(await picture(view(given.name, 768)));
   clearReel();
   much();
+  $("drop").hidden = true;
+  $("another").hidden = false;
   previews();
 }
 
@@ -172,6 +172,7 @@ $("another").onclick = () => {
   canvas.hidden = $("video").hidden = $("another").hidden = $("download").hidden = $("head").hidden = true;
   $("video").removeAttribute("src");
   $("drop").hidden = false;
+  $("file").focus();
   much();
 };
 

@@ -108,6 +108,7 @@ $("another").onclick = () => {
   photo = null;
   $("trio").hidden = $("another").hidden = $("run").disabled = true;
   $("easel").hidden = false;
+  $("file").focus();
   empty();
 };
 words();

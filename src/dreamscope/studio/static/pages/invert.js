@@ -76,4 +76,5 @@ $("another").onclick = () => {
   $("words").textContent = "";
   $("canvas").hidden = $("compare").hidden = $("another").hidden = $("download").hidden = $("run").disabled = true;
   $("drop").hidden = false;
+  $("file").focus();
 };

@@ -19,6 +19,7 @@ let layer = facts.first;
 let shape = null; // of the maps on screen
 let growing = null;
 
+const hint = $("hover").textContent;
 const grid = new Grid($("grid"), choose, flip);
 const player = new Player(frame, { asks: () => ({ layer, off: allOff(), channel: grid.selected }), answered: show, changed: controls });
 const address = () => `${layer}:${grid.selected}`;
@@ -204,13 +205,13 @@ for (const button of document.querySelectorAll("[data-sample]")) button.onclick 
 takes($("easel"), $("file"), file, ["image/", "video/"]);
 $("pause").onclick = () => (player.playing ? player.pause() : player.play());
 $("step").onclick = () => player.step();
-$("another").onclick = () => player.close();
+$("another").onclick = () => { player.close(); $("file").focus(); };
 for (const input of document.querySelectorAll("[name=layer]")) input.onchange = () => { layer = input.value; player.refresh(); };
 $("grid").onpointermove = event => {
   const channel = grid.at(event);
   $("hover").textContent = channel < 0 ? "" : `Channel ${channel}${grid.off.has(channel) ? ", off" : ""}`;
 };
-$("grid").onpointerleave = () => { $("hover").textContent = "Click a channel to see it large; with Shift, to switch it off."; };
+$("grid").onpointerleave = () => { $("hover").textContent = hint; };
 $("channel").onchange = () => {
   const channel = Number($("channel").value);
   if (shape && Number.isInteger(channel) && channel >= 0 && channel < shape.channels) choose(channel);

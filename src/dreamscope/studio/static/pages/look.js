@@ -29,9 +29,14 @@ function go(place, { push = true } = {}) {
     history.pushState(null, "", address(place));
     scrollTo(0, 0);
   }
+  const from = here;
   here = place;
   $("wrong")?.remove();
   open();
+  if (document.activeElement !== document.body && document.activeElement.checkVisibility()) return;
+  // What was followed is no longer there: back to its tile, or to where the new begins.
+  const tile = from.layer === here.layer && $("channels").querySelector(`[data-channel="${from.channel}"]`);
+  (here.channel == null && tile || $("title")).focus({ preventScroll: !tile });
 }
 
 function start(what, values, hears = {}) {
@@ -70,11 +75,12 @@ function tiles({ name, channels }) {
   for (const button of document.querySelectorAll("[data-show]")) button.setAttribute("aria-pressed", button.dataset.show === showing);
   $("channels").replaceChildren();
   const more = () => {
-    const first = $("channels").childElementCount;
+    const first = $("channels").childElementCount, asked = document.activeElement === $("more");
     const last = Math.min(first + PAGE, channels);
     for (let channel = first; channel < last; channel++) {
       $("channels").append(element("li", {}, link({ layer: name, channel }, { "data-channel": channel }, element("i"), element("small", {}, channel))));
     }
+    if (asked) $("channels").children[first].firstElementChild.focus();
     $("more").hidden = last === channels;
     $("more").textContent = `Show ${Math.min(PAGE, channels - last)} more of ${channels}`;
     const mine = visit;
@@ -253,8 +259,17 @@ document.addEventListener("keydown", event => {
   const typing = event.target.matches("input, select, textarea") || event.altKey || event.ctrlKey || event.metaKey;
   if (anchor && !typing && here.channel != null && !anchor.hidden) { event.preventDefault(); go(anchor.place); }
 });
-// What comes into sight is shown.
-new IntersectionObserver(([seen]) => { if (seen.isIntersecting && !$("more").hidden) $("more").click(); }, { rootMargin: "100px" }).observe($("more"));
+// From tile to tile with all four.
+$("channels").addEventListener("keydown", event => {
+  const tiles = [...$("channels").querySelectorAll("a")], lower = tiles.findIndex(tile => tile.offsetTop > tiles[0].offsetTop);
+  const across = lower < 0 ? tiles.length : lower;
+  const next = tiles[tiles.indexOf(event.target) + { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across }[event.key]];
+  if (!next || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  next.focus();
+});
+// What comes into sight is shown; but who goes through the tiles with the keyboard would never reach their end.
+new IntersectionObserver(([seen]) => { if (seen.isIntersecting && !$("more").hidden && !$("channels").contains(document.activeElement)) $("more").click(); }, { rootMargin: "100px" }).observe($("more"));
 
 if (matchMedia("(max-width: 60rem)").matches) $("layers-part").open = false;
 here.layer ??= facts.default;

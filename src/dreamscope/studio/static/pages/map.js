@@ -46,7 +46,7 @@ async function run() {
   $("atlas").hidden = false;
   $("agreement").textContent = found.agreement;
   $("chosen-title").textContent = "Nobody chosen yet";
-  $("chosen").replaceChildren(element("p", { class: "hint" }, "Click on a photo: here it is shown large, with those in which the network sees most nearly the same."));
+  $("chosen").replaceChildren(element("p", { class: "hint" }, "Choose a photo: here it is shown large, with those in which the network sees most nearly the same."));
   map.show(found);
 }
 
@@ -85,4 +85,5 @@ $("another").onclick = () => {
   photos = [];
   $("atlas").hidden = $("run").disabled = true;
   $("easel").hidden = false;
+  $("file").focus();
 };

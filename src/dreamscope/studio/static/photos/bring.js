@@ -44,9 +44,14 @@ export async function fromCamera(place) {
   const take = element("button", { class: "main", type: "button" }, "Take the picture");
   const leave = element("button", { type: "button" }, "Leave it");
   const box = element("div", { class: "camera" }, video, element("div", { class: "bar" }, take, leave));
+  const before = document.activeElement;
   place.append(box);
   take.focus();
-  const wanted = await new Promise(chosen => { take.onclick = () => chosen(true); leave.onclick = () => chosen(false); });
+  const wanted = await new Promise(chosen => {
+    take.onclick = () => chosen(true);
+    leave.onclick = () => chosen(false);
+    box.onkeydown = ({ key }) => { if (key === "Escape") chosen(false); };
+  });
   let file = null;
   if (wanted && video.videoWidth) {
     const canvas = element("canvas");
@@ -58,5 +63,6 @@ export async function fromCamera(place) {
   }
   stream.getTracks().forEach(track => track.stop());
   box.remove();
+  before.focus();
   return file;
 }
