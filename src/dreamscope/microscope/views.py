@@ -261,10 +261,11 @@ class Views:
             patch = catalog.patch(layer, channel)
             # The patches of its strip, and whether there is a picture.
             pictured.append(2 * (patch.of if patch else 0) + (catalog.most(layer, channel) is not None))
-            served = [index for index, weight in catalog.serves(layer, channel) if weight > 0][:_LABELS]
-            labels.append(
-                list(dict.fromkeys([*served, *(index for index, _ in self._seen(best).most_common(_LABELS))]))
-            )
+            served = [index for index, weight in catalog.serves(layer, channel) if weight > 0]
+            seen = self._seen(best).most_common(_LABELS)
+            # What several of its photos show says most of it, and what one shows least.
+            often = [index for index, count in seen if count > 1]
+            labels.append(list(dict.fromkeys([*often, *served[:_LABELS], *(index for index, _ in seen)])))
         used = sorted({index for each in labels for index in each} | self._known_classes)
         found = {
             "layers": [[layer.name, layer.place, layer.channels] for layer in catalog.layers.values()],

@@ -41,7 +41,7 @@ def drawn(edges: Sequence[float], counts: Sequence[float], name: str, *, mean: f
     # Nothing but zeros, or nothing below or above zero: the bin of zero reaches a hair over it.
     low, high = (0.0 if -1e-4 < low < 0 else low), (0.0 if 0 < high < 1e-4 else high)
     if high <= low:
-        low, high = -1.0, 1.0
+        low, high = 0.0, 1.0
     width = (high - low) / BARS
     shares = [0.0] * BARS
     for place in full:

@@ -87,11 +87,13 @@
       first += count;
     });
     const exact = meanings.find(each => each.channel);
+    // Late channels stand for classes, early ones for what is in many.
+    const classesMeant = meanings.some(each => !each.layers.size);
     if (columns.length) {
       const [values, above] = columns[0];
       found.channels.sort((a, b) => above ? values[b.at] - values[a.at] : values[a.at] - values[b.at]);
     } else {
-      found.channels.sort((a, b) => (exact ? a.channel - b.channel : 0) || a.rank - b.rank || a.at - b.at);
+      found.channels.sort((a, b) => (exact ? a.channel - b.channel : 0) || a.rank - b.rank || (classesMeant ? b.at - a.at : a.at - b.at));
     }
     found.shown = conditions.map(([name]) => name);
     return found;
