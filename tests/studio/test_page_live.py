@@ -183,6 +183,26 @@ def test_what_a_channel_saw_and_what_it_looks_for(
     page.wait_for_selector("#pictures img")
 
 
+def test_a_channel_in_real_photos(page: Any, photo: Path) -> None:
+    opened(page)
+    page.set_input_files("#file", str(photo))
+    answered(page)
+    page.get_by_role("button", name="Find it in photos").click()
+    page.wait_for_selector("#examples li img")
+    assert "photos" in page.inner_text("#examples-says")
+    assert page.locator("#find").is_hidden()
+    name = page.inner_text("#chosen-title")
+    first = page.get_attribute("#examples img", "src")
+    # What was found of the layer is there for its other channels, too, and again for this one.
+    for channel in ("5", name.partition(":")[2]):
+        page.fill("#channel", channel)
+        page.press("#channel", "Enter")
+        page.locator("#chosen-title", has_text=f":{channel}").wait_for()
+        page.locator("#examples-says", has_text="photos").wait_for()
+        assert page.locator("#find").is_hidden()
+    assert page.get_attribute("#examples img", "src") == first
+
+
 def test_a_video_is_watched(page: Any, tmp_path: Path) -> None:
     path = tmp_path / "walk.mp4"
     write(filmed.panning(30, 96, 96), path, fps=10)

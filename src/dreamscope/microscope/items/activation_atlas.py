@@ -43,7 +43,7 @@ PICTURE: dict[str, Any] = {
     "crops": 1,
     "contrast": 0.22,
     "transform": ["shift:6", "scale:0.9,1.1", "noise:0.04"],
-    "precision": "float32/contiguous",
+    "precision": "float32/channels_last",
 }
 _PAPER = 0.94
 

@@ -20,7 +20,8 @@ STEPS = {"coarse": (24, 24), "fine": (64, 160)}
 """Steps of a picture by the care that it is made with: of the first layer, and of the last; of what excites a channel
 least, half of them."""
 
-_PLAIN: dict[str, Any] = {"precision": "float32/contiguous", "crops": 1, "contrast": 0.22}
+# Of one thread, pictures in this format take two thirds of the time.
+_PLAIN: dict[str, Any] = {"precision": "float32/channels_last", "crops": 1, "contrast": 0.22}
 
 
 def items(atlas: Atlas, care: str) -> Iterator[Item]:
@@ -35,7 +36,7 @@ def items(atlas: Atlas, care: str) -> Iterator[Item]:
                 yield Item(
                     KIND,
                     f"{place_of(layer)}/{sign}/{start}-{stop - 1}",
-                    {"layer": layer, "channels": [start, stop], "sign": sign, **settings},
+                    {"layer": layer, "channels": [start, stop], "sign": sign, "picture": settings},
                 )
 
 
@@ -46,12 +47,8 @@ def make(bench: Bench, item: Item, needed: Mapping[str, Numbers]) -> Made:  # no
         bench.model,
         [f"{layer}:{channel}" for channel in range(start, stop)],
         negative=sign == "least",
-        size=item.settings["size"],
-        steps=item.settings["steps"],
-        rate=item.settings["rate"],
-        transform=item.settings["transform"],
         recipe=False,
-        **_PLAIN,
+        **item.settings["picture"],
     )
     pictures = [each.image for each in found]
     return Made(
@@ -79,7 +76,8 @@ def _settings(care: str, sign: str, atlas: Atlas, depth: float) -> dict[str, Any
     first, last = STEPS[care]
     steps = max(1, round((first + (last - first) * depth) * (1 if sign == "most" else 0.5)))
     if care == "coarse":
-        return {"size": side, "steps": steps, "rate": 0.15, "transform": ["shift:4", "noise:0.03"]}
+        return {**_PLAIN, "size": side, "steps": steps, "rate": 0.15, "transform": ["shift:4", "noise:0.03"]}
     crops = ["crop:0.4,1,0.8", "rotate:8", "noise:0.04"]
     # Small patterns need no crops, and would be hidden by them.
-    return {"size": side, "steps": steps, "rate": 0.1, "transform": crops if depth > 0.2 else ["shift:8", "noise:0.04"]}
+    transform = crops if depth > 0.2 else ["shift:8", "noise:0.04"]
+    return {**_PLAIN, "size": side, "steps": steps, "rate": 0.1, "transform": transform}

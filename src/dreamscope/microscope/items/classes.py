@@ -63,7 +63,7 @@ def make(bench: Bench, item: Item, needed: Mapping[str, Numbers]) -> Made:
     """Make the class's image, and measure what switching its channels off does."""
     index = item.settings["class"]
     (image,) = visualize(
-        bench.model, class_name=index, recipe=False, precision="float32/contiguous", **item.settings["image"]
+        bench.model, class_name=index, recipe=False, precision="float32/channels_last", **item.settings["image"]
     )
     facts: dict[str, Any] = {"label": bench.model.label(index), "channels": [], "photos": [], "blind": None}
     if class_channels.KEY in needed:

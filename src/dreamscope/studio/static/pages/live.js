@@ -3,6 +3,7 @@
 import { $, element, facts, percent, say, view } from "../common.js";
 import { connection, ended } from "../connection.js";
 import { Moments, enlarge } from "../parts/enlarge.js";
+import { Examples } from "../parts/examples.js";
 import { Grid } from "../parts/grid.js";
 import { takes } from "../photos/bring.js";
 import { camera, film, hasCamera, photo } from "../photos/frames.js";
@@ -12,7 +13,7 @@ const SHARPER = 2; // times the network's own size, for people
 const LOOK = 1000; // milliseconds between two lines of how fast it is
 
 const frame = $("frame"), large = $("large");
-const moments = new Moments($("moments"));
+const moments = new Moments($("moments")), examples = new Examples($("examples"), $("find"), $("examples-says"));
 const off = new Map(); // layer -> channels
 const grown = new Map(); // address -> picture from noise
 let layer = facts.first;
@@ -98,6 +99,7 @@ function choose(channel) {
     $("value").textContent = "";
     growing?.stop();
     picture();
+    examples.show(address());
   }
   grid.draw();
   one();
