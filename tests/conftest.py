@@ -15,11 +15,15 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 
 import colours
+from browsers import accessible, browser
 from nets import Planted, Residual, Tokens, Vgg, seeded
 
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
 from dreamscope.models.wrapping import wrap
+
+# Of the whole session: there can be one browser in a process.
+__all__ = ["accessible", "browser"]
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -8,13 +8,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from browsers import accessible, browser
 from studios import Running, Seen, serve
 
 from dreamscope import images
 from dreamscope.models.classifier import Classifier
-
-__all__ = ["accessible", "browser"]
 
 
 @pytest.fixture(scope="module")

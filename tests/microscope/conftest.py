@@ -1,7 +1,0 @@
-"""A real browser that looks at an atlas."""
-
-from __future__ import annotations
-
-from browsers import accessible, browser
-
-__all__ = ["accessible", "browser"]
