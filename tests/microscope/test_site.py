@@ -218,12 +218,12 @@ def test_a_walk(page: Any, accessible: Callable) -> None:
     accessible(page)
     page.click(".exemplars > li:nth-child(2) > a")
     photo = page.locator("dialog[open]")
-    assert photo.count() == 1
+    photo.wait_for()
     assert "<b onclick='alert(1)'>red" in photo.inner_text()
     page.wait_for_function("document.querySelector('dialog[open] img').naturalWidth === 16")
     accessible(page)
     page.keyboard.press("ArrowRight")
-    assert page.get_attribute("dialog[open]", "id") == "exemplar-2"
+    page.locator("#exemplar-2[open]").wait_for()
     page.click("dialog[open] h2 a")
     assert page.inner_text("h1") == "red"
     accessible(page)
@@ -248,11 +248,12 @@ def test_by_keyboard_alone(page: Any) -> None:
     page.wait_for_url("**/act/3.html")
     page.focus(".exemplars > li:first-child > a")
     page.keyboard.press("Enter")
-    assert page.get_attribute("dialog[open]", "id") == "exemplar-0"
+    page.locator("#exemplar-0[open]").wait_for()
     # In a photo that is open, arrows lead to the next photo, not to the next channel.
     page.keyboard.press("ArrowRight")
-    assert page.get_attribute("dialog[open]", "id") == "exemplar-1"
+    page.locator("#exemplar-1[open]").wait_for()
     page.keyboard.press("Escape")
+    page.locator("#exemplar-1").wait_for(state="hidden")
     assert page.locator("dialog[open]").count() == 0
     assert page.evaluate("document.activeElement.getAttribute('href')") in ("#exemplar-0", "#exemplar-1")
     page.keyboard.press("/")
