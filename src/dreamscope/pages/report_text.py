@@ -55,7 +55,7 @@ def _cost(blinding: Blinding) -> str:
 
 
 def _found(trial: Trial, layer: str) -> str:
-    """Return how many photos of 100 a probe finds; where they are few, how many of these."""
+    """Return how many photos of 100 a probe finds; where there are fewer, how many of these."""
     recall = trial.readouts[layer].recall()
     found = recall.value * _of(recall)
     if 0 < found < 1:
@@ -64,7 +64,7 @@ def _found(trial: Trial, layer: str) -> str:
 
 
 def _of(recall: Estimate) -> int:
-    return recall.count if are_few(recall.count) else 100
+    return min(recall.count, 100)
 
 
 def meaning(label: str) -> dict[str, str]:
@@ -174,9 +174,9 @@ def _listed(names: list[str]) -> str:
 
 def _intervals(blinding: Blinding) -> str:
     r = blinding.result
+    paired = f"{r.loss_name().capitalize()}, photo by photo: Bonett and Price (2012), for paired proportions. "
     said = (
-        "All intervals are 95% intervals. Shares of photos: Wilson (1927). "
-        f"{r.loss_name().capitalize()}, photo by photo: Bonett and Price (2012), for paired proportions. "
+        f"All intervals are 95% intervals. Shares of photos: Wilson (1927). {paired if r.labelled else ''}"
         "Area under the curve: Hanley and McNeil (1982). Confidence: percentiles of the bootstrap. Several random "
         "draws: their mean, and the range in which 95% of them lie. "
     )

@@ -1,6 +1,6 @@
 // Work that is started, watched and stopped: one piece at a time, a new one in place of the one before.
 
-import { $ } from "./common.js";
+import { $, hush } from "./common.js";
 import { connection, ended } from "./connection.js";
 
 const TELLING = 0.03; // the least share that tells how long the rest takes
@@ -17,6 +17,7 @@ export class Work {
   // Does it; returns what it told at the end, null if there is nothing, undefined if something newer took its place.
   async do(what, values, hears = {}) {
     this.stop();
+    hush();
     const job = connection.start(what, values, {
       waiting: ({ before }) => this.say(`${before} before you`),
       begun: () => this.say("Beginning…"),

@@ -1,5 +1,6 @@
 // A long job with its button, its stop button, a bar, and a line that says what is being done and how long it takes.
 
+import { hush } from "./common.js";
 import { connection, ended } from "./connection.js";
 
 // Stages by their beginning, for those who don't know the techniques; others are said as they are.
@@ -34,6 +35,7 @@ export class Working {
   async run(what, values, hears = {}) {
     const began = Date.now();
     let doing = "Beginning…";
+    hush();
     this.#show(true);
     this.#bar(null);
     this.#say(doing);
