@@ -35,6 +35,15 @@ def test_a_lay_reader_is_told_in_whole_numbers(blinding: Blinding) -> None:
     )
 
 
+def test_a_probe_that_found_little_before_proves_nothing(blinding: Blinding) -> None:
+    none = {
+        name: replace(each, positives=(0.0,) * 20, negatives=(1.0,) * 100)
+        for name, each in blinding.intact.readouts.items()
+    }
+    trials = tuple(replace(each, readouts=none) if each is blinding.intact else each for each in blinding.trials)
+    assert report_text.lay(replace(blinding, trials=trials)).endswith("it found none, so this proves nothing.")
+
+
 @pytest.mark.parametrize(
     ("value", "labelled", "said"),
     [

@@ -27,9 +27,10 @@ def lay(blinding: Blinding) -> str:
         return said + "Photos were too few to train a fresh probe, so whether the class can still be read is not known."
     was, now = (_found(trial, features) for trial in (blinding.intact, blinding.chosen))
     of = _of(blinding.chosen.readouts[features].recall())
+    unproved = ", so this proves nothing" if blinding.intact.readouts[features].recall().value < READABLE else ""
     return said + (
         f"A fresh probe (a simple detector, trained on what is left inside the network) finds {now} of {of} photos of "
-        f"{label}; before the edit it found {was}."
+        f"{label}; before the edit it found {was}{unproved}."
     )
 
 
