@@ -62,8 +62,16 @@ def did_you_mean(word: str, choices: Iterable[str], *, most: int = 3) -> str:
 
     >>> did_you_mean("feature.28", ["features.28", "classifier"])
     "; did you mean 'features.28'?"
+    >>> did_you_mean("elefant", ["African elephant", "electric fan"], most=1)
+    "; did you mean 'African elephant'?"
     """
-    close = get_close_matches(word, list(choices), n=most, cutoff=0.6)
+    # Of a name of several words one may be enough.
+    named: dict[str, list[str]] = {}
+    for name in choices:
+        for part in dict.fromkeys((name.casefold(), *name.casefold().split())):
+            named.setdefault(part, []).append(name)
+    near = get_close_matches(word.casefold(), named, n=most, cutoff=0.6)
+    close = list(dict.fromkeys(name for part in near for name in named[part]))[:most]
     if not close:
         return ""
     return "; did you mean " + " or ".join(f"'{name}'" for name in close) + "?"

@@ -50,6 +50,7 @@ def test_photos_without_labels_keep_their_answer_or_not(
     found = evaluate(planted, without_red_and_blue, photos.find(coloured / "red"), rest, class_index=2)
     assert (found.top1_before.value, found.top1_after.value) == (1, 0)
     assert (found.loss.value, found.labelled) == (100, 0)
+    assert (found.loss.low, found.loss.high) == (100 * found.changed.low, 100)
 
 
 def test_what_is_lost_is_named_as_what_was_counted(planted: Classifier, coloured: Path) -> None:

@@ -145,7 +145,9 @@ def test_points_of_accuracy_are_not_said_of_photos_without_labels(tmp_path: Path
         said = replace(blinding, result=replace(blinding.result, labelled=labelled))
         assert name in said.verdict()
         page = Page(written(said, tmp_path))
-        assert name in page.texts["dt"]
+        # A share of photos has its unit beside it.
+        assert (name if labelled else "answers changed on everything else") in page.texts["dt"]
+        assert labelled or "0 of 6" in page.texts["dd"]
         assert said.result.loss_name() in page.texts["th"]
         assert report.as_dict(said)["result"]["labelled"] == labelled
 

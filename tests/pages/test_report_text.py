@@ -30,9 +30,18 @@ def test_a_lay_reader_is_told_in_whole_numbers(blinding: Blinding) -> None:
     assert report_text.lay(blinding) == (
         "Of 121 photos of bee that were kept out of the edit, the network recognised 106 before and none now. "
         "Of its 516 right answers on photos of other things it lost 5. "
-        "A fresh probe (a simple detector, trained on what is left inside the network) finds 5 of 100 photos of bee; "
-        "before the edit it found 95."
+        "A fresh probe (a simple detector, trained on what is left inside the network) finds 1 of 20 photos of bee; "
+        "before the edit it found 19."
     )
+
+
+def test_a_probe_that_found_little_before_proves_nothing(blinding: Blinding) -> None:
+    none = {
+        name: replace(each, positives=(0.0,) * 20, negatives=(1.0,) * 100)
+        for name, each in blinding.intact.readouts.items()
+    }
+    trials = tuple(replace(each, readouts=none) if each is blinding.intact else each for each in blinding.trials)
+    assert report_text.lay(replace(blinding, trials=trials)).endswith("it found none, so this proves nothing.")
 
 
 @pytest.mark.parametrize(

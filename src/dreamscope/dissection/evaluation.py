@@ -156,6 +156,10 @@ def recall(measured: Sequence[Measured], class_index: int) -> Estimate:
 def lost(before: Sequence[Measured], after: Sequence[Measured]) -> Estimate:
     """Return the top-1 accuracy lost, in points, or of photos without labels the answers changed."""
     pairs = paired(before, after)
+    if not any(b.truth is not None for _, b, _ in pairs):
+        # Answers can't become right again: a share of photos, never below 0.
+        share = intervals.share(by_photo([(photo, not _right(a, b)) for photo, b, a in pairs]))
+        return Estimate(100 * share.value, 100 * share.low, 100 * share.high, share.count)
     was = by_photo([(photo, _right(b, b)) for photo, b, _ in pairs])
     now = by_photo([(photo, _right(a, b)) for photo, b, a in pairs])
     return intervals.paired_difference(was, now)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dreamscope.dissection.blinding import Blinding
+from dreamscope.dissection.evaluation import Evaluation
 from dreamscope.dissection.intervals import Estimate, share
 from dreamscope.dissection.shares import are_few, loss_interval, loss_text, share_interval, share_text
 from dreamscope.dissection.trials import CHOSEN, DELETED, FREQUENCY, INTACT, Trial
@@ -45,13 +46,20 @@ def figures(blinding: Blinding) -> list[dict[str, str]]:
         before, after = (trial.readouts[features].recall() for trial in (intact, chosen))
         note = f"at 1% false alarms; {_now(after)}"
         rows.append(("found by a fresh probe", _from_to(before, after), note))
-    lost = _loss(r.loss, r.loss.count)
-    cost = (
-        f"among many it may be {lost.interval}" if are_few(r.loss.count) else f"{r.loss.count} photos; {lost.interval}"
-    )
-    rows.append((r.loss_name(" on everything else"), lost.value, cost))
+    rows.append(_cost(r))
     rows.append(_taken(blinding))
     return [{"name": name, "value": value, "note": note} for name, value, note in rows]
+
+
+def _cost(result: Evaluation) -> tuple[str, str, str]:
+    few, of = are_few(result.loss.count), f"of {result.loss.count} photos; "
+    if not result.labelled:
+        interval = share_interval(result.changed)
+        value = share_text(result.changed.value, result.changed.count)
+        return "answers changed on everything else", value, _now(result.changed) if few else of + interval
+    lost = _loss(result.loss, result.loss.count)
+    note = f"among many it may be {lost.interval}" if few else of + lost.interval
+    return result.loss_name(" on everything else"), lost.value, note
 
 
 def _now(estimate: Estimate) -> str:

@@ -27,9 +27,10 @@ def lay(blinding: Blinding) -> str:
         return said + "Photos were too few to train a fresh probe, so whether the class can still be read is not known."
     was, now = (_found(trial, features) for trial in (blinding.intact, blinding.chosen))
     of = _of(blinding.chosen.readouts[features].recall())
+    unproved = ", so this proves nothing" if blinding.intact.readouts[features].recall().value < READABLE else ""
     return said + (
         f"A fresh probe (a simple detector, trained on what is left inside the network) finds {now} of {of} photos of "
-        f"{label}; before the edit it found {was}."
+        f"{label}; before the edit it found {was}{unproved}."
     )
 
 
@@ -55,7 +56,7 @@ def _cost(blinding: Blinding) -> str:
 
 
 def _found(trial: Trial, layer: str) -> str:
-    """Return how many photos of 100 a probe finds; where they are few, how many of these."""
+    """Return how many photos of 100 a probe finds; where there are fewer, how many of these."""
     recall = trial.readouts[layer].recall()
     found = recall.value * _of(recall)
     if 0 < found < 1:
@@ -64,7 +65,7 @@ def _found(trial: Trial, layer: str) -> str:
 
 
 def _of(recall: Estimate) -> int:
-    return recall.count if are_few(recall.count) else 100
+    return min(recall.count, 100)
 
 
 def meaning(label: str) -> dict[str, str]:
@@ -174,9 +175,9 @@ def _listed(names: list[str]) -> str:
 
 def _intervals(blinding: Blinding) -> str:
     r = blinding.result
+    paired = f"{r.loss_name().capitalize()}, photo by photo: Bonett and Price (2012), for paired proportions. "
     said = (
-        "All intervals are 95% intervals. Shares of photos: Wilson (1927). "
-        f"{r.loss_name().capitalize()}, photo by photo: Bonett and Price (2012), for paired proportions. "
+        f"All intervals are 95% intervals. Shares of photos: Wilson (1927). {paired if r.labelled else ''}"
         "Area under the curve: Hanley and McNeil (1982). Confidence: percentiles of the bootstrap. Several random "
         "draws: their mean, and the range in which 95% of them lie. "
     )

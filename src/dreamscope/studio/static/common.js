@@ -17,7 +17,16 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
+// Scrolls to what has come, if it can't be seen yet.
+export function reveal(what) {
+  if (what.getBoundingClientRect().top < innerHeight / 3) return;
+  what.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+}
+
 let fading;
+
+// Takes back what was said, once it is dealt with.
+export function hush() { $("message").textContent = ""; }
 
 // Shows a line for a while, and has it read out.
 export function say(text) {

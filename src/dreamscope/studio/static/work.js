@@ -1,6 +1,6 @@
 // Work that is started, watched and stopped: one piece at a time, a new one in place of the one before.
 
-import { $ } from "./common.js";
+import { $, hush } from "./common.js";
 import { connection, ended } from "./connection.js";
 
 const TELLING = 0.03; // the least share that tells how long the rest takes
@@ -56,6 +56,7 @@ export class Work {
   // `hears` as `connection.start` takes it.
   async do(what, values, hears = {}) {
     this.stop();
+    hush();
     const all = {
       waiting: ({ before }) => this.say(`${before} before you`),
       begun: () => this.say("Beginning…"),

@@ -1,6 +1,6 @@
 // The page "Blind": photos, the class, its channels to be switched off and on. "For good" is a module of its own.
 
-import { $, element, facts, say, view } from "../common.js";
+import { $, element, facts, reveal, say, view } from "../common.js";
 import { connection, ended } from "../connection.js";
 import { Work, stageAndTime } from "../work.js";
 import { prepareForGood } from "../parts/blind_for_good.js";
@@ -86,11 +86,12 @@ function show(told) {
   $("suggested").title = told.enough ? `Without ${told.enough} it was no longer recognised while they were chosen; a few more, to be sure.` : "A first try";
   $("scores").href = `/files/${told.scores.name}`;
   $("scores").download = told.scores.title;
+  $("channels-hint").textContent = `${told.channels.length} channels, the strongest first, each with the patches of your photos that excite it most. A tick means that it works.`;
   $("channels").replaceChildren(...told.channels.map(channel));
   summary(told);
   count();
   $("tryout").hidden = false;
-  $("tryout").scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+  reveal($("tryout"));
   const unreadable = Object.keys(told.unreadable).length;
   if (unreadable) say(`${unreadable} photos can’t be read and are left out.`);
 }

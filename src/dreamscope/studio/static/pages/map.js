@@ -45,7 +45,7 @@ async function run() {
   $("easel").hidden = true;
   $("atlas").hidden = false;
   $("agreement").textContent = found.agreement;
-  $("chosen-title").textContent = "Nobody chosen yet";
+  $("chosen-title").textContent = "No photo chosen yet";
   $("chosen").replaceChildren(element("p", { class: "hint" }, "Choose a photo: here it is shown large, with those in which the network sees most nearly the same."));
   map.show(found);
 }

@@ -1,6 +1,6 @@
 // "Blind it for good": the class taken away, measured on photos that were kept apart, and shown.
 
-import { $, element, percent } from "../common.js";
+import { $, element, percent, reveal } from "../common.js";
 import { Work, stageAndTime } from "../work.js";
 import { doseCurve } from "./dose_curve.js";
 
@@ -31,18 +31,21 @@ function measured(told) {
   $("files").replaceChildren(element("span", { class: "hint" }, "Downloads come when the pictures are made."));
   $("pairs").replaceChildren();
   trials(told);
-  $("proof").hidden = false;
+  if ($("proof").hidden) {
+    $("proof").hidden = false;
+    reveal($("good"));
+  }
   $("dose").hidden = !told.curve;
   if (told.curve) {
     $("dose-hint").textContent = told.curve.unit.startsWith("%")
-      ? `The directions erased in part, and as many random ones erased whole. The lines through the points are 95% intervals.`
-      : `More and more channels removed, strongest first, and as many random ones. The lines through the points are 95% intervals.`;
+      ? `The directions erased in part, and as many random ones erased whole. The lines through the points are 95% intervals; the dotted line stands at what was taken away.`
+      : `More and more channels removed, strongest first, and as many random ones. The lines through the points are 95% intervals; the dotted line stands at what was taken away.`;
     doseCurve($("dose-plot"), told.curve);
   }
 }
 
 function trials({ trials: rows, loss_name: lossName }) {
-  const head = ["", "recognised", "on changed photos", lossName, "read by a fresh detector", "its area"];
+  const head = ["", "recognised", "on changed photos", lossName, "read by a fresh detector", "area under its curve"];
   $("trials").tHead.replaceChildren(element("tr", {}, ...head.map((text, place) => place
     ? element("th", { scope: "col" }, text) : element("td", { class: "left" }))));
   $("trials").tBodies[0].replaceChildren(...rows.map(row => element("tr", { class: row.mine ? "mine" : null },

@@ -1,14 +1,19 @@
 // Dose and response as SVG: how the class goes and what the rest loses, the more is taken away, with 95 % intervals.
 
 const HEIGHT = 190, LEFT = 52, RIGHT = 24, TOP = 30, BELOW = 36, WHISKER = 4;
+const BESIDE = 800, GAP = 36; // pixels: in so wide a place both panels stand side by side, so far apart
 const ASIDE = 9; // pixels that random ones stand beside what was chosen, which is as much
 
 // Draws both panels into `place`, as wide as it is; again when its width changes.
 export function doseCurve(place, told) {
-  const draw = () => place.replaceChildren(legend(told), panel(place, told, "recall"), panel(place, told, "loss"));
+  const draw = () => place.replaceChildren(legend(told), ...["recall", "loss"].map(what => panel(wide(place), told, what)));
   draw();
   let width = place.clientWidth;
   new ResizeObserver(() => { if (place.isConnected && place.clientWidth !== width) { width = place.clientWidth; draw(); } }).observe(place);
+}
+
+function wide({ clientWidth: width }) {
+  return Math.max(260, Math.floor(width >= BESIDE ? (width - GAP) / 2 : width || 600));
 }
 
 function legend({ doses, frequency, random }) {
@@ -24,8 +29,7 @@ function legend({ doses, frequency, random }) {
   return made;
 }
 
-function panel(place, { unit, chosen, loss_name: lossName, doses, frequency, random }, what) {
-  const width = Math.max(260, place.clientWidth || 600);
+function panel(width, { unit, chosen, loss_name: lossName, doses, frequency, random }, what) {
   const all = [...doses, ...frequency, random];
   const values = all.flatMap(dose => dose[what]).filter(Number.isFinite);
   const [low, high] = what === "recall" ? [0, 100] : [Math.min(0, ...values), Math.max(2, ...values)];
@@ -35,7 +39,7 @@ function panel(place, { unit, chosen, loss_name: lossName, doses, frequency, ran
   const x = amount => LEFT + along(amount) * (width - LEFT - RIGHT);
   const y = value => TOP + (1 - (value - low) / (high - low)) * (HEIGHT - TOP - BELOW);
   const title = what === "recall" ? "recognised (%)" : lossName;
-  const svg = made("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": inWords(title, unit, doses, random, what) });
+  const svg = made("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": inWords(title, unit, doses, random, what) });
   svg.append(made("text", { x: 0, y: 14, class: "name" }, title));
   for (const value of ticks(low, high)) {
     svg.append(made("line", { x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value), class: value === 0 ? "zero" : "grid" }));
@@ -48,7 +52,7 @@ function panel(place, { unit, chosen, loss_name: lossName, doses, frequency, ran
     last = x(amount);
     svg.append(made("text", { x: x(amount), y: HEIGHT - 18, class: "middle" }, String(amount)));
   }
-  if (what === "loss") svg.append(made("text", { x: (LEFT + width - RIGHT) / 2, y: HEIGHT - 2, class: "middle" }, unit));
+  svg.append(made("text", { x: (LEFT + width - RIGHT) / 2, y: HEIGHT - 2, class: "middle" }, unit));
   if (chosen != null) svg.append(made("line", { x1: x(chosen), x2: x(chosen), y1: TOP, y2: HEIGHT - BELOW, class: "chosen" }));
   if (frequency.length) svg.append(...line(frequency, "compared", x, y, what));
   svg.append(...line(doses, "found", x, y, what), ...line([random], "random", amount => x(amount) + ASIDE, y, what));

@@ -37,7 +37,7 @@ export class PhotoSet {
       return !this.#known.has(key) && this.#known.add(key);
     });
     const room = this.#most - this.photos.length - this.#waiting.length;
-    if (!pictures.length) say("No new pictures among these files.");
+    if (!pictures.length) say(photos.length ? "These photos are there already." : "There is no picture among these files.");
     if (pictures.length > room) say(`At most ${this.#most} photos; the first of them are taken.`);
     this.#waiting.push(...pictures.slice(0, Math.max(0, room)));
     this.#asked = this.#sent + this.#waiting.length + (this.#sending ? 1 : 0);
