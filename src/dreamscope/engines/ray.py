@@ -6,25 +6,21 @@ exception that could be caught. Here that is the end of a pipe.
 
 from __future__ import annotations
 
-import os
 import pickle
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from itertools import chain
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
 
 import cloudpickle
 
 from dreamscope.engines.base import Work
+from dreamscope.engines.child import Child
 from dreamscope.engines.ray_driver import Settings
 from dreamscope.errors import DreamscopeError
 
@@ -33,7 +29,6 @@ RETURNS = 300.0
 
 _BETWEEN = 2.0
 _ENDING = 30.0
-_START = "from dreamscope.engines.ray_driver import main; main({})"
 _KEPT = "what is made is kept, and the same command goes on from there"
 
 
@@ -162,20 +157,9 @@ class _Driver:
         # Sockets lie in it, whose paths are short by law: not where other temporary files may lie.
         parent = "/tmp" if Path("/tmp").is_dir() else None
         self._folder = tempfile.mkdtemp(prefix="dreamscope-ray-", dir=parent)
-        self._pipe: Connection
-        self._pipe, theirs = Pipe()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the driver
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _START.format(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                env={**os.environ, **_environment(local=settings.address is None)},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._said,
-                # Ctrl-C is the caller's, who then ends the driver.
-                start_new_session=True,
-            )
+        environment = _environment(local=settings.address is None)
+        self._child = Child("dreamscope.engines.ray_driver", environment, said=self._said)
         try:
             self.send((settings, self._folder))
             said, *more = self.receive()
@@ -194,14 +178,14 @@ class _Driver:
     def send(self, message: Any) -> None:
         """Say something to the driver; raise `_LostError` if it is no more."""
         try:
-            self._pipe.send(message)
+            self._child.pipe.send(message)
         except OSError:
             raise _LostError(self._last_words()) from None
 
     def receive(self) -> tuple[Any, ...]:
         """Wait for what the driver says; raise `_LostError` if it is no more, a `DreamscopeError` if it can't go on."""
         try:
-            said: tuple[Any, ...] = self._pipe.recv()
+            said: tuple[Any, ...] = self._child.pipe.recv()
         except (EOFError, OSError):
             raise _LostError(self._last_words()) from None
         if said[0] == "impossible":
@@ -210,19 +194,12 @@ class _Driver:
 
     def end(self) -> None:
         """End the driver, and with it its actors."""
-        self._pipe.close()
-        try:
-            self._process.wait(_ENDING)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._child.end(_ENDING)
         self._said.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _last_words(self) -> str:
-        try:
-            self._process.wait(_ENDING)
-        except subprocess.TimeoutExpired:
+        if not self._child.wait(_ENDING):
             return ""
         self._said.seek(0)
         lines = self._said.read().decode("utf-8", "replace").strip().splitlines()
@@ -231,15 +208,10 @@ class _Driver:
 
 def _environment(*, local: bool) -> dict[str, str]:
     """Return what a driver finds in its environment besides what is there."""
-    found = {
-        "RAY_USAGE_STATS_ENABLED": "0",
-        # What the caller can import, the workers of this machine can.
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-    }
     if not local:
-        return found
+        return {"RAY_USAGE_STATS_ENABLED": "0"}
     return {
-        **found,
+        "RAY_USAGE_STATS_ENABLED": "0",
         # On some systems Ray's default, on any what keeps a cluster to this machine.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         # Else Ray would leave a token in the user's home, which later clusters would ask for.

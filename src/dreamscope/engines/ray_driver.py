@@ -19,10 +19,9 @@ from typing import Any
 import cloudpickle
 
 from dreamscope.engines.base import AHEAD, ATTEMPTS, Failure, attempted
-from dreamscope.engines.local import processors
+from dreamscope.engines.local import THREADS, processors
 from dreamscope.errors import DreamscopeError
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _BEAT = 0.5
 _CHECK = 10.0
 """Seconds without a result after which the head is asked whether it is there."""
@@ -81,7 +80,7 @@ class _Worker:
 
     def __init__(self, packed: bytes) -> None:
         # Here, not in an environment that Ray prepares, at a second an actor: what heeds it is loaded by the work.
-        os.environ.update(dict.fromkeys(_THREADS, "1"))
+        os.environ.update(dict.fromkeys(THREADS, "1"))
         self._packed = packed
         self._make: Any = None
 
