@@ -32,7 +32,8 @@ class Head:
         start = "import sys; from ray.scripts.scripts import main; sys.argv[0] = 'ray'; main()"
         self.process = subprocess.Popen(
             [sys.executable, "-c", start, "start", *options.split()],
-            env={**os.environ, **SETTINGS},
+            # What a test can import, workers can.
+            env={**os.environ, **SETTINGS, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

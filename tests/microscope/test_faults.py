@@ -152,7 +152,8 @@ def test_photos_that_are_gone_when_they_are_to_be_shown(
                 path.write_bytes(b"no picture")
 
     built = build(atlas, tmp_path / "site", coloured, engine=Losing())
-    assert built.failed == {}
+    assert set(built.failed.values()) <= {"none of its photos can be read any more"}
+    assert bool(built.failed) == (lost == "*.png")
     store = Store(tmp_path / "site" / DATA)
     trust = store.numbers("trust/act")["photos"]
     # Of red, something is left to be compared with; of all, nothing.

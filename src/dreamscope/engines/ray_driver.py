@@ -272,6 +272,7 @@ class _Cluster:
             return self._ray.get(ref)
         except self._ray.exceptions.RayTaskError as error:
             try:
+                error.cause.add_note(f"In a worker:\n{error}")
                 packed = cloudpickle.dumps(error.cause)
             except Exception:
                 packed = pickle.dumps(RuntimeError(str(error)))
