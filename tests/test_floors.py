@@ -24,7 +24,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("folds", []),
     ("recipes", []),
     ("progress", []),
-    ("engines", ["base", "local"]),
+    ("engines", ["base", "child", "local_worker", "local", "ray_driver", "ray", "choose"]),
     (
         "models",
         [

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ def test_what_is_added_is_there_for_others(tmp_path: Path) -> None:
     assert found["kind/a"].facts == {"is": 3}
     assert found.numbers("kind/a")["values"].tolist() == [0, 1, 2]
     assert not found.damaged("kind/a")
-    assert files_in(found.folder) == {JOURNAL, "pictures/a/0.webp", "numbers/kind/a.npz"}
+    assert files_in(found.folder) == {JOURNAL, "pictures/a/0.webp", "numbers/kind/a.d1.npz"}
 
 
 def test_what_is_made_anew_takes_the_place_of_the_old(tmp_path: Path) -> None:
@@ -37,7 +38,7 @@ def test_what_is_made_anew_takes_the_place_of_the_old(tmp_path: Path) -> None:
         store.add("kind/a", "d2", made(4, "both", "new"))
         store.add("kind/b", "d3", made(1, "other"))
         store.drop("kind/b")
-    assert files_in(tmp_path) == {JOURNAL, "both.webp", "new.webp", "numbers/kind/a.npz"}
+    assert files_in(tmp_path) == {JOURNAL, "both.webp", "new.webp", "numbers/kind/a.d2.npz"}
     again = Store(tmp_path)
     assert [again.digest(key) for key in ("kind/a", "kind/b")] == ["d2", None]
     assert (tmp_path / "both.webp").read_bytes() == b"both 4"
@@ -70,7 +71,7 @@ def test_tidied_it_looks_the_same_whatever_came_before(tmp_path: Path) -> None:
     assert (
         files_in(one)
         == files_in(two)
-        == {JOURNAL} | {f"{k}/0.webp" for k in "abc"} | {f"numbers/kind/{key}.npz" for key in "abcd"}
+        == {JOURNAL} | {f"{k}/0.webp" for k in "abc"} | {f"numbers/kind/{key}.new.npz" for key in "abcd"}
     )
     assert {name: (one / name).read_bytes() for name in files_in(one)} == {
         name: (two / name).read_bytes() for name in files_in(two)
@@ -103,14 +104,42 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
         store.add("kind/b", "d", made(1))
 
 
+@pytest.mark.parametrize("when", ["numbers", "pictures", "journal"])
+def test_killed_over_a_new_form_it_holds_the_old_one_or_none(
+    tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(tmp_path) as store:
+        store.add("kind/numbers", "d1", made(3))
+        store.add("kind/pictures", "d1", made(3, "picture"))
+    replaced = Path.replace
+
+    def killed(path: Path, target: Path) -> Path:
+        done = replaced(path, target)
+        if when == ("pictures" if target.suffix == ".webp" else "numbers"):
+            raise KeyboardInterrupt
+        return done
+
+    monkeypatch.setattr(Path, "replace", killed)
+    for key, pictures in (("kind/numbers", []), ("kind/pictures", ["picture"])):
+        with suppress(KeyboardInterrupt), Store(tmp_path) as store:
+            store.add(key, "d2", made(4, *pictures))
+    found = Store(tmp_path)
+    assert [found.digest(key) for key in ("kind/numbers", "kind/pictures")] == (
+        ["d2", "d2"] if when == "journal" else ["d2", None] if when == "pictures" else ["d1", None]
+    )
+    assert not any(found.damaged(key) for key in found)
+
+
 def test_refusals(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.add("kind/a", "d", made(1, "picture"))
     (tmp_path / "picture.webp").write_bytes(b"another")
     assert Store(tmp_path).damaged("kind/a")
-    (tmp_path / "numbers" / "kind" / "a.npz").write_bytes(b"no archive")
+    (tmp_path / "numbers" / "kind" / "a.d.npz").write_bytes(b"no archive")
     with pytest.raises(DreamscopeError, match="can't be read"):
         Store(tmp_path).numbers("kind/a")
+    with pytest.raises(DreamscopeError, match="there is no 'kind/b'"):
+        Store(tmp_path).numbers("kind/b")
     (tmp_path / JOURNAL).write_text("none\n")
     with pytest.raises(DreamscopeError, match="no journal of an atlas: line 1"):
         Store(tmp_path)

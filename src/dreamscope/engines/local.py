@@ -7,19 +7,22 @@ a new one.
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+import pickle
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 from typing import Any, Self
 
 import cloudpickle
-from loky import ProcessPoolExecutor, process_executor
 
-from dreamscope.engines.base import AHEAD, ATTEMPTS, Failure, Work, attempted
+from dreamscope.engines.base import AHEAD, ATTEMPTS, Failure, Work
+from dreamscope.engines.child import Child
 from dreamscope.errors import DreamscopeError
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""What the libraries of numbers ask for in the environment when they are loaded."""
 
 
 @dataclass(eq=False)
@@ -36,22 +39,41 @@ class _Worker:
 
     packed: bytes
     threads: int
-    held: dict[Future[Any], _Held] = field(default_factory=dict)
-    process: ProcessPoolExecutor | None = None
+    held: deque[_Held] = field(default_factory=deque)
+    process: Child | None = None
 
     def take(self, held: _Held) -> None:
         """Work on an item when those before it are done."""
-        if self.process is None:
-            settings = dict.fromkeys(_THREADS, str(self.threads))
-            self.process = ProcessPoolExecutor(1, initializer=_begin, initargs=(self.packed,), env=settings)
-        self.held[self.process.submit(_made, held.item)] = held
+        self.held.append(held)
+        # That it is dead is heard when it is listened to.
+        with suppress(OSError):
+            if self.process is None:
+                self.process = Child("dreamscope.engines.local_worker", dict.fromkeys(THREADS, str(self.threads)))
+                self.process.pipe.send_bytes(self.packed)
+            self.process.pipe.send_bytes(cloudpickle.dumps(held.item))
+
+    def made(self) -> tuple[Any, Any]:
+        """Return the first of the items and what was made of it; raise what was raised, `_DiedError` if it died."""
+        assert self.process is not None
+        try:
+            told = self.process.pipe.recv_bytes()
+        except (EOFError, OSError):
+            raise _DiedError from None
+        succeeded, made = pickle.loads(told)
+        if not succeeded:
+            raise made
+        return self.held.popleft().item, made
 
     def end(self) -> None:
         """End the process, whatever it does."""
         if self.process is not None:
-            self.process.shutdown(wait=True, kill_workers=True)
+            self.process.end()
             self.process = None
         self.held.clear()
+
+
+class _DiedError(Exception):
+    """A process died over what it was doing."""
 
 
 class Local:
@@ -95,31 +117,28 @@ class Local:
         try:
             while True:
                 _hand_out(workers, waiting, drawn)
-                futures = [future for worker in workers for future in worker.held]
-                if not futures:
+                busy = {worker.process.pipe: worker for worker in workers if worker.process and worker.held}
+                if not busy:
                     return
-                wait(futures, return_when=FIRST_COMPLETED)
-                for worker in workers:
-                    for future in [each for each in worker.held if each.done()]:
-                        if future not in worker.held:
+                for pipe in wait(list(busy)):
+                    worker = busy[pipe]  # type: ignore[index]
+                    try:
+                        done = worker.made()
+                    except _DiedError:
+                        first, *others = worker.held
+                        worker.end()
+                        waiting += others
+                        first.deaths += 1
+                        if first.deaths < ATTEMPTS:
+                            waiting.append(first)
                             continue
-                        try:
-                            made = future.result()
-                        except BrokenExecutor:
-                            first, *others = worker.held.values()
-                            worker.end()
-                            waiting += others
-                            first.deaths += 1
-                            if first.deaths < ATTEMPTS:
-                                waiting.append(first)
-                                continue
-                            message = f"{ATTEMPTS} processes died over it; is there memory enough?"
-                            if not succeeded:
-                                raise DreamscopeError(f"nothing can be done here: {message}") from None
-                            yield first.item, Failure(message)
-                        else:
-                            succeeded = True
-                            yield worker.held.pop(future).item, made
+                        message = f"{ATTEMPTS} processes died over it; is there memory enough?"
+                        if not succeeded:
+                            raise DreamscopeError(f"nothing can be done here: {message}") from None
+                        yield first.item, Failure(message)
+                    else:
+                        succeeded = True
+                        yield done
         finally:
             for worker in workers:
                 # Nobody wants what it would still make.
@@ -141,23 +160,3 @@ def _hand_out(workers: list[_Worker], waiting: list[_Held], drawn: Iterator[_Hel
                 if held is None:
                     return
                 worker.take(held)
-
-
-# Of a worker: what it was given to begin with, and what came of that.
-_packed: list[bytes] = []
-_ready: list[Callable[[Any], Any]] = []
-
-
-def _begin(packed: bytes) -> None:
-    # Ctrl-C is the caller's, who then ends the workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Where psutil is installed, loky ends processes that have grown: a network's caches are no leak.
-    process_executor._MAX_MEMORY_LEAK_SIZE = 2**62
-    _packed.append(packed)
-
-
-def _made(item: Any) -> Any:
-    if not _ready:
-        # Not in `_begin`, whose errors don't reach the caller.
-        _ready.append(cloudpickle.loads(_packed.pop())())
-    return attempted(_ready[0], item)

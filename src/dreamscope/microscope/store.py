@@ -1,19 +1,22 @@
 """The store: what was made of an atlas, on disk - pictures, numbers, and a journal of what is finished.
 
 A file is written whole or not at all, and an item counts as made once its line stands in the journal, which is written
-last. Whatever is killed at whatever time, what the journal names is there and complete.
+last. Whatever is killed at whatever time, what the journal names is there and complete: a new form of an item has files
+of other names, or its old form is struck out before they are written.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import io
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -70,7 +73,7 @@ class Store:
         self._entries: dict[str, Entry] = {}
         # How many items each file is of: those of other photos may have been numbered otherwise.
         self._owners: Counter[str] = Counter()
-        self._journal: IO[str] | None = None
+        self._journal: FileIO | None = None
         self._lock: IO[str] | None = None
         self._read()
 
@@ -78,14 +81,13 @@ class Store:
         """Begin to add; raise a `DreamscopeError` if another process does."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.folder / _LOCK).open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = _locked(self.folder / _LOCK)
+            # What another process added since.
+            self._read(mend=True)
         except BlockingIOError:
             raise DreamscopeError(f"'{self.folder}' is being built by another process; wait until it ends") from None
         except OSError as error:
             raise DreamscopeError(f"can't write into '{self.folder}': {error.strerror or error}") from error
-        # What another process added since.
-        self._read(mend=True)
         return self
 
     def __exit__(
@@ -112,14 +114,19 @@ class Store:
         return self._entries[key].digest if key in self._entries else None
 
     def numbers(self, key: str, *names: str) -> Numbers:
-        """Return the numbers of an item: all of them, or those that are named, without reading the others.
+        """Return the numbers of an item, which may be none: all, or those that are named, without reading the others.
 
         Raises
         ------
         DreamscopeError
             If it was not made, or its file is damaged.
         """
-        path = self.folder / _numbers_of(key)
+        if key not in self:
+            raise DreamscopeError(f"there is no '{key}' in '{self.folder}'; build the atlas again")
+        name = _numbers_of(key, self[key].digest)
+        if name not in self[key].files:
+            return {}
+        path = self.folder / name
         try:
             with np.load(path, allow_pickle=False) as found:
                 return {name: found[name] for name in names or found.files}
@@ -128,12 +135,13 @@ class Store:
 
     def add(self, key: str, digest: str, made: Made) -> None:
         """Add what was made of an item, in place of what was made of it before."""
-        before = self._entries.get(key)
         written = {f"{name}.webp": content for name, content in made.pictures.items()}
         if made.numbers:
             memory = io.BytesIO()
             np.savez_compressed(memory, **made.numbers)  # type: ignore[arg-type]
-            written[_numbers_of(key)] = memory.getvalue()
+            written[_numbers_of(key, digest)] = memory.getvalue()
+        entry = Entry(digest, {name: _sha256(content) for name, content in written.items()}, made.facts)
+        self._strike_out(key, entry)
         for name, content in written.items():
             path = self.folder / name
             try:
@@ -142,8 +150,8 @@ class Store:
                 raise DreamscopeError(f"can't write '{path}': {error.strerror or error}") from error
             with files.written_whole(path) as temporary:
                 temporary.write_bytes(content)
-        entry = Entry(digest, {name: _sha256(content) for name, content in written.items()}, made.facts)
         self._append({"key": key, "digest": digest, "files": entry.files, "facts": entry.facts})
+        before = self._entries.get(key)
         self._entries[key] = entry
         self._owners.update(list(entry.files))
         self._remove(before.files if before else ())
@@ -153,13 +161,27 @@ class Store:
         self._append({"key": key, "digest": None})
         self._remove(self._entries.pop(key).files)
 
-    def _remove(self, names: Iterable[str]) -> None:
-        """Remove files of an item that is gone, but for those that another one has made since."""
+    def _strike_out(self, key: str, entry: Entry) -> None:
+        """Drop what would be damaged by an item's files: its pictures have the same names in any form.
+
+        Killed between the first of them and its line in the journal, it is neither as it was nor as it will be.
+        """
+        own = self._entries[key].files if key in self else {}
+        shared = any(self._owners[name] > (name in own) for name in entry.files)
+        for other in list(self._entries) if shared else [key] if own else []:
+            known = self._entries[other].files
+            if any(known.get(name, digest) != digest for name, digest in entry.files.items()):
+                self._append({"key": other, "digest": None})
+                self._remove(self._entries.pop(other).files, keep=entry.files)
+
+    def _remove(self, names: Iterable[str], *, keep: Container[str] = ()) -> None:
+        """Remove files of an item that is gone, but for those that another one has made since, or is about to make."""
         for name in names:
             self._owners[name] -= 1
             if self._owners[name] <= 0:
                 del self._owners[name]
-                (self.folder / name).unlink(missing_ok=True)
+                if name not in keep:
+                    (self.folder / name).unlink(missing_ok=True)
 
     def damaged(self, key: str) -> bool:
         """Return whether one of an item's files is gone or another than was written."""
@@ -218,21 +240,40 @@ class Store:
         if self._lock is None:
             raise RuntimeError("a store is added to inside `with`")
         path = self.folder / JOURNAL
-        size = path.stat().st_size if path.exists() else 0
+        content = f"{json.dumps(line, sort_keys=True)}\n".encode()
         try:
             if self._journal is None:
-                self._journal = path.open("a", encoding="utf-8")
-            self._journal.write(f"{json.dumps(line, sort_keys=True)}\n")
-            self._journal.flush()
+                # Not buffered: what could not be written must not be written later.
+                self._journal = path.open("ab", buffering=0)
+            size = os.fstat(self._journal.fileno()).st_size
+            try:
+                if self._journal.write(content) != len(content):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                # Half a line would hide what is written behind it.
+                os.truncate(path, size)
+                raise
         except OSError as error:
-            self._journal = None
-            # Half a line would hide what is written behind it.
-            os.truncate(path, size)
             raise DreamscopeError(f"can't write '{path}': {error.strerror or error}") from error
 
 
-def _numbers_of(key: str) -> str:
-    return f"numbers/{key}.npz"
+def _locked(path: Path) -> IO[str]:
+    """Return a file that this process alone holds; raise `BlockingIOError` if another one holds it."""
+    while True:
+        lock = path.open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever held it removed it at the end: perhaps between the two lines above.
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(lock.fileno())):
+                return lock
+        except BaseException:
+            lock.close()
+            raise
+        lock.close()
+
+
+def _numbers_of(key: str, digest: str) -> str:
+    return f"numbers/{key}.{digest[:8]}.npz"
 
 
 def _sha256(content: bytes) -> str:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dreamscope import images
+from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.projections import METHODS
 from dreamscope.images import Size
 from dreamscope.microscope.items import class_effects
@@ -102,6 +103,8 @@ def _patches(bench: Bench, item: Item, layer: str) -> Tensor:
             if picture is not None:
                 positions = heard(picture)[layer].flatten(2)[0].T.float().cpu()
                 found.append(positions[torch.randperm(len(positions), generator=generator)[:PATCHES]])
+    if not found:
+        raise DreamscopeError("none of its photos can be read any more")
     return torch.cat(found)
 
 

@@ -58,7 +58,8 @@ def make(bench: Bench, item: Item, needed: Mapping[str, Numbers]) -> Made:
         for each in views
         for number, row in zip(each["numbers"], standard(each["responses"]), strict=True)
     }
-    random = np.stack([rows[number] for number in photos.sample() if number in rows])
+    # There may be none: photos can be gone by now.
+    random = np.array([rows[number] for number in photos.sample() if number in rows]).reshape(-1, upto)
     keys = sorted((key for key in needed if key.startswith(f"{channel_pictures.KIND}/")), key=channel_pictures.first)
     pictures = standard(np.concatenate([needed[key]["responses"] for key in keys]))
     best = photos.best[layer]
