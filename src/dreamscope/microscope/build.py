@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, zip_longest
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from dreamscope.microscope.site import Site
 from dreamscope.microscope.store import Store
 from dreamscope.models.classifier import Classifier
 from dreamscope.photos import Source, absolute, shards
+from dreamscope.photos.walk import SHARD
 from dreamscope.progress import Callback, reported
 
 DATA = "data"
@@ -221,7 +222,9 @@ class _Builder:
     def _photos(self, sources: Sequence[Source]) -> PhotoStatistics:
         self.wanted.add(PHOTOS)
         atlas, root = self.atlas, Path(os.path.commonpath([_folder_of(Path(each)) for each in sources]))
-        gone_through = PhotoPass(self._maker, atlas.network, atlas.widths, atlas.top, lambda: shards(sources), root)
+        gone_through = PhotoPass(
+            self._maker, atlas.network, atlas.widths, atlas.top, lambda: shards(sources, SHARD), root
+        )
         return gone_through.run(self.store, self.engine, self.report)
 
     @cached_property
