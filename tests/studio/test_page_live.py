@@ -175,6 +175,11 @@ def test_what_a_channel_saw_and_what_it_looks_for(
     page.wait_for_selector("#pictures img")
     accessible(page)
     title = page.inner_text("#chosen-title")
+    # What it saw was in that frame, not in what comes next.
+    page.click("#another")
+    page.set_input_files("#file", photo)
+    page.wait_for_selector("#frame:not([hidden])")
+    assert page.locator("#traces img").count() == 0
     # It is still there after the page was loaded again.
     opened(page)
     page.set_input_files("#file", photo)

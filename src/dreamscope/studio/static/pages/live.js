@@ -76,7 +76,7 @@ function one(strongest) {
   enlarge(large, frame, grid.map(grid.selected), shape);
   if (strongest?.channel !== grid.selected) return;
   const isOff = grid.off.has(grid.selected);
-  $("value").textContent = isOff ? "It is off." : `At its strongest place now ${strongest.value.toPrecision(3)}`;
+  $("value").textContent = isOff ? "It is off." : `Its activation now, at its strongest place: ${strongest.value.toPrecision(3)}`;
   if (!isOff) moments.add(frame, strongest, shape);
 }
 
@@ -174,6 +174,7 @@ async function trace(method) {
 }
 
 async function watch(opening) {
+  $("traces").replaceChildren(); // they were of another frame
   player.close();
   try {
     player.open(await opening);
