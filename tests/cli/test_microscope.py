@@ -38,6 +38,8 @@ def test_what_there_was_no_time_for_is_left(run: Callable, monkeypatch: pytest.M
         (("build", *PLANTED, "-o", "new", "--layers", "atc"), "no layer 'atc'"),
         (("build", *PLANTED, "-o", "new", "--budget", "soon"), "'soon' is no time"),
         (("build", *PLANTED, "-o", "new", "--photos", "nowhere"), "nowhere"),
+        (("build", *PLANTED, "-o", "new", "--engine", "rai"), "no engine 'rai'"),
+        (("build", *PLANTED, "-o", "new", "--address", "auto"), "engine 'local' takes none"),
         (("build", *PLANTED), "'--out'"),
     ],
 )

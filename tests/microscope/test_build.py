@@ -14,6 +14,7 @@ from dreamscope.engines.base import Failure, Here, Work
 from dreamscope.microscope import build as building
 from dreamscope.microscope.build import DATA, Built, build
 from dreamscope.microscope.items import activation_atlas, class_effects
+from dreamscope.microscope.items.base import Made
 from dreamscope.microscope.items.kinds import Order
 from dreamscope.microscope.photo_pass import KEY as PHOTOS
 from dreamscope.microscope.photo_statistics import PhotoStatistics
@@ -169,3 +170,32 @@ def test_what_fails_is_reported_and_the_rest_is_made(atlas: Atlas, coloured: Pat
     kinds = {key.partition("/")[0] for key in Store(tmp_path / "site" / DATA)}
     assert "class-channels" not in kinds
     assert {"channel-pictures", "exemplars", "wiring"} <= kinds
+
+
+def test_what_is_made_once_more_is_the_same(atlas: Atlas, coloured: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    built = build(atlas, site, coloured, engine=Here(), verify=10**6)
+    assert built.checked == len(list(Store(site / DATA))) - 2  # not the pass over the photos, nor what it is of
+    assert built.differing == {}
+    # Another picture, and a number that is a little off.
+    with Store(site / DATA) as store:
+        picture, numbers = "channel-pictures/act/most/0-8", "wiring/act"
+        for key in (picture, numbers):
+            entry, values = store[key], dict(store.numbers(key))
+            pictures = {
+                name.removesuffix(".webp"): (site / DATA / name).read_bytes()
+                for name in entry.files
+                if name.endswith(".webp")
+            }
+            if key == picture:
+                pictures["pictures/act/3-most"] = (site / DATA / "classes" / "0.webp").read_bytes()
+            else:
+                values["serves_weights"] = values["serves_weights"] * np.float32(1.0001)
+            store.add(key, entry.digest, Made(values, pictures, entry.facts))
+    built = build(atlas, site, coloured, engine=Here(), verify=10**6)
+    assert set(built.differing) == {picture, numbers}
+    assert built.differing[picture] in (
+        "another picture: pictures/act/3-most",
+        "a picture of another size: pictures/act/3-most",
+    )
+    assert built.differing[numbers] == "other numbers: serves_weights"

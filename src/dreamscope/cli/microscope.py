@@ -43,6 +43,15 @@ def build(
     ] = None,
     size: Annotated[int, typer.Option(metavar="PX", min=32, max=1024, help="Pixels of a channel's picture.")] = 160,
     top: Annotated[int, typer.Option(metavar="K", min=1, max=100, help="Number of photos for each channel.")] = 9,
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="ENGINE", help="local: processes of this machine. ray: a Ray cluster. here: this process."
+        ),
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="The Ray cluster's; one of this machine if not given.")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Processes; one for each processor if not given.")
     ] = None,
@@ -50,6 +59,9 @@ def build(
         str | None,
         typer.Option(metavar="TIME", help="Time after which nothing more is begun, such as 90s, 20min or 2h."),
     ] = None,
+    verify: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Make so many items once more at the end, and compare them.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Make an atlas, or go on with one: its pages are there soon, and get better."""
@@ -67,12 +79,17 @@ def build(
             layers=layers,
             size=size,
             top=top,
+            engine=engine,
+            address=address,
             workers=workers,
             budget=within,
+            verify=verify,
             callback=callback,
         )
     for key, reason in built.failed.items():
         output.note(f"{key} could not be made: {reason}")
+    for key, difference in built.differing.items():
+        output.note(f"{key} came out otherwise: {difference}")
     page = Path(out) / INDEX
     if json:
         output.as_json(
@@ -82,12 +99,16 @@ def build(
                 "kept": built.kept,
                 "left": built.left,
                 "failed": built.failed,
+                "checked": built.checked,
+                "differing": built.differing,
                 "seconds": round(built.seconds, 1),
             }
         )
         return
     left = f", {built.left} are left: the same line goes on with them" if built.left else ""
     print(f"{built.made} items made, {built.kept} were there{left}")
+    if verify:
+        print(f"{built.checked} items made once more, {len(built.differing)} came out otherwise")
     print(page)
 
 

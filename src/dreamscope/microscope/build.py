@@ -6,6 +6,7 @@ First everything in a coarse form, so that there is soon something to look at, t
 from __future__ import annotations
 
 import os
+import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 
 from dreamscope.engines.base import Engine, Failure
+from dreamscope.engines.choose import engine as named_engine
 from dreamscope.engines.local import Local
 from dreamscope.microscope import about
 from dreamscope.microscope.items import (
@@ -59,6 +61,10 @@ class Built:
         Items that there was no time for, or that are there in a coarse form only.
     failed : dict of str to str
         Items of which nothing could be made, and why.
+    checked : int
+        Items that were made once more, to be compared.
+    differing : dict of str to str
+        Those that came out otherwise, and how.
     seconds : float
         What it took.
     """
@@ -68,6 +74,8 @@ class Built:
     kept: int = 0
     left: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    checked: int = 0
+    differing: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
 
@@ -78,6 +86,7 @@ def build(
     *,
     engine: Engine | None = None,
     budget: float | None = None,
+    verify: int = 0,
     callback: Callback | None = None,
     progress: bool = False,
 ) -> Built:
@@ -95,6 +104,8 @@ def build(
         Where the work is done; in a process for each processor of this machine if not given.
     budget
         Seconds after which nothing more is begun; as long as it takes if not given.
+    verify
+        Items to be made once more at the end, drawn at random, and compared with what is there.
     callback
         ``callback(stage, done, total)``.
     progress
@@ -113,6 +124,7 @@ def build(
         builder = _Builder(atlas, store, engine, report, built, until)
         builder.run([photos] if isinstance(photos, str | Path) else photos)
         builder.site.write(store)
+        builder.verify(verify)
     built.seconds = time.monotonic() - started
     return built
 
@@ -125,8 +137,11 @@ def microscope(
     layers: str | Sequence[str] | None = None,
     size: int = SIDE,
     top: int = TOP,
+    engine: str | Engine = "local",
+    address: str | None = None,
     workers: int | None = None,
     budget: float | None = None,
+    verify: int = 0,
     callback: Callback | None = None,
     progress: bool = False,
 ) -> Built:
@@ -148,10 +163,17 @@ def microscope(
         Pixels of a channel's picture, 32 to 1024.
     top
         Photos for each channel, 1 to 100.
+    engine
+        Where the work is done: ``local``, in processes of this machine; ``ray``, on a Ray cluster; ``here``, in this
+        process; or an engine of your own.
+    address
+        Of the Ray cluster; one of this machine if not given.
     workers
-        Processes; one for each processor if not given.
+        Processes; one for each processor, or as many as the cluster has places for, if not given.
     budget
         Seconds after which nothing more is begun; as long as it takes if not given.
+    verify
+        Items to be made once more at the end, drawn at random, and compared with what is there.
     callback
         ``callback(stage, done, total)``.
     progress
@@ -163,8 +185,9 @@ def microscope(
         If a layer or a number is invalid, nothing can be written there, no photo can be read, or another process builds
         the same.
     """
+    where = named_engine(engine, workers=workers, address=address) if isinstance(engine, str) else engine
     atlas = Atlas.of(model, layers, side=size, top=top)
-    return build(atlas, out, photos, engine=Local(workers), budget=budget, callback=callback, progress=progress)
+    return build(atlas, out, photos, engine=where, budget=budget, verify=verify, callback=callback, progress=progress)
 
 
 @dataclass
@@ -176,6 +199,7 @@ class _Builder:
     built: Built
     until: float | None
     wanted: set[str] = field(default_factory=set)
+    there: dict[str, Item] = field(default_factory=dict)
 
     @cached_property
     def site(self) -> Site:
@@ -214,6 +238,18 @@ class _Builder:
             self._make("trust in pictures", trust.items(atlas, pictures, views))
         self._drop_unwanted("")
         self.store.tidy()
+
+    def verify(self, count: int) -> None:
+        """Make some items once more, drawn at random, and compare them with what is there."""
+        drawn = random.sample(sorted(self.there), min(count, len(self.there)))
+        orders = self._orders(self.there[key] for key in drawn)
+        for order, made in self.engine.run(self._maker, orders):
+            self.built.checked += 1
+            different = made.message if isinstance(made, Failure) else self.store.differs(order.item.key, made)
+            if different is not None:
+                self.built.differing[order.item.key] = different
+            if self.report is not None:
+                self.report("made once more", self.built.checked, len(drawn))
 
     def _drop_unwanted(self, prefix: str) -> None:
         for key in [key for key in self.store if key.startswith(prefix) and key not in self.wanted]:
@@ -258,6 +294,7 @@ class _Builder:
             if self.report is not None:
                 self.report(stage, done, len(missing))
         self.built.left += len(missing) - done
+        self.there |= {item.key: item for item in listed if self.store.digest(item.key) == digests[item.key]}
         return [item.key for item in listed if item.key in self.store]
 
     def _digest(self, item: Item) -> str:

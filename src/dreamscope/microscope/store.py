@@ -23,12 +23,15 @@ from typing import IO, Any, Self
 from zipfile import BadZipFile
 
 import numpy as np
+from PIL import Image
 
 from dreamscope import files
 from dreamscope.errors import DreamscopeError
 from dreamscope.microscope.items.base import Made, Numbers
 
 JOURNAL = "manifest.jsonl"
+TOLERANCE = 0.01
+"""How much pictures may differ on average that count as the same, as a share of the range of colours."""
 _LOCK = ".lock"
 
 
@@ -190,6 +193,34 @@ class Store:
             if not path.is_file() or files.digest(path) != wanted:
                 return True
         return False
+
+    def differs(self, key: str, made: Made) -> str | None:
+        """Return how what was made of an item once more differs from what is there, ``None`` if it does not.
+
+        Numbers have to be the same to the last digit; pictures, which other machines may compute a little otherwise, to
+        the eye: `TOLERANCE` of their range on average.
+        """
+        entry = self._entries[key]
+        if self.damaged(key):
+            return "a file of it is gone or another"
+        numbers = self.numbers(key) if made.numbers else {}
+        for name, values in made.numbers.items():
+            known = numbers.get(name)
+            if known is None or known.dtype != values.dtype or known.tobytes() != values.tobytes():
+                return f"other numbers: {name}"
+        if json.loads(json.dumps(made.facts)) != entry.facts:
+            return "other facts"
+        for name, content in made.pictures.items():
+            path = self.folder / f"{name}.webp"
+            if not path.is_file():
+                return f"another picture: {name}"
+            first, second = (Image.open(io.BytesIO(each)) for each in (path.read_bytes(), content))
+            if first.size != second.size:
+                return f"a picture of another size: {name}"
+            away = np.abs(np.asarray(first, dtype=np.float32) - np.asarray(second, dtype=np.float32)).mean() / 255
+            if away > TOLERANCE:
+                return f"another picture: {name}"
+        return None
 
     def tidy(self) -> None:
         """Write the journal anew, a line for each item in their order, and remove files that belong to none."""
