@@ -152,14 +152,14 @@ def test_without_photos_there_are_pictures(atlas: Atlas, tmp_path: Path) -> None
     assert kinds == {"about", "channel-pictures", "layer-photo", "layer", "class"}
 
 
-def test_time_is_up(atlas: Atlas, coloured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_is_up(atlas: Atlas, coloured: Path, tmp_path: Path) -> None:
     clock = iter(range(10**6))
-    monkeypatch.setattr(building.time, "monotonic", lambda: float(next(clock)))
     engine = Counting()
-    built = build(atlas, tmp_path / "site", coloured, engine=engine, budget=12)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(building.time, "monotonic", lambda: float(next(clock)))
+        built = build(atlas, tmp_path / "site", coloured, engine=engine, budget=12)
     assert 0 < built.made <= 12
     assert built.left > 0
-    monkeypatch.undo()
     assert sum(count for kind, count in engine.given.items() if kind != PHOTOS) <= 12
     assert isinstance(build(atlas, tmp_path / "site", coloured, engine=Here()), Built)
 
