@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from dreamscope.microscope import build as building
 from dreamscope.microscope import photo_pass
 from dreamscope.microscope.items import activation_atlas, channel_pictures, classes, layer_pictures
 from dreamscope.microscope.settings import Atlas
+from dreamscope.photos import shards
 
 
 def short(change: Callable[[Any, str, Any], None]) -> None:
@@ -21,7 +23,7 @@ def short(change: Callable[[Any, str, Any], None]) -> None:
     change(classes, "CARE", {"coarse": {"steps": 2, "share": 1.0}, "fine": {"steps": 3, "share": 1.0}})
     change(activation_atlas, "PICTURE", {**activation_atlas.PICTURE, "steps": 2, "size": 32})
     # Parts of a few photos, kept now and then.
-    change(building, "SHARD", 8)
+    change(building, "shards", partial(shards, size=8))
     change(photo_pass, "CHECKPOINT", 3)
 
 
