@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ def short(change: Callable[[Any, str, Any], None]) -> None:
     change(classes, "CARE", {"coarse": {"steps": 2, "share": 1.0}, "fine": {"steps": 3, "share": 1.0}})
     change(activation_atlas, "PICTURE", {**activation_atlas.PICTURE, "steps": 2, "size": 32})
     # Parts of a few photos, kept now and then.
-    change(building, "shards", partial(shards, size=8))
+    change(building, "shards", lambda sources, *_: shards(sources, 8))
     change(photo_pass, "CHECKPOINT", 3)
 
 

@@ -111,3 +111,14 @@ def test_a_package_file_is_found_without_importing_the_package() -> None:
     for package, inside in (("PIL", "no.txt"), ("no_such_package", "x")):
         with pytest.raises(DreamscopeError, match=r"install it: pip install that$"):
             files.package_file(package, inside, distribution="that")
+
+
+def test_what_a_killed_writer_left_is_swept_up(tmp_path: Path) -> None:
+    kept = tmp_path / "inside" / "kept.txt"
+    kept.parent.mkdir()
+    with files.written_whole(kept) as temporary:
+        temporary.write_text("whole")
+        left = temporary.with_name(f"{temporary.name[:-5]}0.txt")
+        left.touch()
+    files.sweep(tmp_path)
+    assert list(kept.parent.iterdir()) == [kept]

@@ -18,6 +18,8 @@ from dreamscope.errors import DreamscopeError
 if TYPE_CHECKING:
     import numpy as np
 
+_TEMPORARY = ".dreamscope-"
+
 
 def cache_folder() -> Path:
     """Return the folder for things that can be made again: ``$DREAMSCOPE_CACHE`` or the user's cache."""
@@ -101,6 +103,12 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what somebody who was killed had begun to write in a folder, at any depth; nobody else may write there."""
+    for path in folder.rglob(f"{_TEMPORARY}*"):
+        path.unlink(missing_ok=True)
+
+
 def _new_file(beside: Path) -> Path:
     """Make an empty file of a new name beside a path, with its suffix; raise if none can be written there."""
     folder = beside.parent
@@ -109,7 +117,7 @@ def _new_file(beside: Path) -> Path:
     if beside.is_dir():
         raise DreamscopeError(f"can't write '{beside}': it is a folder; give a file name")
     while True:
-        path = beside.with_name(f".dreamscope-{secrets.token_hex(8)}{beside.suffix}")
+        path = beside.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}{beside.suffix}")
         try:
             # Not by tempfile, whose files are private: a result gets the permissions that any new file would get, and
             # asking for the umask would change it, for a moment, for every thread.

@@ -119,6 +119,7 @@ class Site:
 
     def _sweep(self, names: set[str]) -> int:
         """Remove pages of this kind that belong to nothing; files that were not written here stay."""
+        files.sweep(self.folder)
         removed = 0
         for part in ("layers", "classes"):
             for path in sorted((self.folder / part).rglob("*.html"), reverse=True):
