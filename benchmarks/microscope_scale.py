@@ -157,10 +157,8 @@ def _pictures(atlas: Atlas, photos: PhotoStatistics) -> tuple[float, float]:
     seconds = sizes = 0.0
     for layer in layers:
         for item in [*_first(atlas, layer, "coarse"), *_first(atlas, layer, "fine")]:
-            several, single = (
-                Item(item.kind, item.name, {**item.settings, "channels": [0, 4], "steps": steps})
-                for steps in (STEPS, 1)
-            )
+            steps = item.settings["picture"]["steps"]
+            several, single = (_with(item, channels=4, steps=each) for each in (STEPS, 1))
             channel_pictures.make(bench, single, {})
             started = time.perf_counter()
             channel_pictures.make(bench, single, {})
@@ -168,13 +166,18 @@ def _pictures(atlas: Atlas, photos: PhotoStatistics) -> tuple[float, float]:
             made = channel_pictures.make(bench, several, {})
             once, more = between - started, time.perf_counter() - between
             # What is done once for a picture counts once.
-            seconds += (once + max(0.0, more - once) / (STEPS - 1) * (item.settings["steps"] - 1)) / 4
+            seconds += (once + max(0.0, more - once) / (STEPS - 1) * (steps - 1)) / 4
             # The coarse form is gone by then.
             sizes += sum(map(len, made.pictures.values())) / 4 / 2
         strips = next(item for item in exemplars.items(atlas, photos) if item.settings["layer"] == layer)
         shown = exemplars.make(bench, strips, {}).pictures
         sizes += statistics.mean(map(len, shown.values())) if shown else 0.0
     return seconds / len(layers), sizes / len(layers)
+
+
+def _with(item: Item, *, channels: int, steps: int) -> Item:
+    picture = {**item.settings["picture"], "steps": steps}
+    return Item(item.kind, item.name, {**item.settings, "channels": [0, channels], "picture": picture})
 
 
 def _first(atlas: Atlas, layer: str, care: str) -> Iterator[Item]:
