@@ -19,6 +19,9 @@ ATTEMPTS = 5
 AHEAD = 2
 """Items that each worker holds at a time: the next one is there when the last is done."""
 
+DEVICE = "DREAMSCOPE_DEVICE"
+"""In the environment of a worker that was given a GPU: its name, for work that knows of devices."""
+
 
 @dataclass(frozen=True)
 class Failure:

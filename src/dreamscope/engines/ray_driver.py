@@ -18,7 +18,7 @@ from typing import Any
 
 import cloudpickle
 
-from dreamscope.engines.base import AHEAD, ATTEMPTS, Failure, attempted
+from dreamscope.engines.base import AHEAD, ATTEMPTS, DEVICE, Failure, attempted
 from dreamscope.engines.local import THREADS, processors
 from dreamscope.errors import DreamscopeError
 
@@ -86,7 +86,11 @@ class _Worker:
 
     def begin(self) -> str | None:
         """Load what all items need; return why that can't be done."""
+        import ray
+
         if self._make is None:
+            if ray.get_gpu_ids():
+                os.environ[DEVICE] = "cuda"
             try:
                 self._make = cloudpickle.loads(self._packed)()
             except DreamscopeError as error:

@@ -115,7 +115,7 @@ class PhotoPass:
         for part, found in engine.run(self.work, missing()):
             if isinstance(found, Failure):
                 raise DreamscopeError(f"photos from '{part.photos[0].path.name}' on: {found.message}")
-            store.add(_key(part.number), part.digest, Made(found.numbers(self.root)))
+            store.add(_key(part.number), part.digest, Made(found.numbers(self.root)), brief=True)
             ready.add(part.number)
             merge_ready()
             if callback is not None:

@@ -136,12 +136,15 @@ class Store:
         except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise DreamscopeError(f"'{path}' can't be read: {error}; build the atlas again to mend it") from error
 
-    def add(self, key: str, digest: str, made: Made) -> None:
-        """Add what was made of an item, in place of what was made of it before."""
+    def add(self, key: str, digest: str, made: Made, *, brief: bool = False) -> None:
+        """Add what was made of an item, in place of what was made of it before.
+
+        What is there only briefly is not compressed, which would take the builder longer than all the rest.
+        """
         written = {f"{name}.webp": content for name, content in made.pictures.items()}
         if made.numbers:
             memory = io.BytesIO()
-            np.savez_compressed(memory, **made.numbers)  # type: ignore[arg-type]
+            (np.savez if brief else np.savez_compressed)(memory, **made.numbers)  # type: ignore[arg-type]
             written[_numbers_of(key, digest)] = memory.getvalue()
         entry = Entry(digest, {name: _sha256(content) for name, content in written.items()}, made.facts)
         self._strike_out(key, entry)

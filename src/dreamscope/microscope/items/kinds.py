@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from dreamscope.engines.base import DEVICE
 from dreamscope.microscope.items import (
     activation_atlas,
     channel_pictures,
@@ -59,13 +61,14 @@ class Maker:
 
     def __call__(self) -> Callable[[Order | Part], Made | PhotoStatistics]:
         """Return what makes an item, or goes through a part of the photos."""
-        bench = Bench(self.model, self.layers)
+        model = self.model.to(os.environ[DEVICE]) if DEVICE in os.environ else self.model
+        bench = Bench(model, self.layers)
         gatherer: list[Gatherer] = []
 
         def make(given: Order | Part) -> Made | PhotoStatistics:
             if isinstance(given, Order):
                 return KINDS[given.item.kind](bench, given.item, given.needed)
-            gatherer[:] = gatherer or [Gatherer(self.model, self.layers, top=self.top)]
+            gatherer[:] = gatherer or [Gatherer(model, self.layers, top=self.top)]
             return gatherer[0].part(given.photos, given.first)
 
         return make
