@@ -407,7 +407,7 @@ def test_map(page: Any, coloured: Path) -> None:
     still(page)
     chosen(page, sorted(coloured.glob("*/*.png"))[::4])
     page.wait_for_selector("#atlas:not([hidden])")
-    assert focused(page) == "run"
+    assert focused(page) == "layer"
     to(page, "#map canvas")
     page.keyboard.press("Shift+ArrowRight")
     page.wait_for_selector("#tip:not([hidden])")
