@@ -24,7 +24,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("folds", []),
     ("recipes", []),
     ("progress", []),
-    ("engines", ["base", "child", "local_worker", "local", "ray_driver", "ray", "choose"]),
+    ("engines", ["base", "child", "local_worker", "local", "ray_driver", "ray", "choose", "photo_parts"]),
     (
         "models",
         [
@@ -103,7 +103,7 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "single_ablation",
             ),
             *("predictions", "what_if", "evaluation", "readout", "sites", "passes", "erasure", "photo_set"),
-            *("search", "dissect", "trials"),
+            *("search", "dissect", "arms", "trials"),
             *("dose_response", "blinding", "overlap", "finder", "blind"),
             "found_channels",
         ],

@@ -15,7 +15,7 @@ from dreamscope import __version__, archives, files, images
 from dreamscope.errors import DreamscopeError
 from dreamscope.images import Picture
 
-NOT_KEPT = frozenset({"model", "callback", "progress", "recipe", "memory"})
+NOT_KEPT = frozenset({"model", "callback", "progress", "recipe", "memory", "engine"})
 """Arguments that say where something is made and who hears of it, not what is made."""
 
 

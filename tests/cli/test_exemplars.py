@@ -87,6 +87,7 @@ def test_unreadable_photos_are_reported(run: Callable, photos: Path) -> None:
 
 
 BAD = [
+    (["exemplars", "red", "--at", "act", "--engine", "rai"], "no engine 'rai'"),
     (["exemplars", "red", "--at", "act", "--directions", "erased.json"], "--at and --directions exclude each other"),
     (["exemplars", "red", "--directions", "nowhere.json"], "no such file of directions: 'nowhere.json'"),
     (["exemplars", "red", "--directions", "foreign.json"], "'foreign.json' names no edits"),

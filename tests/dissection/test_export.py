@@ -14,11 +14,11 @@ from sklearn.datasets import load_sample_image
 from torch import Tensor, nn
 
 from dreamscope import images, photos
+from dreamscope.dissection.arms import CHOSEN
 from dreamscope.dissection.finder import Approach, Finder
 from dreamscope.dissection.removals import Removals
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.dissection.sites import sites
-from dreamscope.dissection.trials import CHOSEN
 from dreamscope.models.addresses import resolve
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edit_base import Edit

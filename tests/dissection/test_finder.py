@@ -9,11 +9,11 @@ from nets import hooks_on
 from torch import Tensor
 
 from dreamscope import images, photos
+from dreamscope.dissection.arms import CHOSEN, FREQUENCY, RANDOM_CHANNELS, RANDOM_DIRECTIONS
 from dreamscope.dissection.finder import Approach, Finder, Found
 from dreamscope.dissection.frequency import Frequency
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.dissection.sites import sites
-from dreamscope.dissection.trials import CHOSEN, FREQUENCY, RANDOM_CHANNELS, RANDOM_DIRECTIONS
 from dreamscope.errors import DreamscopeError
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edits import Ablation

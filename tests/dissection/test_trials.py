@@ -11,9 +11,10 @@ from nets import Residual, Vgg, hooks_on, seeded
 from torch import Tensor
 
 from dreamscope import images, photos
-from dreamscope.dissection import intervals, readout, trials
+from dreamscope.dissection import arms, intervals, readout
+from dreamscope.dissection.arms import CHOSEN, FREQUENCY, INTACT, RANDOM_CHANNELS, Name
 from dreamscope.dissection.evaluation import evaluate
-from dreamscope.dissection.trials import CHOSEN, FREQUENCY, INTACT, RANDOM_CHANNELS, Name, Trial, Trials
+from dreamscope.dissection.trials import Trial, Trials
 from dreamscope.dissection.views import VIEWS
 from dreamscope.errors import DreamscopeError
 from dreamscope.folds import Fold
@@ -117,7 +118,7 @@ def test_the_numbers_are_those_of_whole_passes(
     layer = "features.4" if make is Vgg else "layer1.1.bn1"
     read_at = "features.5" if make is Vgg else "layer1.1"
     if not tails:
-        monkeypatch.setattr(trials, "cut_before", lambda *_: None)
+        monkeypatch.setattr(arms, "cut_before", lambda *_: None)
     reds, rest = photos.find(coloured / "red")[:9], [Photo(photo.path) for photo in controls(coloured)]
     edit = Ablation(f"{layer}:0-5", "scale:-3")
     pictures = {photo: model.prepared(images.read(photo.path)) for photo in (*reds, *rest)}

@@ -16,6 +16,7 @@ from dreamscope.cli.photo_options import (
     AtLeast,
     ClassName,
     Controls,
+    EngineName,
     FromLayer,
     Layers,
     Loudest,
@@ -23,6 +24,7 @@ from dreamscope.cli.photo_options import (
     Targets,
     frequency_rule,
     given_controls,
+    given_engine,
     paths,
     writable,
 )
@@ -142,6 +144,7 @@ def blind(
     ] = None,
     fps: Fps = "24",
     seed: Seed = 0,
+    engine: EngineName = None,
     json: Json = False,
 ) -> None:
     """Take a class away, and measure on other photos what was lost - and whether it is blind, or only mute."""
@@ -166,6 +169,7 @@ def blind(
         raise DreamscopeError(
             f"'{how}' can't become plain weights: only zero, randomize and scale:X can; leave out --export or --how"
         )
+    where = given_engine(engine)
     scores = None if channels is None else ChannelScores.load(channels)
     model = (
         loader() if scores is None or scores.recipe is None else loader.like(scores.recipe.model, near=channels or "")
@@ -194,6 +198,7 @@ def blind(
             curve=curve or filmed is not None,
             budget=time_limit,
             seed=seed,
+            engine=where,
             callback=callback,
             **frequency_rule(loudest, at_least, per_layer),
         )

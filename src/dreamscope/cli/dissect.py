@@ -13,12 +13,14 @@ from dreamscope.cli.photo_options import (
     AtLeast,
     ClassName,
     Controls,
+    EngineName,
     FromLayer,
     Layers,
     Loudest,
     PerLayer,
     Targets,
     frequency_rule,
+    given_engine,
     paths,
     writable,
 )
@@ -56,6 +58,7 @@ def dissect(
     ] = None,
     top: Annotated[int, typer.Option(metavar="K", min=1, help="Number of channels to show.")] = 20,
     seed: Seed = 0,
+    engine: EngineName = None,
     json: Json = False,
 ) -> None:
     """Find the channels that carry a class."""
@@ -65,6 +68,7 @@ def dissect(
 
     target = writable(out, ".json")
     picture = None if plot is None else style.ensure_format(plot)
+    where = given_engine(engine)
     model = loader()
     with output.stages() as callback:
         scores = technique(
@@ -76,6 +80,7 @@ def dissect(
             from_layer=from_layer,
             method=method or DEFAULT_METHODS,
             seed=seed,
+            engine=where,
             callback=callback,
             **frequency_rule(loudest, at_least, per_layer),
         )

@@ -13,7 +13,7 @@ import typer
 from dreamscope.cli import output
 from dreamscope.cli.channel_options import SHEETFUL, ChannelsFile, model_of, read_channels, strongest_option
 from dreamscope.cli.options import PICTURES, DirectionsFile, Json, Loader, out_option, with_model
-from dreamscope.cli.photo_options import PHOTO_SETS
+from dreamscope.cli.photo_options import PHOTO_SETS, EngineName, given_engine
 from dreamscope.errors import DreamscopeError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def exemplars(
             "relative to itself.",
         ),
     ] = None,
+    engine: EngineName = None,
     json: Json = False,
 ) -> None:
     """Find the patches of real photos that excite channels most, or lie furthest along directions."""
@@ -77,6 +78,7 @@ def exemplars(
     listed = read_channels(channels, strongest, SHEETFUL, at=at, directions=directions)
     at = at if listed is None else listed.texts()
     _ensure_something(photos, index, shows=bool(at) or directions is not None, sheet=out is not None)
+    where = given_engine(engine)
     edits = [] if directions is None else read_directions(directions)
     given = sets.find(photos) if photos else []
     known = None
@@ -98,7 +100,14 @@ def exemplars(
     if known is None:
         with output.stages() as callback:
             known = technique(
-                model, given, named if at else None, directions=edits, top=top or TOP, least=least, callback=callback
+                model,
+                given,
+                named if at else None,
+                directions=edits,
+                top=top or TOP,
+                least=least,
+                engine=where,
+                callback=callback,
             )
         if index is not None:
             known.save(index)

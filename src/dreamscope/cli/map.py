@@ -9,7 +9,7 @@ import typer
 
 from dreamscope.cli import output
 from dreamscope.cli.options import PICTURES, Json, Loader, Seed, out_option, with_model
-from dreamscope.cli.photo_options import PHOTO_SETS
+from dreamscope.cli.photo_options import PHOTO_SETS, EngineName, given_engine
 from dreamscope.errors import DreamscopeError, ensure_one_of
 
 _LABELS = 12
@@ -33,6 +33,7 @@ def map_(
         out_option(f"A .html to zoom into, with a .png beside it, or only a {PICTURES}; map.html if not given."),
     ] = None,
     seed: Seed = 0,
+    engine: EngineName = None,
     json: Json = False,
 ) -> None:
     """Map photos in two dimensions by a layer's features, and report how often neighbours share a label."""
@@ -49,6 +50,7 @@ def map_(
     picture = target.with_suffix(".png") if page else target
     if picture.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise DreamscopeError(f"can't write '{target}': a map is a .html to zoom into, or a .png, .jpg or .webp")
+    where = given_engine(engine)
     given = sets.find(photos)
     written = [page, picture] if page else [picture]
     for target in written:
@@ -56,7 +58,9 @@ def map_(
         files.ensure_no_input(target, (photo.path for photo in given))
     model = loader()
     with output.stages() as callback:
-        found = technique(model, given, at, method=method, neighbours=neighbours, seed=seed, callback=callback)
+        found = technique(
+            model, given, at, method=method, neighbours=neighbours, seed=seed, engine=where, callback=callback
+        )
     embedding_map.picture(found, picture)
     if page:
         map_page.write(found, page)

@@ -11,6 +11,7 @@ from dreamscope.errors import DreamscopeError
 
 if TYPE_CHECKING:
     from dreamscope.dissection.frequency import FrequencySettings
+    from dreamscope.engines.base import Engine
 
 PHOTO_SETS = "folders, photos, archives (.tar, .parquet), or labels files (CSV: file, class_index or label)"
 
@@ -37,6 +38,16 @@ Layers = Annotated[
     typer.Option(metavar="GLOB", help="Layers to search in; may be repeated. The later activations if not given."),
 ]
 
+EngineName = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="ENGINE",
+        help="Go through many photos side by side: local (processes of this machine; local:8 for eight) or ray "
+        "(ray:HOST:PORT for a cluster). In this process if not given.",
+    ),
+]
+
 FromLayer = Annotated[
     str | None, typer.Option(metavar="LAYER", help="In place of --layers: the activations from this layer on.")
 ]
@@ -55,6 +66,15 @@ PerLayer = Annotated[
     int | None,
     typer.Option(metavar="K", min=1, help="For frequency: at most K channels of a layer; all if not given."),
 ]
+
+
+def given_engine(name: str | None) -> Engine | None:
+    """Return the engine of that name; raise if there is none, before anything is loaded."""
+    if name is None:
+        return None
+    from dreamscope.engines.choose import engine
+
+    return engine(name)
 
 
 def frequency_rule(loudest: int | None, at_least: int | None, per_layer: int | None) -> FrequencySettings:

@@ -12,6 +12,7 @@ import torch
 
 from dreamscope import folds, photos
 from dreamscope.dissection.aims import AIMS
+from dreamscope.dissection.arms import CHOSEN, INTACT
 from dreamscope.dissection.blinding import Blinding, Design, Removed
 from dreamscope.dissection.dissect import (
     chosen_layers,
@@ -29,7 +30,9 @@ from dreamscope.dissection.overlap import agreement
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.dissection.search import METHODS
 from dreamscope.dissection.sites import readable_layers, sites
-from dreamscope.dissection.trials import CHOSEN, INTACT, Trials
+from dreamscope.dissection.trials import Trials
+from dreamscope.engines.base import Engine
+from dreamscope.engines.photo_parts import opened
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.exemplars import exemplars
 from dreamscope.folds import Fold
@@ -74,6 +77,7 @@ def blind(
     curve: bool = False,
     budget: float | None = None,
     seed: int = 0,
+    engine: str | Engine | None = None,
     callback: Callback | None = None,
     progress: bool = False,
     recipe: bool = True,
@@ -130,6 +134,8 @@ def blind(
         Seconds that it should take altogether: fewer random sets are drawn, and no curve, where there is no time.
     seed
         Seed of all random numbers.
+    engine
+        Where many photos are gone through, see `dissect`.
     callback
         ``callback(stage, done, total)``.
     progress
@@ -195,7 +201,7 @@ def blind(
     looked_at = [*names, *early, *(name for site in where for name in (site.layer, site.block))]
     # Random weights are put in place of a layer's own, which a faster form may not have any more.
     fast = model if how.startswith("randomize") else prepared(model, looked_at, max(model.input_size), "float32")[0]
-    with reported(callback, progress=progress) as callback_:
+    with reported(callback, progress=progress) as callback_, opened(engine) as worked:
         every_control = list(dict.fromkeys(photo for _, controls_ in parts for photo in controls_.find))
         finder = Finder(
             fast,
@@ -207,9 +213,10 @@ def blind(
             controls=every_control,
             scores=scores,
             seed=seed,
+            engine=worked,
             callback=callback_,
         )
-        trials = Trials(fast, class_index, [site.block for site in where], early, seed=seed)
+        trials = Trials(fast, class_index, [site.block for site in where], early, seed=seed, engine=worked)
         chosen: list[Sequence[Edit]] = []
         for number, (targets_, controls_) in enumerate(parts, 1):
             found = finder.run(targets_.find, controls_.find, callback=_in_fold(callback_, number, len(parts)))

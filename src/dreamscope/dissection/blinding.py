@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from dreamscope.dissection.arms import CHOSEN, INTACT, RANDOM_CHANNELS, RANDOM_DIRECTIONS
 from dreamscope.dissection.dose_response import Course
 from dreamscope.dissection.evaluation import Evaluation
 from dreamscope.dissection.intervals import Estimate
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.dissection.shares import are_few, loss_interval, loss_text, lost, share_interval, share_text, shared
 from dreamscope.dissection.tables import html_table
-from dreamscope.dissection.trials import CHOSEN, INTACT, RANDOM_CHANNELS, RANDOM_DIRECTIONS, Trial
+from dreamscope.dissection.trials import Trial
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
 from dreamscope.recipes import Recipe

@@ -13,6 +13,8 @@ from dreamscope.dissection.frequency import Frequency, FrequencySettings
 from dreamscope.dissection.photo_set import drawn
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.dissection.search import METHODS, NO_CLASS, NO_CONTROLS, SINGLE_TARGETS, Search
+from dreamscope.engines.base import Engine
+from dreamscope.engines.photo_parts import opened
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.exploration.unit_layers import distinct_layers, unit_layers
 from dreamscope.models import labels as class_names
@@ -37,6 +39,7 @@ def dissect(
     method: str | Sequence[str] = DEFAULT_METHODS,
     until_enough: bool = False,
     seed: int = 0,
+    engine: str | Engine | None = None,
     callback: Callback | None = None,
     progress: bool = False,
     recipe: bool = True,
@@ -67,6 +70,9 @@ def dissect(
         without a curve; else it ranks on, which takes several times as long.
     seed
         Seed of all random numbers.
+    engine
+        Where many photos are gone through, side by side in parts of them: ``local``, ``ray`` and so on, see
+        `dreamscope.engines.choose.engine`; in this process if not given.
     callback
         ``callback(stage, done, total)``.
     progress
@@ -110,7 +116,7 @@ def dissect(
             methods=methods,
             rule=wanted,
         )
-    with reported(callback, progress=progress) as callback_:
+    with reported(callback, progress=progress) as callback_, opened(engine) as where:
         search = Search(
             model,
             class_index,
@@ -120,6 +126,7 @@ def dissect(
             rule=wanted,
             until_enough=until_enough,
             seed=seed,
+            engine=where,
             callback=callback_,
         )
         scores = search.run(found_targets, recipe=made, callback=callback_)

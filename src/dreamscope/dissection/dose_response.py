@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dreamscope.dissection.arms import CHOSEN, INTACT, Name
 from dreamscope.dissection.evaluation import lost, recall
 from dreamscope.dissection.intervals import Estimate
 from dreamscope.dissection.predictions import PhotoPrediction
-from dreamscope.dissection.trials import CHOSEN, INTACT, Name, Trials
+from dreamscope.dissection.trials import Trials
 from dreamscope.models.erase import Erase
 
 DOSES = (1, 2, 4, 8, 16, 32, 64, 128, 256)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dreamscope.dissection.aims import AIMS
+from dreamscope.dissection.arms import CHOSEN, FREQUENCY, RANDOM_CHANNELS, RANDOM_DIRECTIONS, Name
 from dreamscope.dissection.dose_response import DOSES, PORTIONS, portion
 from dreamscope.dissection.erasure import Eraser
 from dreamscope.dissection.frequency import Frequency
@@ -19,7 +20,7 @@ from dreamscope.dissection.removals import Removals
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.dissection.search import MOST_CONTROLS, MOST_TARGETS, Search
 from dreamscope.dissection.sites import Site
-from dreamscope.dissection.trials import CHOSEN, FREQUENCY, RANDOM_CHANNELS, RANDOM_DIRECTIONS, Name
+from dreamscope.engines.base import Engine
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.models.ablation import Ablation
 from dreamscope.models.classifier import Classifier
@@ -129,6 +130,8 @@ class Finder:
         Channels found before; then none are looked for.
     seed
         Of all random numbers.
+    engine
+        Where many photos are gone through, see `Search`.
     callback
         ``callback(stage, done, total)``.
     """
@@ -145,6 +148,7 @@ class Finder:
         controls: Sequence[Photo],
         scores: ChannelScores | None = None,
         seed: int = 0,
+        engine: Engine | None = None,
         callback: Callback | None = None,
     ) -> None:
         self._model = model
@@ -154,6 +158,7 @@ class Finder:
         self._removed = Removals(model, layers, approach.how)
         self._scores = scores
         self._seed = seed
+        self._engine = engine
         self._generator = torch.Generator().manual_seed(seed)
         self._searches: dict[tuple[Photo, ...], Search] = {}
         self._rows: dict[Photo, int] = {}
@@ -242,6 +247,7 @@ class Finder:
                 aim=self._approach.aim if self._approach.units == "channels" else "answer",
                 until_enough=not self._approach.curve and self._approach.top is None,
                 seed=self._seed,
+                engine=self._engine,
                 callback=callback,
             )
         return self._searches[key].run(targets, recipe=recipe, callback=callback)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from dreamscope import photos
+from dreamscope.engines.base import Engine
+from dreamscope.engines.photo_parts import Streamed, in_parts, placed
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.responses import Responses, mean_and_norm
 from dreamscope.models.classifier import Classifier
-from dreamscope.photos import Photo, Stream
+from dreamscope.photos import Photo, Stream, ensure_readable
 from dreamscope.probes import LOGITS, probe
 from dreamscope.progress import Callback
 
-BATCH = 32
+_BATCH = 32
 
 
 class PhotoSet:
@@ -38,6 +41,8 @@ class PhotoSet:
         Of the draw.
     loudest
         The number of channels of a layer that count as loud on a photo.
+    engine
+        Where the photos are gone through, see `dreamscope.engines.photo_parts`; in this process if not given.
     callback
         ``callback(stage, done, total)``, after each batch.
 
@@ -68,6 +73,7 @@ class PhotoSet:
         most: int = 0,
         seed: int = 0,
         loudest: int = 5,
+        engine: Engine | None = None,
         callback: Callback | None = None,
     ) -> None:
         self._model = model
@@ -77,16 +83,12 @@ class PhotoSet:
         self.unreadable: dict[Path, str] = {}
         wanted = {photo: place for place, photo in enumerate(drawn(given, most, seed))}
         kept: dict[int, tuple[Tensor, Tensor]] = {}
-        seen_at = [*layers, *([LOGITS] if most else [])]
-        with torch.no_grad(), probe(model, seen_at, keep=mean_and_norm) as seen:
-            for named, images in self._stream(what, callback):
-                self.responses.add_seen(seen(images), layers)
-                kept |= {
-                    # Clones, or each would hold its whole batch in memory.
-                    wanted[photo]: (images[row : row + 1].clone(), seen[LOGITS][row : row + 1])
-                    for row, photo in enumerate(named)
-                    if photo in wanted
-                }
+        look = _Look(model, tuple(layers), loudest, wanted)
+        for part in in_parts(look, given, engine, what=what, callback=callback):
+            self.responses.merge(part.responses)
+            self.unreadable |= part.unreadable
+            kept |= part.kept
+        ensure_readable(len(given), self.unreadable)
         if self.responses.count < 2 or len(kept) < min(most, 1):
             raise DreamscopeError(
                 f"{self.responses.count} readable photo of the {what}; at least 2 are needed to compare"
@@ -106,20 +108,50 @@ class PhotoSet:
     def batches(self, what: str, callback: Callback | None = None) -> Iterator[Tensor]:
         """Yield the images of all photos in batches: from memory if all were kept, else read again."""
         if len(self.images) == self.responses.count:
-            yield from self.images.split(BATCH)
+            yield from self.images.split(_BATCH)
             return
-        for _, images in self._stream(what, callback):
+        gone = None if callback is None else lambda count: callback(what, count, len(self._photos))
+        for _, images in Stream(self._photos, self._model, batch=_BATCH, gone=gone):
             yield images
 
-    def _stream(self, what: str, callback: Callback | None) -> Iterator[tuple[list[Photo], Tensor]]:
-        stream = Stream(self._photos, self._model, batch=BATCH)
-        done = 0
-        for named, images in stream:
-            yield named, images
-            done += len(named)
-            if callback is not None:
-                callback(what, done, len(self._photos))
-        self.unreadable |= stream.unreadable
+
+@dataclass(frozen=True)
+class _Part:
+    """What some photos say: the responses to them, and images with the answers to them, by their places."""
+
+    responses: Responses
+    kept: dict[int, tuple[Tensor, Tensor]]
+    unreadable: Mapping[Path, str]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Looks at photos, and keeps those that are wanted."""
+
+    model: Classifier
+    layers: tuple[str, ...]
+    loudest: int
+    wanted: Mapping[Photo, int]
+
+    def __call__(self) -> Callable[[Streamed], _Part]:
+        """Begin to work."""
+        return replace(self, model=placed(self.model))._go
+
+    @torch.no_grad()
+    def _go(self, streamed: Streamed) -> _Part:
+        stream = streamed(self.model)
+        widths = [self.model.layers[name].channels for name in self.layers]
+        part = _Part(Responses(widths, loudest=self.loudest), {}, stream.unreadable)
+        seen_at = [*self.layers, *([LOGITS] if self.wanted else [])]
+        with probe(self.model, seen_at, keep=mean_and_norm) as seen:
+            for named, images in stream:
+                part.responses.add_seen(seen(images), self.layers)
+                for row, photo in enumerate(named):
+                    if photo in self.wanted:
+                        # Clones, or each would hold its whole batch in memory.
+                        both = images[row : row + 1].clone(), seen[LOGITS][row : row + 1].clone()
+                        part.kept[self.wanted[photo]] = both
+        return part
 
 
 def drawn(given: Sequence[Photo], most: int, seed: int) -> Sequence[Photo]:

@@ -16,6 +16,7 @@ from dreamscope.dissection.photo_set import PhotoSet
 from dreamscope.dissection.scores import ChannelScores
 from dreamscope.dissection.single_ablation import single
 from dreamscope.dissection.statistics import rank_auc, standardized_difference
+from dreamscope.engines.base import Engine
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.models.blocks import features
 from dreamscope.models.classifier import Classifier
@@ -63,6 +64,8 @@ class Search:
         Let ``joint`` stop where its aim is reached, in place of ranking more channels.
     seed
         Of the draw among many photos, of the pairs of classes in `Harm`, and of the split in `ReadoutAim`.
+    engine
+        Where many photos are gone through, see `PhotoSet`.
     callback
         ``callback(stage, done, total)``.
 
@@ -84,6 +87,7 @@ class Search:
         aim: str = AIMS[0],
         until_enough: bool = False,
         seed: int = 0,
+        engine: Engine | None = None,
         callback: Callback | None = None,
     ) -> None:
         ensure_one_of(aim, AIMS, "aim")
@@ -96,6 +100,7 @@ class Search:
         self.rule = rule or Frequency()
         self._methods = methods
         self._seed = seed
+        self._engine = engine
         self._controls = None
         if controls:
             self._controls = self._set("controls", controls, MOST_CONTROLS if "joint" in methods else 0, callback)
@@ -109,6 +114,7 @@ class Search:
             most=most,
             seed=self._seed,
             loudest=self.rule.loudest,
+            engine=self._engine,
             callback=callback,
         )
 

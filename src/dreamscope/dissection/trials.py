@@ -7,40 +7,35 @@ is said of an edit means nothing without them.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from dreamscope.dissection import intervals
+from dreamscope.dissection.arms import (
+    CHOSEN,
+    DELETED,
+    FREQUENCY,
+    INTACT,
+    RANDOM_CHANNELS,
+    RANDOM_DIRECTIONS,
+    Arm,
+    Look,
+    Name,
+)
 from dreamscope.dissection.evaluation import lost, recall
 from dreamscope.dissection.intervals import Estimate
-from dreamscope.dissection.predictions import Measured, PhotoPrediction, predictions
+from dreamscope.dissection.predictions import Measured, PhotoPrediction
 from dreamscope.dissection.readout import Readout, Split, readout
-from dreamscope.dissection.views import views
+from dreamscope.engines.base import Engine
+from dreamscope.engines.photo_parts import in_parts
 from dreamscope.errors import DreamscopeError
 from dreamscope.folds import Fold
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edit_base import Edit
-from dreamscope.models.tails import Tail, Whole, cut_before, part_behind
-from dreamscope.photos import Photo, Stream
-from dreamscope.probes import LOGITS, means, probe, tapped
+from dreamscope.photos import Photo
 from dreamscope.progress import Callback
-
-Name = tuple[str, int]
-"""Names an edit: what it is, and the number of a draw or the size of a dose."""
-
-INTACT: Name = ("intact", 0)
-CHOSEN: Name = ("chosen", 0)
-FREQUENCY: Name = ("frequency", 0)
-RANDOM_CHANNELS = "random channels"
-RANDOM_DIRECTIONS = "random directions"
-DELETED = "output deleted"
-
-_AT_ONCE = 32
-"""Photos in one pass."""
 
 
 @dataclass(frozen=True)
@@ -87,18 +82,6 @@ class Trial:
         return f"{self.number} {self.name.removesuffix('s') if self.number == '1' else self.name}"
 
 
-@dataclass
-class _Arm:
-    """One edit in one fold, and where a pass through it can start."""
-
-    name: Name
-    model: Classifier
-    cut: str | None
-    part: Tail | Whole
-    reads: bool
-    features: dict[str, dict[str, list[Tensor]]] = field(default_factory=dict)
-
-
 class Trials:
     """Measures edits beside each other on the same photos; folds are put together.
 
@@ -117,6 +100,8 @@ class Trials:
         Layers before those where it reads the intact network, too.
     seed
         Of the halves that the photos are cut into for the probes.
+    engine
+        Where many photos are gone through, see `dreamscope.engines.photo_parts`; in this process if not given.
 
     Attributes
     ----------
@@ -125,7 +110,14 @@ class Trials:
     """
 
     def __init__(
-        self, model: Classifier, class_index: int, layers: Sequence[str], before: Sequence[str] = (), *, seed: int = 0
+        self,
+        model: Classifier,
+        class_index: int,
+        layers: Sequence[str],
+        before: Sequence[str] = (),
+        *,
+        seed: int = 0,
+        engine: Engine | None = None,
     ) -> None:
         self.unreadable: dict[str, str] = {}
         self._model = model
@@ -133,7 +125,8 @@ class Trials:
         self._layers = list(layers)
         self._before = [name for name in before if name not in layers]
         self._seed = seed
-        self._folds: list[tuple[Fold, Sequence[Photo], list[_Arm]]] = []
+        self._engine = engine
+        self._folds: list[tuple[Fold, Sequence[Photo], list[Arm]]] = []
         self._sizes: dict[Name, list[int]] = {}
         self._targets: dict[Name, list[Measured]] = {}
         self._rest: dict[Name, list[Measured]] = {}
@@ -147,14 +140,10 @@ class Trials:
         """
         arms = []
         for name, given in edits.items():
-            model = self._model.edited(given)
-            edited = model.edits[len(self._model.edits) :]
-            looked_at = [*(edit.address.layer for edit in edited), *self._layers]
-            cut = cut_before(self._model, looked_at)
             reads = name in (CHOSEN, FREQUENCY) or (name[0] in (RANDOM_CHANNELS, RANDOM_DIRECTIONS) and not name[1])
-            arms.append(_Arm(name, model, cut, part_behind(model, cut), reads))
+            arms.append(Arm(name, self._model, given, self._layers, reads))
             self._sizes.setdefault(name, []).append(_size(given))
-        arms.append(_Arm(INTACT, self._model, None, Whole(self._model), True))
+        arms.append(Arm(INTACT, self._model, (), self._layers, reads=True))
         self._sizes.setdefault(INTACT, []).append(0)
         self._folds.append((targets, controls, arms))
 
@@ -201,10 +190,10 @@ class Trials:
             reason = next(iter(self.unreadable.values()), "there are none")
             raise DreamscopeError(f"none of the photos of other things to measure on can be read: {reason}")
 
-    def _jobs(self, rest: Sequence[Photo] | None) -> list[tuple[str, Sequence[Photo], list[_Arm]]]:
+    def _jobs(self, rest: Sequence[Photo] | None) -> list[tuple[str, Sequence[Photo], list[Arm]]]:
         """Return what is to run on which photos."""
-        jobs: list[tuple[str, Sequence[Photo], list[_Arm]]] = []
-        first: dict[int, list[_Arm]] = {}
+        jobs: list[tuple[str, Sequence[Photo], list[Arm]]] = []
+        first: dict[int, list[Arm]] = {}
         for targets, controls, arms in self._folds:
             jobs += [("measure", targets.measure, arms), ("probe", targets.probe, [a for a in arms if a.reads])]
             known = first.setdefault(id(controls), [])
@@ -219,59 +208,32 @@ class Trials:
 
     def _run(
         self,
-        jobs: Sequence[tuple[str, Sequence[Photo], list[_Arm]]],
+        jobs: Sequence[tuple[str, Sequence[Photo], list[Arm]]],
         rest: Sequence[Photo] | None,
         callback: Callback | None,
     ) -> None:
         total, done = sum(len(photos) for _, photos, _ in jobs), 0
         for what, photos, arms in jobs:
-            for count in self._pass(what, photos, arms, apart=rest is not None):
-                done += count
-                if callback is not None:
-                    callback("measuring", done, total)
+            behind = None if callback is None else _behind(callback, done, total)
+            self._pass(what, photos, arms, apart=rest is not None, callback=behind)
+            done += len(photos)
 
-    @torch.no_grad()
-    def _pass(self, what: str, photos: Sequence[Photo], arms: Sequence[_Arm], *, apart: bool) -> Iterator[int]:
-        stream = Stream(photos, self._model, batch=_AT_ONCE, needs=0)
+    def _pass(
+        self, what: str, photos: Sequence[Photo], arms: Sequence[Arm], *, apart: bool, callback: Callback | None
+    ) -> None:
         where = {"measure": self._targets, "rest": self._rest, "controls": None if apart else self._rest}.get(what)
-        for named, images in stream:
-            for arm, seen in self._seen(images, arms):
+        look = Look(self._model, arms, self._before, self._class, what, answers=where is not None)
+        for part in in_parts(look, photos, self._engine, what="measuring", callback=callback):
+            for arm, measured, features in zip(arms, part.measured, part.features, strict=True):
                 if where is not None:
-                    found = predictions(seen[LOGITS], named, self._class, self._model.labels)
-                    where.setdefault(arm.name, []).extend(zip(named, found, strict=True))
-                if arm.reads and what != "rest":
-                    kept = arm.features.setdefault(what, {})
-                    for name, values in seen.items():
-                        if name != LOGITS:
-                            kept.setdefault(name, []).append(values.float().cpu())
-            if what == "measure":
-                reading = [arm for arm in arms if arm.name in (INTACT, CHOSEN)]
-                for _, view in views(images):
-                    for arm, seen in self._seen(view, reading, layers=()):
-                        hits = (seen[LOGITS].argmax(1) == self._class).tolist()
-                        for photo, hit in zip(named, hits, strict=True):
-                            self._views.setdefault(arm.name, {}).setdefault(photo, []).append(hit)
-            yield len(named)
-        self.unreadable |= stream.skipped
-
-    def _seen(
-        self, images: Tensor, arms: Sequence[_Arm], layers: Sequence[str] | None = None
-    ) -> Iterator[tuple[_Arm, dict[str, Tensor]]]:
-        """Yield what each edited network makes of images; what comes before its cut is computed once for all."""
-        read = self._layers if layers is None else list(layers)
-        cuts = list(dict.fromkeys(arm.cut for arm in arms if arm.cut is not None))
-        early = self._before if layers is None else []
-        with ExitStack() as stack:
-            caught = stack.enter_context(tapped(self._model, cuts)) if cuts else {}
-            seen = stack.enter_context(probe(self._model, [*early, *read, LOGITS], keep=means))
-            intact = dict(seen(images))
-        for arm in arms:
-            if arm.name == INTACT:
-                yield arm, intact
-            else:
-                started = images if arm.cut is None else caught[arm.cut]
-                with arm.part.given(started) as given, probe(arm.part.model, [*read, LOGITS], keep=means) as seen:
-                    yield arm, dict(seen(given))
+                    where.setdefault(arm.name, []).extend(measured)
+                kept = arm.features.setdefault(what, {}) if features else {}
+                for layer, values in features.items():
+                    kept.setdefault(layer, []).extend(values)
+            for name, hits in part.views.items():
+                for photo, each in hits.items():
+                    self._views.setdefault(name, {}).setdefault(photo, []).extend(each)
+            self.unreadable |= {path.name: reason for path, reason in part.unreadable.items()}
 
     def measured(self, name: Name) -> tuple[list[Measured], list[Measured]]:
         """Return what photos of the class, and of everything else, were taken for; a photo again for each fold."""
@@ -372,6 +334,11 @@ class Trials:
             if callback is not None:
                 callback(f"training probes ({name[0]})", number, len(splits))
         return found
+
+
+def _behind(callback: Callback, before: int, total: int) -> Callback:
+    """Return what says how much is done of all jobs, of which so much was done before."""
+    return lambda stage, done, _: callback(stage, before + done, total)
 
 
 def _size(edits: Iterable[Edit]) -> int:

@@ -15,7 +15,8 @@ def engine(name: str = "local", *, workers: int | None = None, address: str | No
     Parameters
     ----------
     name
-        ``local``: processes of this machine. ``ray``: actors of a Ray cluster. ``here``: this process alone.
+        ``local``: processes of this machine. ``ray``: actors of a Ray cluster. ``here``: this process alone. Behind a
+        colon, how many processes or the cluster's address: ``local:8``, ``ray:10.0.0.5:6379``.
     workers
         How many; one for each processor, or as many as the cluster has places for, if not given.
     address
@@ -26,7 +27,14 @@ def engine(name: str = "local", *, workers: int | None = None, address: str | No
     DreamscopeError
         If there is no such engine, or it takes no such argument.
     """
+    name, _, more = name.partition(":")
     ensure_one_of(name, NAMES, "engine")
+    if more and name == "ray" and address is None:
+        address = more
+    elif more and name == "local" and workers is None and more.isdecimal():
+        workers = int(more)
+    elif more:
+        raise DreamscopeError(f"there is no engine '{name}:{more}'; there are local, local:8, ray, ray:HOST:PORT, here")
     if address is not None and name != "ray":
         raise DreamscopeError(f"an address is that of a Ray cluster; engine '{name}' takes none: --engine ray")
     if name == "ray":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dreamscope import images
+from dreamscope.engines.base import Engine
+from dreamscope.engines.photo_parts import Streamed, in_parts, opened, placed
 from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.exploration.knn import NEIGHBOURS, Agreement, agreement, nearest
 from dreamscope.exploration.patches import channels_of
@@ -23,7 +26,7 @@ from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier, Prediction
 from dreamscope.models.labels import truth_of
 from dreamscope.optimize.precision import prepared
-from dreamscope.photos import Photo, Source, Stream, find, reference
+from dreamscope.photos import Photo, Source, ensure_readable, find, reference
 from dreamscope.probes import LOGITS, means, probe
 from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe
@@ -33,7 +36,6 @@ THUMBNAIL = 64
 
 _SHOWN = 640  # pixels of the side of the picture that a notebook shows
 
-BATCH = 32
 _FEWEST = 4
 
 
@@ -147,6 +149,7 @@ def map(
     method: str = "tsne",
     neighbours: int = NEIGHBOURS,
     seed: int = 0,
+    engine: str | Engine | None = None,
     callback: Callback | None = None,
     progress: bool = False,
     recipe: bool = True,
@@ -169,6 +172,9 @@ def map(
         Number of nearest neighbours whose labels are compared with a photo's own.
     seed
         Seed of ``tsne`` and ``umap``.
+    engine
+        Where photos are gone through, side by side in parts of them: ``local``, ``ray`` and so on, see
+        `dreamscope.engines.choose.engine`; in this process if not given.
     callback
         Called with what is being done, how much of it is done, and of how much.
     progress
@@ -197,23 +203,17 @@ def map(
     made = None
     if recipe:
         made = Recipe.of_call(map, arguments, inputs={"photos": reference(given)}, resolved={"at": str(address)})
-    stream = Stream(given, model, batch=BATCH, needs=_FEWEST)
     fast, _ = prepared(model, [address.layer], max(model.input_size), "float32")
-    seen: list[Photo] = []
-    features: list[Tensor] = []
-    thumbnails: list[Tensor] = []
-    predictions: list[Prediction | None] = []
-    wanted = [address.layer, *([LOGITS] if has_classes(model) else [])]
-    with reported(callback, progress=progress) as report:
-        with torch.no_grad(), probe(fast, wanted, keep=means) as recorded:
-            for named, pictures in stream:
-                found = recorded(pictures)
-                features.append(found[address.layer].cpu())
-                predictions += _predictions(model, found[LOGITS]) if LOGITS in found else [None] * len(named)
-                thumbnails.append(_small(pictures))
-                seen += named
-                if report is not None:
-                    report("photos", len(seen) + len(stream.unreadable), len(given))
+    look = _Look(fast, address.layer, has_classes(model))
+    unreadable: dict[Path, str] = {}
+    with reported(callback, progress=progress) as report, opened(engine) as where:
+        parts: list[_Part] = []
+        for part in in_parts(look, given, where, callback=report):
+            parts.append(part)
+            unreadable |= part.unreadable
+        ensure_readable(len(given), unreadable, _FEWEST)
+        seen = [photo for part in parts for photo in part.seen]
+        features = [each for part in parts for each in part.features]
         matrix = torch.cat(features)[:, list(address.channels or range(features[0].shape[1]))].double().numpy()
         if not np.isfinite(matrix).all():
             raise DreamscopeError(f"the features of '{address.layer}' are not all finite numbers; give another layer")
@@ -223,22 +223,63 @@ def map(
             report(method, 0, 1)
         plane, axes = METHODS[method](matrix, seed)
     labels = [_label(photo, model) for photo in seen]
+    predictions = [each for part in parts for each in part.predictions]
     return Embedding(
         points=tuple(
             Point(photo, label, prediction, float(x), float(y))
             for photo, label, prediction, (x, y) in zip(seen, labels, predictions, plane, strict=True)
         ),
-        thumbnails=torch.cat(thumbnails),
+        thumbnails=torch.cat([each for part in parts for each in part.thumbnails]),
         axes=axes,
         features=agreement(matrix, labels, neighbours),
         plane=agreement(plane, labels, neighbours),
         counts=dict(Counter(label for label in labels if label is not None).most_common()),
         layer=address.layer,
         method=method,
-        unreadable=stream.skipped,
+        unreadable={path.name: reason for path, reason in unreadable.items()},
         recipe=made,
         near=torch.from_numpy(nearest(matrix, neighbours)),
     )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What the network makes of some photos, in batches."""
+
+    seen: list[Photo]
+    features: list[Tensor]
+    thumbnails: list[Tensor]
+    predictions: list[Prediction | None]
+    unreadable: Mapping[Path, str]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Looks at photos at a layer."""
+
+    fast: Classifier
+    layer: str
+    classifies: bool
+
+    def __call__(self) -> Callable[[Streamed], _Part]:
+        """Begin to work."""
+        return replace(self, fast=placed(self.fast))._go
+
+    @torch.no_grad()
+    def _go(self, streamed: Streamed) -> _Part:
+        stream = streamed(self.fast)
+        part = _Part([], [], [], [], stream.unreadable)
+        wanted = [self.layer, *([LOGITS] if self.classifies else [])]
+        with probe(self.fast, wanted, keep=means) as recorded:
+            for named, pictures in stream:
+                found = recorded(pictures)
+                part.features.append(found[self.layer].cpu())
+                part.predictions.extend(
+                    _predictions(self.fast, found[LOGITS]) if self.classifies else [None] * len(named)
+                )
+                part.thumbnails.append(_small(pictures))
+                part.seen.extend(named)
+        return part
 
 
 def before_logits(model: Classifier) -> str:

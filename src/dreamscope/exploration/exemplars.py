@@ -8,12 +8,17 @@ which many photos reach (ReLU6), are ranked by what the ceiling cuts off.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dreamscope.engines.base import Engine
+from dreamscope.engines.photo_parts import Streamed, in_parts, opened, placed
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.clipping import unclipped
 from dreamscope.exploration.exemplar_index import Exemplars, Ranked
@@ -25,7 +30,7 @@ from dreamscope.models.directions import Directions, directions_of, layer_of, na
 from dreamscope.models.edit_base import place_of
 from dreamscope.models.erase import Erase
 from dreamscope.optimize.precision import prepared
-from dreamscope.photos import Photo, Source, Stream, find, reference
+from dreamscope.photos import Photo, Source, ensure_readable, find, reference
 from dreamscope.probes import probe
 from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe
@@ -34,7 +39,6 @@ TOP = 9
 """Photos kept for each channel."""
 MOST_TOP = 1000
 
-BATCH = 32
 _TRACE = 1e-4
 
 
@@ -63,9 +67,9 @@ class Best:
         rows = numbers.expand(values.shape[1], -1)
         self._take(values.T, (values if shown is None else shown).T, means.T, rows, places.T)
 
-    def merge(self, other: Best) -> None:
-        """Add what was kept of later photos."""
-        self._take(other.values, other.shown, other.means, other.photos, other.places)
+    def merge(self, other: Best, behind: int = 0) -> None:
+        """Add what was kept of later photos, whose numbers begin behind so many."""
+        self._take(other.values, other.shown, other.means, other.photos + behind, other.places)
 
     def _take(self, values: Tensor, shown: Tensor, means: Tensor, photos: Tensor, places: Tensor) -> None:
         values, shown = torch.cat([self.values, values], 1), torch.cat([self.shown, shown], 1)
@@ -100,6 +104,7 @@ def exemplars(
     directions: Directions = (),
     top: int = TOP,
     least: bool = False,
+    engine: str | Engine | None = None,
     callback: Callback | None = None,
     progress: bool = False,
     recipe: bool = True,
@@ -123,6 +128,9 @@ def exemplars(
         Number of photos kept for each channel, 1 to 1000.
     least
         Keep the least exciting ones too: those with the lowest activation anywhere.
+    engine
+        Where photos are gone through, side by side in parts of them: ``local``, ``ray`` and so on, see
+        `dreamscope.engines.choose.engine`; in this process if not given.
     callback
         Called with what is being done, how much of it is done, and of how much.
     progress
@@ -153,39 +161,22 @@ def exemplars(
     if recipe:
         resolved = {"at": None if edits else layers, "directions": [edit.to_dict() for edit in edits]}
         made = Recipe.of_call(exemplars, arguments, inputs={"photos": reference(given)}, resolved=resolved)
-    # Of channels with a ceiling, which many photos reach, the layer before it still tells the photos apart.
-    before = {} if edits else unclipped(model, layers)
-    recorded_at = list(dict.fromkeys([*layers, *before.values()]))
-    fast, _ = prepared(model, recorded_at, max(model.input_size), "float32")
     rows = {layer: model.layers[layer].channels for layer in layers}
     if edits:
         rows = {name_at(layer): sum(edit.address.layer == layer for edit in edits) for layer in layers}
+    search = _Search.of(model, rows, edits, top, least=least)
     best = {name: Best(count, top) for name, count in rows.items()}
     worst = {name: Best(count, top, least=True) for name, count in rows.items() if least}
     seen: list[Photo] = []
-    stream = Stream(given, model, batch=BATCH)
-    extremes_of = _extremes if least else largest
-    # Of channels only the extremes are kept, since whole activations of many layers are too many.
-    keep = torch.clone if edits else extremes_of
-    with (
-        reported(callback, progress=progress) as report,
-        torch.no_grad(),
-        probe(fast, recorded_at, keep=keep) as recorded,
-    ):
-        for named, pictures in stream:
-            found: Mapping[str, Tensor] = recorded(pictures)
-            if edits:
-                found = {name: extremes_of(each) for name, each in _along(edits, found).items()}
-            extremes = {name: each.cpu() for name, each in found.items()}
-            numbers = torch.arange(len(seen), len(seen) + len(named))
-            for name in rows:
-                high, low = extremes[before.get(name, name)], extremes[name]
-                best[name].add(high[..., 0], high[..., 2], high[..., 1].long(), numbers, shown=low[..., 0])
-                if least:
-                    worst[name].add(low[..., 3], low[..., 2], low[..., 4].long(), numbers)
-            seen += named
-            if report is not None:
-                report("photos", len(seen) + len(stream.unreadable), len(given))
+    unreadable: dict[Path, str] = {}
+    with reported(callback, progress=progress) as report, opened(engine) as where:
+        for part in in_parts(search, given, where, callback=report):
+            for mine, more in ((best, part.best), (worst, part.worst)):
+                for name, each in mine.items():
+                    each.merge(more[name], behind=len(seen))
+            seen += part.seen
+            unreadable |= part.unreadable
+    ensure_readable(len(given), unreadable)
     fields = windows(model, layers)
     # Only photos that are among some channel's first are worth a line in the index.
     among = sorted({number for each in (*best.values(), *worst.values()) for number in each.photos.unique().tolist()})
@@ -196,10 +187,68 @@ def exemplars(
         windows={name: fields[layer_of(name)] for name in rows},
         picture=(model.input_size[0], model.input_size[1]),
         count=len(seen),
-        unreadable=stream.skipped,
+        unreadable={path.name: reason for path, reason in unreadable.items()},
         recipe=made,
         digests={},
     )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What some photos say, numbered from 0 on."""
+
+    best: dict[str, Best]
+    worst: dict[str, Best]
+    seen: list[Photo]
+    unreadable: Mapping[Path, str]
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What is asked of photos: the largest and, if `least`, the smallest values of rows, by layer or direction."""
+
+    fast: Classifier
+    rows: Mapping[str, int]
+    edits: Sequence[Erase]
+    before: Mapping[str, str]
+    top: int
+    least: bool
+
+    @classmethod
+    def of(cls, model: Classifier, rows: Mapping[str, int], edits: Sequence[Erase], top: int, *, least: bool) -> Self:
+        layers = [layer_of(name) for name in rows]
+        # Of channels with a ceiling, which many photos reach, the layer before it still tells the photos apart.
+        before = {} if edits else unclipped(model, layers)
+        fast, _ = prepared(model, [*layers, *before.values()], max(model.input_size), "float32")
+        return cls(fast, rows, edits, before, top, least)
+
+    def __call__(self) -> Callable[[Streamed], _Part]:
+        """Begin to work."""
+        return replace(self, fast=placed(self.fast))._go
+
+    @torch.no_grad()
+    def _go(self, streamed: Streamed) -> _Part:
+        stream = streamed(self.fast)
+        best = {name: Best(count, self.top) for name, count in self.rows.items()}
+        worst = {name: Best(count, self.top, least=True) for name, count in self.rows.items() if self.least}
+        seen: list[Photo] = []
+        extremes_of = _extremes if self.least else largest
+        recorded_at = list(dict.fromkeys([*map(layer_of, self.rows), *self.before.values()]))
+        # Of channels only the extremes are kept, since whole activations of many layers are too many.
+        with probe(self.fast, recorded_at, keep=torch.clone if self.edits else extremes_of) as recorded:
+            for named, pictures in stream:
+                found: Mapping[str, Tensor] = recorded(pictures)
+                if self.edits:
+                    found = {name: extremes_of(each) for name, each in _along(self.edits, found).items()}
+                extremes = {name: each.cpu() for name, each in found.items()}
+                numbers = torch.arange(len(seen), len(seen) + len(named))
+                for name in self.rows:
+                    high, low = extremes[self.before.get(name, name)], extremes[name]
+                    best[name].add(high[..., 0], high[..., 2], high[..., 1].long(), numbers, shown=low[..., 0])
+                    if self.least:
+                        worst[name].add(low[..., 3], low[..., 2], low[..., 4].long(), numbers)
+                seen += named
+        return _Part(best, worst, seen, stream.unreadable)
 
 
 def _along(edits: Sequence[Erase], activations: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -10,11 +10,12 @@ from pathlib import Path
 from textwrap import fill, shorten
 from typing import Any
 
+from dreamscope.dissection.arms import FREQUENCY, RANDOM_CHANNELS, RANDOM_DIRECTIONS
 from dreamscope.dissection.blinding import UNREADABLE, Blinding
 from dreamscope.dissection.dose_response import Course, Dose
 from dreamscope.dissection.intervals import Estimate
 from dreamscope.dissection.scores import ChannelScores
-from dreamscope.dissection.trials import FREQUENCY, RANDOM_CHANNELS, RANDOM_DIRECTIONS, Trial
+from dreamscope.dissection.trials import Trial
 from dreamscope.errors import DreamscopeError
 from dreamscope.figures import style
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dreamscope.dissection.arms import CHOSEN, DELETED, FREQUENCY, INTACT
 from dreamscope.dissection.blinding import Blinding
 from dreamscope.dissection.evaluation import Evaluation
 from dreamscope.dissection.intervals import Estimate, share
 from dreamscope.dissection.shares import are_few, loss_interval, loss_text, share_interval, share_text
-from dreamscope.dissection.trials import CHOSEN, DELETED, FREQUENCY, INTACT, Trial
+from dreamscope.dissection.trials import Trial
 from dreamscope.pages import environment
 from dreamscope.pages.environment import decimal, percent
 from dreamscope.visualization.result import Visualization

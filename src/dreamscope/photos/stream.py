@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -53,6 +53,8 @@ class Stream:
         Processes that read and decode photos while batches are used; 0 for none. If not given, none for fewer than
         `MANY` photos and wherever a process can't be forked safely (outside Linux, or off the main thread). The
         batches are the same whatever the number. Workers end with the pass, also if it is left early.
+    gone
+        Called after each batch was used, with the number of photos gone through so far, those that can't be read too.
 
     Attributes
     ----------
@@ -68,12 +70,14 @@ class Stream:
         batch: int = 32,
         needs: int = 1,
         workers: int | None = None,
+        gone: Callable[[int], None] | None = None,
     ) -> None:
         self.photos = photos
         self.unreadable: dict[Path, str] = {}
         self._preparer = preparer
         self._batch = batch
         self._needs = needs
+        self._gone = gone
         self._workers = _workers(len(photos)) if workers is None else workers
 
     @property
@@ -91,7 +95,7 @@ class Stream:
         """
         named: list[Photo] = []
         read: list[Tensor] = []
-        for photo, image in zip(self.photos, self._images(), strict=True):
+        for count, (photo, image) in enumerate(zip(self.photos, self._images(), strict=True), 1):
             if isinstance(image, str):
                 self.unreadable[photo.path] = image
                 continue
@@ -100,14 +104,15 @@ class Stream:
             if len(named) == self._batch:
                 yield named, torch.cat(read)
                 named, read = [], []
+                self._say(count)
         if named:
             yield named, torch.cat(read)
-        readable = len(self.photos) - len(self.unreadable)
-        if readable < self._needs:
-            reason = next(iter(self.unreadable.values()), "none were given")
-            raise DreamscopeError(
-                f"{readable} of {len(self.photos)} photos can be read, {self._needs} needed: {reason}"
-            )
+        self._say(len(self.photos))
+        ensure_readable(len(self.photos), self.unreadable, self._needs)
+
+    def _say(self, count: int) -> None:
+        if self._gone is not None:
+            self._gone(count)
 
     def _images(self) -> Iterator[Tensor | str]:
         loader = DataLoader(
@@ -127,6 +132,13 @@ class Stream:
         if handler is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGCHLD, handler)
         return started
+
+
+def ensure_readable(count: int, unreadable: Mapping[Path, str], needs: int = 1) -> None:
+    """Raise a `DreamscopeError` if, of so many photos, fewer can be read than are needed."""
+    if count - len(unreadable) < needs:
+        reason = next(iter(unreadable.values()), "none were given")
+        raise DreamscopeError(f"{count - len(unreadable)} of {count} photos can be read, {needs} needed: {reason}")
 
 
 class _Images(Dataset[Tensor | str]):
