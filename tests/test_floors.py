@@ -185,7 +185,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     (
         "studio",
         [
-            *("visits", "jobs", "pictures", "given", "security", "store", "state"),
+            *("visits", "jobs", "pictures", "given", "security", "store", "atlas", "state"),
             *("actions.dream", "actions.look", "actions.explain", "actions.fool", "actions.invert", "actions.map"),
             *("actions.film", "actions.live", "actions.blind", "actions.blind_for_good", "actions"),
             *("page_facts", "connection", "app", "server"),

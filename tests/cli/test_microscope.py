@@ -48,6 +48,14 @@ def test_what_is_refused(run: Callable, words: tuple[str, ...], message: str) ->
     assert not (Path("new") / "index.html").exists()
 
 
+@pytest.mark.usefixtures("photos")
+def test_a_studio_takes_an_atlas_of_its_own_network_alone(run: Callable) -> None:
+    assert run("microscope", "build", *PLANTED, "--budget", "0.001s", "-o", "atlas").code == 0
+    line = ("studio", *PLANTED, "--no-open", "--port", 0, "--microscope")
+    ensure_refused(run(*line, "atlas", "--mean", "0.4,0.4,0.4"), "with other weights or colours")
+    ensure_refused(run(*line, "labels.txt"), "no atlas in 'labels.txt': it is a file; give a folder")
+
+
 def test_alone_it_says_what_it_can_do(run: Callable) -> None:
     ran = run("microscope")
     assert ran.code == 0

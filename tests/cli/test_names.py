@@ -13,6 +13,7 @@ from typer.main import get_command
 import dreamscope
 from dreamscope.cli.app import application
 from dreamscope.microscope.build import microscope
+from dreamscope.studio.server import studio
 
 # What only a command line needs: which model, where results go, how they are shown.
 MODEL = {"model", "weights", "labels", "mean", "std", "input_size", "device"}
@@ -77,6 +78,12 @@ def test_options_of_an_atlas_are_parameters() -> None:
     assert names - {"json"} == parameters_of(microscope) - {"model", "callback", "progress"}
     for option in group.commands["build"].params:
         assert f"--{option.name.replace('_', '-')}" in option.opts
+
+
+def test_options_of_a_studio_are_parameters() -> None:
+    names = {option.name for option in get_command(application()).commands["studio"].params} - MODEL
+    # Each further name is given by itself.
+    assert names - {"browser", "name"} == parameters_of(studio) - {"model", "names", "grace", "ready"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

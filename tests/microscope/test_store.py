@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -93,6 +94,64 @@ def test_a_torn_last_line_is_not_believed(tmp_path: Path) -> None:
         with Store(tmp_path) as store:
             store.add("kind/b", "d2", made(1))
         assert journal.read_bytes() == whole
+
+
+def test_a_reader_sees_what_was_added_since(tmp_path: Path) -> None:
+    reader = Store(tmp_path)
+    assert not reader.locked
+    with Store(tmp_path) as store:
+        assert reader.locked
+        store.add("kind/a", "d", made(1, "picture"))
+        reader.refresh()
+        assert list(reader) == ["kind/a"]
+        store.add("kind/b", "d", made(1))
+        store.drop("kind/a")
+    assert not reader.locked
+    assert list(reader) == ["kind/a"]
+    reader.refresh()
+    assert list(reader) == ["kind/b"]
+    with Store(tmp_path) as store:
+        # In another file of the same size.
+        store.tidy()
+    before = reader["kind/b"]
+    reader.refresh()
+    assert reader["kind/b"] is not before
+    before = reader["kind/b"]
+    reader.refresh()
+    assert reader["kind/b"] is before
+
+
+def test_a_file_is_given_as_it_was_written_or_not_at_all(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.add("kind/a", "d", made(1, "picture"))
+    path = tmp_path / "picture.webp"
+    assert store.file("kind/a", "picture.webp") == path.read_bytes()
+    assert store.file("kind/a", JOURNAL) is None
+    assert store.file("kind/b", "picture.webp") is None
+    path.write_bytes(b"another")
+    assert store.file("kind/a", "picture.webp") is None
+    path.unlink()
+    assert store.file("kind/a", "picture.webp") is None
+
+
+def test_whoever_adds_one_item_is_waited_for(tmp_path: Path) -> None:
+    first, second = Store(tmp_path), Store(tmp_path)
+    with first:
+        later = threading.Timer(0.2, first.__exit__, (None, None, None))
+        later.start()
+        with second:
+            second.add("kind/a", "d", made(1))
+        later.join()
+    assert "kind/a" in Store(tmp_path)
+
+
+def test_a_store_that_can_not_be_read_is_not_kept_locked(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    (tmp_path / JOURNAL).write_text("no journal\n")
+    with pytest.raises(DreamscopeError, match="no journal"), store:
+        pass
+    assert list(tmp_path.iterdir()) == [tmp_path / JOURNAL]
+    assert not store.locked
 
 
 def test_one_writer_at_a_time(tmp_path: Path) -> None:

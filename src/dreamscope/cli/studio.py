@@ -35,6 +35,14 @@ def studio(
             "file; may be repeated.",
         ),
     ] = None,
+    microscope: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SITE",
+            help="An atlas's folder: its pictures of channels are shown, and those made here are added. Begun if there "
+            "is none.",
+        ),
+    ] = None,
     browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
 ) -> None:
     """Open the studio: dream, look, explain and blind in a browser, live. Ctrl-C ends it."""
@@ -47,4 +55,13 @@ def studio(
 
             webbrowser.open(text)
 
-    serve(loader(), host=host, port=port, password=password, names=name or (), photos=photos or (), ready=ready)
+    serve(
+        loader(),
+        host=host,
+        port=port,
+        password=password,
+        names=name or (),
+        photos=photos or (),
+        microscope=microscope,
+        ready=ready,
+    )

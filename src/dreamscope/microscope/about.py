@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from dreamscope import __version__
+from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.patches import windows
 from dreamscope.microscope.items.base import Made
 from dreamscope.microscope.settings import Atlas
 from dreamscope.microscope.store import Store
+from dreamscope.models.classifier import Classifier
 
 KEY = "about"
 
@@ -28,10 +30,31 @@ def keep(atlas: Atlas, sets: Sequence[str], store: Store) -> None:
     store
         Where to.
     """
-    text = json.dumps([__version__, atlas.network, atlas.layers, atlas.side, atlas.top, list(sets)])
-    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    found = facts(atlas, sets)
+    digest = hashlib.sha256(json.dumps([__version__, found]).encode()).hexdigest()[:32]
     if store.digest(KEY) != digest:
-        store.add(KEY, digest, Made(facts=facts(atlas, sets)))
+        store.add(KEY, digest, Made(facts=found))
+
+
+def kept(model: Classifier, store: Store) -> Atlas | None:
+    """Return the atlas that a store is of; ``None`` if it does not say.
+
+    Raises
+    ------
+    DreamscopeError
+        If it is of another network.
+    """
+    if KEY not in store:
+        return None
+    found = store[KEY].facts
+    atlas = Atlas(model, tuple(layer["name"] for layer in found["layers"]), found["side"], found["top"])
+    if found.get("network") != atlas.network:
+        name = found["model"]
+        other = f"{name} with other weights or colours" if name == model.name else f"another network, {name}"
+        raise DreamscopeError(
+            f"'{store.folder.parent}' is an atlas of {other}; give one of this {model.name}, or none yet"
+        )
+    return atlas
 
 
 def facts(atlas: Atlas, sets: Sequence[str]) -> dict[str, Any]:
@@ -56,6 +79,7 @@ def facts(atlas: Atlas, sets: Sequence[str]) -> dict[str, Any]:
         )
     return {
         "model": model.name,
+        "network": atlas.network,
         "labels": list(model.labels),
         "input": picture,
         "parameters": sum(each.numel() for each in model.parameters()),

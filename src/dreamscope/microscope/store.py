@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
@@ -33,6 +34,12 @@ JOURNAL = "manifest.jsonl"
 TOLERANCE = 0.01
 """How much pictures may differ on average that count as the same, as a share of the range of colours."""
 _LOCK = ".lock"
+_PATIENCE = 1.0
+"""Seconds until whoever adds a single item, such as the studio, is done."""
+
+
+class LockedError(DreamscopeError):
+    """Another process adds to the store."""
 
 
 @dataclass(frozen=True)
@@ -78,30 +85,59 @@ class Store:
         self._owners: Counter[str] = Counter()
         self._journal: FileIO | None = None
         self._lock: IO[str] | None = None
+        self._journal_read: tuple[int, ...] = ()
         self._read()
 
     def __enter__(self) -> Self:
-        """Begin to add; raise a `DreamscopeError` if another process does."""
+        """Begin to add; raise a `LockedError` if another process does, and goes on with it."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(self.folder / _LOCK)
-            # What another process added since.
-            self._read(mend=True)
         except BlockingIOError:
-            raise DreamscopeError(f"'{self.folder}' is being built by another process; wait until it ends") from None
+            raise LockedError(f"'{self.folder}' is being built by another process; wait until it ends") from None
         except OSError as error:
             raise DreamscopeError(f"can't write into '{self.folder}': {error.strerror or error}") from error
+        try:
+            # What another process added since.
+            self._read(mend=True)
+        except BaseException:
+            self._release()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._release()
+
+    def _release(self) -> None:
         if self._journal is not None:
             self._journal.close()
         if self._lock is not None:
             (self.folder / _LOCK).unlink(missing_ok=True)
             self._lock.close()
         self._journal = self._lock = None
+
+    @property
+    def locked(self) -> bool:
+        """Whether somebody adds to it just now, or nobody can."""
+        try:
+            with (self.folder / _LOCK).open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return False
+
+    def refresh(self) -> None:
+        """Read what another process added or removed since; raise a `DreamscopeError` if that can't be read."""
+        try:
+            now = _signature(os.stat(self.folder / JOURNAL))
+        except OSError:
+            now = ()
+        if now != self._journal_read:
+            self._read()
 
     def __contains__(self, key: str) -> bool:
         return key in self._entries
@@ -135,6 +171,16 @@ class Store:
                 return {name: found[name] for name in names or found.files}
         except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise DreamscopeError(f"'{path}' can't be read: {error}; build the atlas again to mend it") from error
+
+    def file(self, key: str, name: str) -> bytes | None:
+        """Return a file of an item; ``None`` if it is none of its, gone, or another than was written."""
+        if key not in self or name not in self[key].files:
+            return None
+        try:
+            content = (self.folder / name).read_bytes()
+        except OSError:
+            return None
+        return content if _sha256(content) == self[key].files[name] else None
 
     def add(self, key: str, digest: str, made: Made, *, brief: bool = False) -> None:
         """Add what was made of an item, in place of what was made of it before.
@@ -249,8 +295,12 @@ class Store:
         path = self.folder / JOURNAL
         self._entries = {}
         self._owners = Counter()
+        self._journal_read = ()
         try:
-            content = path.read_bytes()
+            with path.open("rb") as file:
+                # Before it is read: what is written meanwhile is read the next time.
+                self._journal_read = _signature(os.fstat(file.fileno()))
+                content = file.read()
         except FileNotFoundError:
             return
         except OSError as error:
@@ -292,7 +342,8 @@ class Store:
 
 
 def _locked(path: Path) -> IO[str]:
-    """Return a file that this process alone holds; raise `BlockingIOError` if another one holds it."""
+    """Return a file that this process alone holds; raise `BlockingIOError` if another one goes on to."""
+    until = time.monotonic() + _PATIENCE
     while True:
         lock = path.open("w")
         try:
@@ -300,10 +351,20 @@ def _locked(path: Path) -> IO[str]:
             # Whoever held it removed it at the end: perhaps between the two lines above.
             if path.exists() and os.path.samestat(path.stat(), os.fstat(lock.fileno())):
                 return lock
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                lock.close()
+                raise
+            time.sleep(_PATIENCE / 20)
         except BaseException:
             lock.close()
             raise
         lock.close()
+
+
+def _signature(facts: os.stat_result) -> tuple[int, ...]:
+    """Return what is another once a file has been written."""
+    return (facts.st_ino, facts.st_size, facts.st_mtime_ns)
 
 
 def _numbers_of(key: str, digest: str) -> str:

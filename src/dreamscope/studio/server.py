@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamscope.errors import DreamscopeError
@@ -29,6 +30,7 @@ def studio(
     names: Sequence[str] = (),
     grace: float = 300.0,
     photos: Source | Sequence[Source | Photo] = (),
+    microscope: str | Path | None = None,
     ready: Callable[[str], None] = print,
 ) -> None:
     """Open the studio: pages to dream, look, explain, blind and more in a browser. Returns when it is stopped.
@@ -50,6 +52,9 @@ def studio(
     photos
         Folders, photos or labels files, see `dreamscope.photos.find`, in which all visitors see what excites a channel;
         those that they bring are theirs alone.
+    microscope
+        The folder of an atlas, see `dreamscope.microscope`, which gives the pictures of channels that it has, and gets
+        those that are made here; begun if there is none.
     ready
         Called with the address to open, and once more with advice where others can reach it.
 
@@ -57,11 +62,12 @@ def studio(
     ------
     DreamscopeError
         If the packages of the extra ``studio`` are not there, if others could come in without a password, if there
-        are no such photos, or if there is no free port.
+        are no such photos, if the atlas is of another network, or if there is no free port.
     """
     try:
         from dreamscope.studio.actions.dream import prepare
         from dreamscope.studio.app import application
+        from dreamscope.studio.atlas import AtlasPictures
         from dreamscope.studio.security import LOOPBACK, Password
         from dreamscope.studio.state import Studio
         from dreamscope.studio.visits import Visits
@@ -74,10 +80,11 @@ def studio(
         from dreamscope.models.registry import load
 
         model = load()
+    atlas = None if microscope is None else AtlasPictures(model, microscope)
     own_socket = listening(host, port)
     own_port = own_socket.getsockname()[1]
     hosts = [*LOOPBACK, *names, *(_own_names() if host in _EVERYWHERE else [host])]
-    shared = Studio(model, Password(password), Visits(grace), own_port, photos=found)
+    shared = Studio(model, Password(password), Visits(grace), own_port, photos=found, atlas=atlas)
     server = server_of(application(shared, hosts))
     shown = "localhost" if host in LOOPBACK or host in _EVERYWHERE else host
     ready(f"http://{shown}:{own_port}/")

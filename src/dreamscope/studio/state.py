@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 from dreamscope.models.classifier import Classifier
 from dreamscope.photos import Photo
+from dreamscope.studio.atlas import AtlasPictures
 from dreamscope.studio.jobs import Line
 from dreamscope.studio.security import Password
 from dreamscope.studio.store import Store
@@ -37,6 +38,8 @@ class Studio:
         Of jobs, by the names in `LINES`.
     photos : tuple of Photo
         In which all visitors may look for what excites a channel; the owner named them. The sample photos, if empty.
+    atlas : AtlasPictures or None
+        Where pictures of channels are looked for, and added.
     """
 
     model: Classifier
@@ -45,6 +48,7 @@ class Studio:
     port: int
     lines: dict[str, Line] = field(default_factory=lambda: {name: Line(name) for name in LINES})
     photos: tuple[Photo, ...] = ()
+    atlas: AtlasPictures | None = None
 
     @cached_property
     def store(self) -> Store:

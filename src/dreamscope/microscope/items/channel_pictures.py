@@ -10,6 +10,7 @@ import numpy as np
 from dreamscope.microscope.items.base import Item, Made, Numbers, place_of, webp
 from dreamscope.microscope.items.bench import Bench
 from dreamscope.microscope.settings import Atlas
+from dreamscope.optimize.ascent import StepCallback
 from dreamscope.visualization.visualize import visualize
 
 KIND = "channel-pictures"
@@ -40,14 +41,20 @@ def items(atlas: Atlas, care: str) -> Iterator[Item]:
                 )
 
 
-def make(bench: Bench, item: Item, needed: Mapping[str, Numbers]) -> Made:  # noqa: ARG001 - as all kinds are called
-    """Make the pictures of an item."""
+def make(
+    bench: Bench,
+    item: Item,
+    needed: Mapping[str, Numbers],  # noqa: ARG001 - as all kinds are called
+    callback: StepCallback | None = None,
+) -> Made:
+    """Make the pictures of an item, `callback` hearing of each step."""
     layer, (start, stop), sign = (item.settings[name] for name in ("layer", "channels", "sign"))
     found = visualize(
         bench.model,
         [f"{layer}:{channel}" for channel in range(start, stop)],
         negative=sign == "least",
         recipe=False,
+        callback=callback,
         **item.settings["picture"],
     )
     pictures = [each.image for each in found]
@@ -59,10 +66,15 @@ def make(bench: Bench, item: Item, needed: Mapping[str, Numbers]) -> Made:  # no
             "responses": bench.responses([bench.model.prepared(picture) for picture in pictures]),
         },
         pictures={
-            f"pictures/{place_of(f'{layer}:{channel}')}-{sign}": webp(picture)
+            name_of(layer, channel, sign): webp(picture)
             for channel, picture in zip(range(start, stop), pictures, strict=True)
         },
     )
+
+
+def name_of(layer: str, channel: int, sign: str) -> str:
+    """Return the path in the site of a channel's picture, without the suffix."""
+    return f"pictures/{place_of(f'{layer}:{channel}')}-{sign}"
 
 
 def first(key: str) -> int:

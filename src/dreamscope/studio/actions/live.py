@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from dreamscope import images
 from dreamscope.attribution.explain import explain
 from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.blocks import blocks_of
@@ -198,9 +200,14 @@ def trace(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
 def picture(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
     """Make a small picture from noise of what a channel looks for."""
     address = _channel(given, studio.model)
-    (found,) = visualize(studio.model, address, callback=job.step, **_PICTURE)
-    kept = job.visit.keep(f"{pictures.safe_stem(address)}.png", found.save, kind="channel", address=address)
-    return {"name": kept.name, "title": kept.title, "gray": found.gray, **kept.facts}
+    shared = None if studio.atlas is None else studio.atlas.picture(Address.parse(address), job)
+    if shared is None:
+        (found,) = visualize(studio.model, address, callback=job.step, **_PICTURE)
+        write, gray = found.save, found.gray
+    else:
+        write, gray = partial(images.write, shared.image), shared.gray
+    kept = job.visit.keep(f"{pictures.safe_stem(address)}.png", write, kind="channel", address=address)
+    return {"name": kept.name, "title": kept.title, "gray": gray, **kept.facts}
 
 
 def _channel(given: Given, model: Classifier) -> str:

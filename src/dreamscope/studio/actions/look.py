@@ -6,6 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from dreamscope.models.classifier import Classifier
 from dreamscope.models.labels import truth_of
 from dreamscope.photos import Photo
 from dreamscope.studio import pictures
+from dreamscope.studio.atlas import Picture
 from dreamscope.studio.given import Given
 from dreamscope.studio.jobs import Job
 from dreamscope.studio.state import Studio
@@ -44,6 +46,8 @@ CARE: dict[str, dict[str, Any]] = {
     "fine": {**_PLAIN, "steps": 320, "rate": 0.1, "crops": 2, "contrast": 0.22},
 }
 """How much care a picture from noise is made with."""
+_SHARED = "quick"
+"""The care in place of which pictures of an atlas are shown."""
 
 _TILE_SIDE = 128
 _KNOWN = 6
@@ -129,9 +133,17 @@ def _patch_tiles(studio: Studio, job: Job, address: Address) -> None:
 
 def _noise_tiles(studio: Studio, job: Job, address: Address) -> None:
     each = [Address(address.layer, (channel,)) for channel in address.channels or ()]
+    shared = {} if studio.atlas is None else studio.atlas.find(each)
+    job.event("tiles", tiles={_number(one): pictures.uri(found.image) for one, found in shared.items()})
+    each = [one for one in each if one not in shared]
     there = {one: studio.store.find("picture", ".png", of=str(one), settings=_TILE) for one in each}
     job.event("tiles", tiles={_number(one): pictures.uri(images.read(path)) for one, path in there.items() if path})
     missing = [one for one, path in there.items() if path is None]
+    while missing and studio.atlas is not None and studio.atlas.takes(address.layer):
+        shared = studio.atlas.make(missing[0], job)
+        told = {_number(one): pictures.uri(shared[one].image) for one in missing if one in shared}
+        job.event("tiles", tiles=told)
+        missing = [one for one in missing if one not in shared]
     if not missing:
         return
     made = visualize(studio.model, missing, callback=lambda _: job.check(), **_TILE)
@@ -145,12 +157,17 @@ def known(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
     """Tell what is known of a channel without any work: which classes it speaks for, and what was made before."""
     address = given.channels("at", studio.model, most=1)
     care = given.choice("care", CARE, "quick")
+    shared = studio.atlas.find([address]) if studio.atlas is not None and care == _SHARED else {}
     path = studio.store.find("picture", ".png", of=str(address), settings=CARE[care])
+    if address in shared:
+        told: dict[str, Any] | None = _of_atlas(studio, job.visit, address, shared[address])
+    else:
+        told = None if path is None else _told(studio, job.visit, address, path)
     there = _known_exemplars(studio, job.visit, address.layer)
     return {
         "weights": _weights(studio.model, address),
         "exemplars": None if there is None else _shown(studio.model, there, address),
-        "picture": None if path is None else _told(studio, job.visit, address, path),
+        "picture": told,
         "count": None if there is None else there.count,
     }
 
@@ -165,13 +182,19 @@ def exemplars(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
 def picture(studio: Studio, job: Job, *, given: Given) -> dict[str, Any]:
     """Make a picture of a channel from noise, seen as it grows; stopped, show what there is."""
     address = given.channels("at", studio.model, most=1)
-    settings = CARE[given.choice("care", CARE, "quick")]
+    care = given.choice("care", CARE, "quick")
+    settings = CARE[care]
     try:
+        shared = studio.atlas.picture(address, job) if studio.atlas is not None and care == _SHARED else None
+        if shared is not None:
+            return _of_atlas(studio, job.visit, address, shared)
         (found,) = visualize(studio.model, [address], callback=job.step, **settings)
     except Interrupted as stop:
-        if not stop.result:
+        # Of an atlas, neighbours are made with it.
+        mine = [each for each in stop.result or () if each.name == str(address)]
+        if not mine:
             raise
-        (found,) = stop.result
+        (found,) = mine
         return _kept(studio, job.visit, address, found.save) | {"stopped": True}
     path = studio.store.keep("picture", ".png", found.save, of=str(address), settings=settings)
     told = _kept(studio, job.visit, address, found.save) if path is None else _told(studio, job.visit, address, path)
@@ -283,6 +306,10 @@ def _kept(studio: Studio, visit: Visit, address: Address, write: Any) -> dict[st
         "image": pictures.uri(image, quality=92),
         "answers": [[each.label, each.probability] for each in answers],
     }
+
+
+def _of_atlas(studio: Studio, visit: Visit, address: Address, found: Picture) -> dict[str, Any]:
+    return _kept(studio, visit, address, partial(images.write, found.image)) | {"gray": found.gray}
 
 
 def _number(address: Address) -> str:
