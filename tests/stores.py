@@ -9,7 +9,7 @@ from typing import Any
 from dreamscope.engines.base import Here
 from dreamscope.microscope import build as building
 from dreamscope.microscope import photo_pass
-from dreamscope.microscope.items import activation_atlas, channel_pictures, classes, layer_pictures
+from dreamscope.microscope.items import activation_atlas, channel_pictures, class_pictures, layer_pictures
 from dreamscope.microscope.settings import Atlas
 from dreamscope.photos import shards
 
@@ -19,7 +19,7 @@ def short(change: Callable[[Any, str, Any], None]) -> None:
     change(channel_pictures, "STEPS", {"coarse": (2, 2), "fine": (3, 4)})
     change(layer_pictures, "_DREAM", {"size": 32, "octaves": 1, "steps": 1})
     change(layer_pictures, "_CARICATURE", {"size": 32, "steps": 2})
-    change(classes, "CARE", {"coarse": {"steps": 2, "share": 1.0}, "fine": {"steps": 3, "share": 1.0}})
+    change(class_pictures, "CARE", {"coarse": {"steps": 2, "share": 1.0}, "fine": {"steps": 3, "share": 1.0}})
     change(activation_atlas, "PICTURE", {**activation_atlas.PICTURE, "steps": 2, "size": 32})
     # Parts of a few photos, kept now and then.
     change(building, "shards", lambda sources, *_: shards(sources, 8))

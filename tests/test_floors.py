@@ -178,7 +178,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             *("items.base", "store", "settings", "photo_statistics", "photo_pass"),
             *("items.bench", "items.photo_views", "items.channel_pictures", "items.exemplars"),
             *("items.layer_pictures", "items.class_effects", "items.class_channels", "items.wiring"),
-            *("items.trust", "items.classes", "items.activation_atlas", "items.kinds", "items"),
+            *("items.class_pictures", "items.trust", "items.classes", "items.activation_atlas", "items.kinds", "items"),
             *("about", "catalog", "views", "site", "build"),
         ],
     ),

@@ -18,7 +18,7 @@ from nets import Planted
 from dreamscope.engines.base import Here
 from dreamscope.microscope import site as sites
 from dreamscope.microscope.build import DATA, build
-from dreamscope.microscope.items import activation_atlas, channel_pictures, classes, layer_pictures
+from dreamscope.microscope.items import activation_atlas, channel_pictures, class_pictures, layer_pictures
 from dreamscope.microscope.settings import Atlas
 from dreamscope.microscope.site import Site
 from dreamscope.microscope.store import Store
@@ -39,7 +39,7 @@ def atlas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(channel_pictures, "STEPS", {"coarse": (1, 1), "fine": (1, 1)})
         patch.setattr(layer_pictures, "_DREAM", {"size": 32, "octaves": 1, "steps": 1})
         patch.setattr(layer_pictures, "_CARICATURE", {"size": 32, "steps": 1})
-        patch.setattr(classes, "CARE", {care: {"steps": 1, "share": 1.0} for care in ("coarse", "fine")})
+        patch.setattr(class_pictures, "CARE", {care: {"steps": 1, "share": 1.0} for care in ("coarse", "fine")})
         patch.setitem(activation_atlas.PICTURE, "steps", 1)
         patch.setitem(activation_atlas.PICTURE, "size", 32)
         model = wrap(Planted(), input_size=16, labels=LABELS)

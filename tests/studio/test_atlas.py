@@ -135,7 +135,7 @@ def test_what_was_looked_at_a_build_keeps(
     engine = Listing()
     build(atlas, site, engine=engine)
     steps = [steps for key, steps in engine.made if key == KEY]
-    assert steps == [channel_pictures.STEPS["fine"][0]]
+    assert steps == [channel_pictures.STEPS["fine"][1]]
     assert (site / "layers" / "act" / "8.html").is_file()
 
 

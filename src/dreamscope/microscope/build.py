@@ -23,6 +23,7 @@ from dreamscope.microscope.items import (
     channel_pictures,
     class_channels,
     class_effects,
+    class_pictures,
     classes,
     exemplars,
     layer_pictures,
@@ -30,7 +31,7 @@ from dreamscope.microscope.items import (
     trust,
     wiring,
 )
-from dreamscope.microscope.items.base import Item
+from dreamscope.microscope.items.base import Item, Numbers
 from dreamscope.microscope.items.kinds import Maker, Order
 from dreamscope.microscope.photo_pass import KEY as PHOTOS
 from dreamscope.microscope.photo_pass import PhotoPass
@@ -210,10 +211,9 @@ class _Builder:
         self.wanted.add(about.KEY)
         about.keep(atlas, [absolute(Path(source)).name for source in photos], self.store)
         statistics = self._photos(photos) if photos else None
-        views: list[str] = []
         if statistics is not None:
             self._make("exemplars", exemplars.items(atlas, statistics))
-            views = self._make("photos that are shown", photo_views.items(statistics))
+            self._make("photos that are shown", photo_views.items(statistics))
             # Photos may have other numbers than before.
             self._drop_unwanted(f"{photo_views.KIND}/")
         # From here on what photos say and what is shown of them belong together.
@@ -227,15 +227,17 @@ class _Builder:
             if effects:
                 self._make("channels of classes", [class_channels.item(effects)])
             self._make("what channels are fed by", wiring.items(atlas, statistics, effects))
-            self._make("trust in pictures", trust.items(atlas, pictures, views))
-        both = [list(classes.items(atlas, statistics, care)) for care in ("coarse", "fine")]
-        self._make("classes", *both)
+            self._make("trust in pictures", trust.items(atlas, statistics, pictures))
+        both = [list(class_pictures.items(atlas, statistics, care)) for care in ("coarse", "fine")]
+        self._make("pictures of classes", *both)
         if statistics is not None:
+            if effects:
+                self._make("classes", classes.items(atlas, statistics))
             self._make("activation atlases", activation_atlas.items(atlas, statistics, effects))
         self._make("finer pictures of channels", _by_turns(fine))
         self._make("finer pictures of classes", both[1])
         if statistics is not None:
-            self._make("trust in pictures", trust.items(atlas, pictures, views))
+            self._make("trust in pictures", trust.items(atlas, statistics, pictures))
         self._drop_unwanted("")
         self.store.tidy()
 
@@ -304,7 +306,11 @@ class _Builder:
         for item in items:
             if self.until is not None and time.monotonic() > self.until:
                 return
-            yield Order(item, {key: self.store.numbers(key) for key in item.needs})
+            yield Order(item, {key: self._needed(key, item) for key in item.needs})
+
+    def _needed(self, key: str, item: Item) -> Numbers:
+        numbers = self.store.numbers(key)
+        return {**numbers, **self.store.pictures(key)} if item.sees else numbers
 
 
 def _folder_of(source: Path) -> Path:

@@ -127,14 +127,14 @@ class Spread:
 
 @dataclass(frozen=True)
 class Trust:
-    """How alike responses are to those to a channel's exemplars, as cosines.
+    """How alike a channel's inputs are to those in its exemplars, as cosines.
 
     Attributes
     ----------
     picture, photos, random : float
-        The responses to the picture from noise, to the other exemplars, and to random photos.
+        Those in the picture from noise, in the other exemplars, and in random photos.
     other_path : bool
-        The picture is no more alike than the most alike of twenty random photos.
+        The picture is less alike than half of the random photos.
     """
 
     picture: float
@@ -330,7 +330,7 @@ class Catalog:
     @cached_property
     def classes(self) -> list[int]:
         """The classes that something is known of."""
-        made = {int(key.partition("/")[2]) for key in self._entries if key.startswith("class/")}
+        made = {int(key.partition("/")[2]) for key in self._entries if key.startswith(("class/", "class-pictures/"))}
         return sorted(made | set(self._of_classes))
 
     def class_channels(self, index: int) -> list[tuple[Layer, int, float]]:

@@ -28,7 +28,7 @@ from PIL import Image
 
 from dreamscope import files
 from dreamscope.errors import DreamscopeError
-from dreamscope.microscope.items.base import Made, Numbers
+from dreamscope.microscope.items.base import SUFFIX, Made, Numbers
 
 JOURNAL = "manifest.jsonl"
 TOLERANCE = 0.01
@@ -182,12 +182,17 @@ class Store:
             return None
         return content if _sha256(content) == self[key].files[name] else None
 
+    def pictures(self, key: str) -> Numbers:
+        """Return the pictures of an item that are there, as the bytes of their files, by their paths."""
+        bodies = {name: self.file(key, name) for name in self[key].files if name.endswith(SUFFIX)}
+        return {name: np.frombuffer(body, np.uint8) for name, body in bodies.items() if body is not None}
+
     def add(self, key: str, digest: str, made: Made, *, brief: bool = False) -> None:
         """Add what was made of an item, in place of what was made of it before.
 
         What is there only briefly is not compressed, which would take the builder longer than all the rest.
         """
-        written = {f"{name}.webp": content for name, content in made.pictures.items()}
+        written = {f"{name}{SUFFIX}": content for name, content in made.pictures.items()}
         if made.numbers:
             memory = io.BytesIO()
             (np.savez if brief else np.savez_compressed)(memory, **made.numbers)  # type: ignore[arg-type]
@@ -260,7 +265,7 @@ class Store:
         if json.loads(json.dumps(made.facts)) != entry.facts:
             return "other facts"
         for name, content in made.pictures.items():
-            path = self.folder / f"{name}.webp"
+            path = self.folder / f"{name}{SUFFIX}"
             if not path.is_file():
                 return f"another picture: {name}"
             first, second = (Image.open(io.BytesIO(each)) for each in (path.read_bytes(), content))

@@ -374,24 +374,23 @@ class Views:
 def verdict(trust: Trust) -> tuple[str, str]:
     """Return in a word and in a sentence whether a picture can be trusted."""
     way = trust.photos - trust.random
-    unlike = " These photos have little in common to it, either." if way < _ALIKE else ""
+    unlike = " What excites it in these photos has little in common, either." if way < _ALIKE else ""
     if trust.other_path:
         return (
             "Read it with care",
-            "To the network this picture is no more like the photos than one random photo in twenty is: it may excite "
-            f"the channel in a way that no photo does.{unlike}",
+            "What excites the channel here is less like what excites it in the photos than in half of all random "
+            f"photos: the picture may do it in a way that no photo does.{unlike}",
         )
     if not unlike and trust.picture - trust.random >= _TRUSTED * way:
         return (
             "It can be trusted",
-            "The network takes this picture for much the same as the photos that excite the channel most.",
+            "What excites the channel here is much the same as in the photos that excite it most.",
         )
+    less = "" if unlike else ", but less than the photos are like one another"
     return (
         "In part",
-        f"To the network this picture is more like the photos than nineteen of twenty random photos are.{unlike}"
-        if unlike
-        else "To the network this picture is more like the photos than nineteen of twenty random photos are, but less "
-        "than the photos are like one another.",
+        f"What excites the channel here is more like what excites it in the photos than in most random photos{less}."
+        f"{unlike}",
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from torch import Tensor
 
 from dreamscope import __version__, images
@@ -18,6 +19,7 @@ Numbers = Mapping[str, np.ndarray[Any, Any]]
 
 QUALITY = 86
 """Of WebP pictures, 0 to 100."""
+SUFFIX = ".webp"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Item:
         All that decides how it comes out, besides the network and what it needs; as JSON can hold it.
     needs : tuple of str
         The keys of items whose numbers it is made from.
+    sees : bool
+        Whether it is made from the pictures of what it needs, too.
     photos : Mapping of int to str
         Where the photos lie that the settings name by their numbers. That decides nothing: what they are stands in the
         settings.
@@ -43,6 +47,7 @@ class Item:
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    sees: bool = False
     photos: Mapping[int, str] = field(default_factory=dict)
 
     @property
@@ -53,6 +58,10 @@ class Item:
     def needing(self, *keys: str) -> Item:
         """Return the item made from the numbers of others, too."""
         return replace(self, needs=(*self.needs, *keys))
+
+    def seeing(self, *keys: str) -> Item:
+        """Return the item made from the numbers and the pictures of others, too."""
+        return replace(self.needing(*keys), sees=True)
 
     def digest(self, network: str, needed: Mapping[str, str]) -> str:
         """Return what is another if it would come out otherwise: by the network, the settings, or what it needs.
@@ -92,6 +101,12 @@ def webp(image: Tensor) -> bytes:
     memory = io.BytesIO()
     images.to_pil(image).save(memory, "WEBP", quality=QUALITY, method=4)
     return memory.getvalue()
+
+
+def from_webp(body: np.ndarray[Any, Any]) -> Tensor:
+    """Return the image (1, 3, H, W) that the bytes of a file hold, uint8."""
+    with Image.open(io.BytesIO(body.tobytes())) as opened:
+        return images.read(opened)
 
 
 def place_of(address: str) -> str:

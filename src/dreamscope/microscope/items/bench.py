@@ -1,4 +1,4 @@
-"""What a worker has at hand while it makes items: the network, and how it responds to pictures."""
+"""What a worker has at hand while it makes items: the network, and photos as they were read last."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from dreamscope import images
 from dreamscope.errors import DreamscopeError
+from dreamscope.exploration.blocks import blocks_of
 from dreamscope.exploration.patches import Window, windows
-from dreamscope.exploration.responses import mean_and_norm
 from dreamscope.microscope.items.base import Item
 from dreamscope.models.classifier import Classifier
 from dreamscope.optimize.precision import prepared
-from dreamscope.probes import probe
 
-_BATCH = 32
 _PHOTOS = 256
 """Photos that are remembered as they were read last; of 224 pixels they take 150 MB."""
 T = TypeVar("T")
@@ -45,15 +42,6 @@ class Bench:
     def windows(self) -> Mapping[str, Window]:
         """What each position of the layers can see."""
         return windows(self.model, self.layers)
-
-    def responses(self, pictures: Sequence[Tensor]) -> np.ndarray[Any, Any]:
-        """Return how all channels of all layers respond to prepared pictures (1, 3, H, W): (N, channels), float32."""
-        rows = []
-        with torch.no_grad(), probe(self._fast, self.layers, keep=mean_and_norm) as heard:
-            for start in range(0, len(pictures), _BATCH):
-                each = heard(torch.cat(list(pictures[start : start + _BATCH])))
-                rows.append(torch.cat([each[layer][..., 0].float().cpu() for layer in self.layers], 1))
-        return torch.cat(rows).numpy()
 
     def start(self, layer: str) -> int:
         """Return the place of a layer's first channel among those of all layers in a row."""
@@ -113,5 +101,12 @@ class Bench:
         return lru_cache(_PHOTOS)(read)
 
     @cached_property
-    def _fast(self) -> Classifier:
-        return prepared(self.model, self.layers, max(self.model.input_size), "float32")[0]
+    def fast(self) -> Classifier:
+        """The network as it looks at pictures fastest."""
+        return prepared(self.model, known_layers(self.model, self.layers), max(self.model.input_size), "float32")[0]
+
+
+def known_layers(model: Classifier, layers: Sequence[str]) -> list[str]:
+    """Return the layers of an atlas and the network's blocks, in the order of the forward pass."""
+    wanted = {*layers, *blocks_of(model)}
+    return [name for name in model.layers if name in wanted]

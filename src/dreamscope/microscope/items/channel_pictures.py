@@ -17,9 +17,9 @@ KIND = "channel-pictures"
 AT_ONCE = 16
 """Channels of one item: what is lost when a worker is killed."""
 
-STEPS = {"coarse": (24, 24), "fine": (64, 160)}
-"""Steps of a picture by the care that it is made with: of the first layer, and of the last; of what excites a channel
-least, half of them."""
+STEPS = {"coarse": (24, 24), "fine": (48, 160)}
+"""Steps of a picture by the care that it is made with: of the network's first layer, and of its last; of what excites
+a channel least, half of them."""
 
 # Of one thread, pictures in this format take two thirds of the time.
 _PLAIN: dict[str, Any] = {"precision": "float32/channels_last", "crops": 1, "contrast": 0.22}
@@ -27,9 +27,10 @@ _PLAIN: dict[str, Any] = {"precision": "float32/channels_last", "crops": 1, "con
 
 def items(atlas: Atlas, care: str) -> Iterator[Item]:
     """Yield the items of all layers, made with some care."""
-    for place, layer in enumerate(atlas.layers):
-        count = atlas.widths[layer]
-        depth = place / max(1, len(atlas.layers) - 1)
+    # In the network, not in the atlas: with other layers beside it, a layer's pictures stay what they are.
+    depths = {layer: place / max(1, len(atlas.model.layers) - 1) for place, layer in enumerate(atlas.model.layers)}
+    for layer in atlas.layers:
+        count, depth = atlas.widths[layer], depths[layer]
         for start in range(0, count, AT_ONCE):
             stop = min(start + AT_ONCE, count)
             for sign in ("most", "least"):
@@ -62,8 +63,6 @@ def make(
         numbers={
             "reached": np.array([each.reached for each in found], dtype=np.float32),
             "silent": np.array([each.silent for each in found]),
-            # How the whole network responds: the path that a picture takes through it.
-            "responses": bench.responses([bench.model.prepared(picture) for picture in pictures]),
         },
         pictures={
             name_of(layer, channel, sign): webp(picture)

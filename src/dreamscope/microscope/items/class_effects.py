@@ -33,7 +33,7 @@ def items(atlas: Atlas, photos: PhotoStatistics) -> Iterator[Item]:
     numbers = photos.sample()[:PHOTOS]
     for start in range(0, atlas.classes, AT_ONCE):
         stop = min(start + AT_ONCE, atlas.classes)
-        yield item_of(KIND, f"{start}-{stop - 1}", photos, numbers, classes=[start, stop])
+        yield item_of(KIND, f"{start}-{stop - 1}", photos, numbers, classes=[start, stop], layers=atlas.layers)
 
 
 def make(bench: Bench, item: Item, needed: Mapping[str, Numbers]) -> Made:  # noqa: ARG001 - as all kinds are called

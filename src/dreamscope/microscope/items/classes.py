@@ -1,4 +1,4 @@
-"""A class: what the network imagines it to be, the channels that speak for it, and what blinding to it would cost.
+"""A class: the channels that speak for it, and what blinding the network to it would cost.
 
 The blinding of an atlas is a quick one: channels by their slopes, more and more of them, measured on the photos that
 are there. `dreamscope blind` searches better, and measures on photos that it did not search with.
@@ -14,14 +14,14 @@ from dreamscope.dissection.predictions import PhotoPrediction
 from dreamscope.dissection.what_if import WhatIf
 from dreamscope.errors import DreamscopeError
 from dreamscope.microscope.items import class_channels
-from dreamscope.microscope.items.base import Item, Made, Numbers, webp
+from dreamscope.microscope.items.base import Item, Made, Numbers
 from dreamscope.microscope.items.bench import Bench
+from dreamscope.microscope.items.photo_views import item_of
 from dreamscope.microscope.photo_statistics import PhotoStatistics
 from dreamscope.microscope.settings import Atlas
 from dreamscope.models.ablation import Ablation
 from dreamscope.models.addresses import Address
 from dreamscope.photos import Photo
-from dreamscope.visualization.visualize import visualize
 
 KIND = "class"
 OTHERS = 96
@@ -34,45 +34,29 @@ SHOWN = 12
 LATE = 2 / 3
 """Channels are switched off in the layers behind this share of all: earlier ones serve everything."""
 
-CARE: dict[str, dict[str, Any]] = {"coarse": {"steps": 64, "share": 0.75}, "fine": {"steps": 128, "share": 1.0}}
 
-
-def items(atlas: Atlas, photos: PhotoStatistics | None, care: str) -> Iterator[Item]:
-    """Yield an item for each class that there is a photo of, or for each class if there are no photos at all."""
-    own: dict[int, list[int]] = {index: [] for index in range(atlas.classes)} if photos is None else {}
-    for number, index in (photos.of_classes() if photos is not None else {}).items():
+def items(atlas: Atlas, photos: PhotoStatistics) -> Iterator[Item]:
+    """Yield an item for each class that there is a photo of."""
+    own: dict[int, list[int]] = {}
+    for number, index in photos.of_classes().items():
         own.setdefault(index, []).append(number)
     late = atlas.layers[int(LATE * (len(atlas.layers) - 1)) :]
-    side = round(CARE[care]["share"] * max(atlas.model.input_size))
     for index, numbers in sorted(own.items()):
-        settings = {"class": index, "image": {"size": side, "steps": CARE[care]["steps"], "crops": 1}}
-        if photos is None:
-            yield Item(KIND, str(index), settings)
-            continue
         others = [number for number in photos.sample() if photos.kept[number][1] != index][:OTHERS]
-        rows = [[number, photos.kept[number][0].path.name, photos.kept[number][1]] for number in [*numbers, *others]]
-        yield Item(
-            KIND,
-            str(index),
-            {**settings, "photos": rows, "own": len(numbers), "late": late, "doses": DOSES},
-            photos={number: str(photos.kept[number][0].path) for number in [*numbers, *others]},
-        ).needing(class_channels.KEY)
+        settings = {"class": index, "own": len(numbers), "late": late, "doses": DOSES}
+        yield item_of(KIND, str(index), photos, [*numbers, *others], **settings).needing(class_channels.KEY)
 
 
 def make(bench: Bench, item: Item, needed: Mapping[str, Numbers]) -> Made:
-    """Make the class's image, and measure what switching its channels off does."""
-    index = item.settings["class"]
-    (image,) = visualize(
-        bench.model, class_name=index, recipe=False, precision="float32/channels_last", **item.settings["image"]
-    )
-    facts: dict[str, Any] = {"label": bench.model.label(index), "channels": [], "photos": [], "blind": None}
-    if class_channels.KEY in needed:
-        found = needed[class_channels.KEY]
-        speaking = list(zip(found["channels"][index].tolist(), found["weights"][index].tolist(), strict=True))
-        facts["channels"] = [[bench.address(place), round(weight, 4)] for place, weight in speaking[:SHOWN]]
-        facts["photos"] = [number for number, *_ in item.settings["photos"][: item.settings["own"]]]
-        facts["blind"] = _blinded(bench, item, [bench.address(place) for place, weight in speaking if weight > 0])
-    return Made(pictures={f"classes/{index}": webp(image.image)}, facts=facts)
+    """Find the class's channels, and measure what switching them off does."""
+    index, found = item.settings["class"], needed[class_channels.KEY]
+    speaking = list(zip(found["channels"][index].tolist(), found["weights"][index].tolist(), strict=True))
+    facts = {
+        "channels": [[bench.address(place), round(weight, 4)] for place, weight in speaking[:SHOWN]],
+        "photos": [number for number, *_ in item.settings["photos"][: item.settings["own"]]],
+        "blind": _blinded(bench, item, [bench.address(place) for place, weight in speaking if weight > 0]),
+    }
+    return Made(facts=facts)
 
 
 def _blinded(bench: Bench, item: Item, channels: list[str]) -> dict[str, Any] | None:

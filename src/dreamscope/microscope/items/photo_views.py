@@ -1,29 +1,29 @@
-"""The photos that an atlas shows: as the network sees them, what it takes them for, and how all channels respond."""
+"""The photos that an atlas shows: as the network sees them, and what it takes them for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 
 from dreamscope.microscope.items.base import Item, Made, Numbers, webp
 from dreamscope.microscope.items.bench import Bench
 from dreamscope.microscope.photo_statistics import PhotoStatistics
+from dreamscope.models.classifier import Prediction
 
 KIND = "photo-views"
 AT_ONCE = 64
 _ANSWERS = 3
+_BATCH = 16
 
 
 def items(photos: PhotoStatistics) -> Iterator[Item]:
     """Yield the items of all photos that are kept."""
     numbers = sorted(photos.kept)
     for start in range(0, len(numbers), AT_ONCE):
-        yield item_of(
-            KIND, f"{start}-{min(start + AT_ONCE, len(numbers)) - 1}", photos, numbers[start : start + AT_ONCE]
-        )
+        some = numbers[start : start + AT_ONCE]
+        yield item_of(KIND, f"{start}-{start + len(some) - 1}", photos, some)
 
 
 def item_of(kind: str, name: str, photos: PhotoStatistics, numbers: list[int], **settings: Any) -> Item:
@@ -43,10 +43,12 @@ def make(bench: Bench, item: Item, needed: Mapping[str, Numbers]) -> Made:  # no
     if not found:
         return Made(facts={"photos": {}})
     pictures = [picture for _, _, picture in found.values()]
-    with torch.no_grad():
-        answers = bench.model.classify(torch.cat(pictures), top=_ANSWERS) if bench.model.labels else [[]] * len(found)
+    answers: list[list[Prediction]] = [[] for _ in found]
+    if bench.model.labels:
+        with torch.no_grad():
+            batches = torch.cat(pictures).split(_BATCH)
+            answers = [each for batch in batches for each in bench.model.classify(batch, top=_ANSWERS)]
     return Made(
-        numbers={"numbers": np.array(list(found)), "responses": bench.responses(pictures)},
         pictures={f"photos/{number}": webp(picture) for number, (_, _, picture) in found.items()},
         facts={
             "photos": {

@@ -24,7 +24,7 @@ SERVED = 8
 """Classes that a channel speaks for or against, shown at most."""
 _EXEMPLARS = 2
 """Photos of each channel in which is looked for what feeds it: those that excite it most."""
-_BATCH = 32
+_BATCH = 8
 
 
 def items(atlas: Atlas, photos: PhotoStatistics, effects: Sequence[str]) -> Iterator[Item]:
