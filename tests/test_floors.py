@@ -179,7 +179,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             *("items.bench", "items.photo_views", "items.channel_pictures", "items.exemplars"),
             *("items.layer_pictures", "items.class_effects", "items.class_channels", "items.wiring"),
             *("items.class_pictures", "items.trust", "items.classes", "items.activation_atlas", "items.kinds", "items"),
-            *("about", "catalog", "views", "site", "build"),
+            *("about", "records", "columns", "catalog", "search_index", "wording", "views", "site", "build"),
         ],
     ),
     (

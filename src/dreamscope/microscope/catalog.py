@@ -5,18 +5,18 @@ A store that is half full, or of an atlas without photos, gives what is there; t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from dreamscope.exploration.patches import Window
 from dreamscope.microscope.about import KEY as ABOUT
+from dreamscope.microscope.columns import Array, Columns, known, row, spreads
 from dreamscope.microscope.items.base import Numbers, place_of
 from dreamscope.microscope.photo_pass import KEY as PHOTOS
 from dreamscope.microscope.photo_statistics import PhotoStatistics
+from dreamscope.microscope.records import Blinding, Cell, Exemplar, Layer, Map, Patch, Photo, Spread, Trust
 from dreamscope.microscope.store import Store
 from dreamscope.models.addresses import Address
 
@@ -24,162 +24,6 @@ _SMALLEST = 48
 """As exemplars are cut."""
 _AMONG = 24
 """Patches of a class's photos that are among some channel's best, shown at most."""
-
-Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer of the atlas.
-
-    Attributes
-    ----------
-    name, place : str
-        The layer, and the part of a path that stands for it.
-    type : str
-        The module's class.
-    channels, first : int
-        How many channels it has, and the number of the first one among those of all layers.
-    grid : tuple of int
-        Its positions: (rows, columns) of a map.
-    field : tuple of int or None
-        Pixels that one position can depend on, (rows, columns); ``None`` is the whole photo.
-    window : Window
-        The parts of photos that are shown.
-    """
-
-    name: str
-    place: str
-    type: str
-    channels: int
-    first: int
-    grid: tuple[int, ...]
-    field: tuple[int, int] | None
-    window: Window
-
-
-@dataclass(frozen=True)
-class Photo:
-    """A photo: its number, its file's name, its class, its picture, and what the network says of it.
-
-    Attributes
-    ----------
-    picture : str or None
-        A path in the site, if there is a picture of it.
-    answers : tuple of (int, float)
-        Classes and their probabilities, the likeliest first.
-    """
-
-    number: int
-    name: str
-    index: int | None
-    picture: str | None = None
-    answers: tuple[tuple[int, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Patch:
-    """A square of a strip of patches: the strip's path in the site, which one it is, and of how many."""
-
-    strip: str
-    at: int
-    of: int
-
-
-@dataclass(frozen=True)
-class Exemplar:
-    """A part of a photo that excites a channel.
-
-    Attributes
-    ----------
-    box : tuple of float or None
-        (top, left, bottom, right) in the photo, 0 to 1; ``None`` is the whole photo.
-    """
-
-    photo: Photo
-    patch: Patch | None
-    value: float
-    box: tuple[float, float, float, float] | None
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How a channel responds to photos: each photo's response is the mean activation over positions.
-
-    Attributes
-    ----------
-    mean, deviation : float
-        Over the photos.
-    positive : float
-        The share of photos with a response above 0.
-    loud : float
-        The share of photos for which it was among the loudest of its layer.
-    counts : tuple of int
-        The photos in each bin, see `Responses.edges`.
-    """
-
-    mean: float
-    deviation: float
-    positive: float
-    loud: float
-    counts: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Trust:
-    """How alike a channel's inputs are to those in its exemplars, as cosines.
-
-    Attributes
-    ----------
-    picture, photos, random : float
-        Those in the picture from noise, in the other exemplars, and in random photos.
-    other_path : bool
-        The picture is less alike than half of the random photos.
-    """
-
-    picture: float
-    photos: float
-    random: float
-    other_path: bool
-
-
-@dataclass(frozen=True)
-class Blinding:
-    """What switching channels off did: which ones, and [before, after, of] photos of the class and of others."""
-
-    off: tuple[str, ...]
-    recognised: tuple[int, int, int]
-    others: tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of an activation atlas: where, how many patches it stands for, and the class that it argues for."""
-
-    row: int
-    column: int
-    count: int
-    index: int | None
-
-
-@dataclass(frozen=True)
-class Map:
-    """An activation atlas: its picture's path, its rows and columns, and its cells."""
-
-    picture: str
-    rows: int
-    columns: int
-    cells: tuple[Cell, ...]
-
-
-@dataclass
-class _Columns:
-    """What is known of all channels, in a row; NaN where nothing is."""
-
-    reached: Array
-    trust: dict[str, Array] = field(default_factory=dict)
-    serves: dict[str, tuple[Array, Array]] = field(default_factory=dict)
-    feeds: dict[str, tuple[Array, Array]] = field(default_factory=dict)
 
 
 class Catalog:
@@ -294,19 +138,19 @@ class Catalog:
 
     def reached(self, layer: Layer, channel: int) -> float | None:
         """Return how far a channel was driven by its picture from noise."""
-        return _known(self._columns.reached[layer.first + channel])
+        return known(self._columns.reached[layer.first + channel])
 
     def trust(self, layer: Layer, channel: int) -> Trust | None:
         """Return whether a channel's picture from noise can be trusted."""
         found = self._columns.trust.get(layer.name)
-        if found is None or np.isnan(found[:3, channel]).any():
+        if found is None or any(known(each) is None for each in found[:3, channel]):
             return None
         picture, photos, random = (round(float(each), 4) for each in found[:3, channel])
         return Trust(picture, photos, random, bool(found[3, channel]))
 
     def serves(self, layer: Layer, channel: int) -> list[tuple[int, float]]:
         """Return the classes that a channel speaks for or against, and how much, the strongest first."""
-        return _row(self._columns.serves.get(layer.name), channel)
+        return row(self._columns.serves.get(layer.name), channel)
 
     def feeds(self, layer: Layer, channel: int) -> list[tuple[Layer, int, float]]:
         """Return the channels of the layer before that feed a channel, and how much, the strongest first."""
@@ -315,7 +159,7 @@ class Catalog:
         if before < 0:
             return []
         source = self.layers[names[before]]
-        found = _row(self._columns.feeds.get(layer.name), channel)
+        found = row(self._columns.feeds.get(layer.name), channel)
         return [(source, number, weight) for number, weight in found if number < source.channels]
 
     def map(self, layer: Layer) -> Map | None:
@@ -372,24 +216,8 @@ class Catalog:
         return self._store.numbers(key, *names)
 
     @cached_property
-    def _columns(self) -> _Columns:
-        found = _Columns(np.full(self.channels, np.nan))
-        for layer in self.layers.values():
-            for key in (key for key in self._entries if key.startswith(f"channel-pictures/{layer.place}/most/")):
-                reached = self._numbers(key, "reached")
-                start, _, stop = key.rpartition("/")[2].partition("-")
-                if reached is not None and int(stop) < layer.channels:
-                    found.reached[layer.first + int(start) : layer.first + int(stop) + 1] = reached["reached"]
-            trust = self._numbers(f"trust/{layer.place}")
-            if trust is not None and len(trust["picture"]) == layer.channels:
-                found.trust[layer.name] = np.stack(
-                    [trust[name].astype(float) for name in ("picture", "photos", "random", "other_path")]
-                )
-            wiring = self._numbers(f"wiring/{layer.place}") or {}
-            for kept, name in ((found.serves, "serves"), (found.feeds, "feeds")):
-                if name in wiring and len(wiring[name]) == layer.channels:
-                    kept[layer.name] = (wiring[name], wiring[f"{name}_weights"])
-        return found
+    def _columns(self) -> Columns:
+        return Columns.read(self._numbers, list(self._entries), list(self.layers.values()))
 
     @cached_property
     def _shown(self) -> dict[str, Array]:
@@ -409,16 +237,7 @@ class Catalog:
     @cached_property
     def _spreads(self) -> dict[str, Array]:
         assert self.photos is not None
-        said = self.photos.responses
-        histogram = said.histogram.numpy()
-        above = histogram[:, histogram.shape[1] // 2 + 1 :].sum(1) / max(1, said.count)
-        return {
-            "mean": said.mean.numpy(),
-            "deviation": said.deviation.numpy(),
-            "positive": above,
-            "loud": said.loud.numpy(),
-            "histogram": histogram,
-        }
+        return spreads(self.photos)
 
     @cached_property
     def _views(self) -> dict[str, Any]:
@@ -466,19 +285,12 @@ class Catalog:
             return None
         return (top / rows, left / columns, bottom / rows, right / columns)
 
+    def seen(self, best: Sequence[tuple[int, int, float]]) -> Counter[int]:
+        """Return the classes of a channel's best photos, and how often each is there."""
+        return Counter(index for number, *_ in best if (index := self.class_of.get(number)) is not None)
+
     def every(self) -> Iterator[tuple[Layer, int]]:
         """Yield all channels of all layers."""
         for layer in self.layers.values():
             for channel in range(layer.channels):
                 yield layer, channel
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), 6)
-
-
-def _row(found: tuple[Array, Array] | None, channel: int) -> list[tuple[int, float]]:
-    if found is None:
-        return []
-    pairs = zip(found[0][channel].tolist(), found[1][channel].tolist(), strict=True)
-    return [(int(number), round(weight, 6)) for number, weight in pairs if number >= 0]

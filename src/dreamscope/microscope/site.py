@@ -16,6 +16,7 @@ from dreamscope import files
 from dreamscope.errors import DreamscopeError
 from dreamscope.microscope.about import KEY as ABOUT
 from dreamscope.microscope.catalog import Catalog
+from dreamscope.microscope.search_index import search_index
 from dreamscope.microscope.store import Store
 from dreamscope.microscope.views import Views, drawn
 from dreamscope.pages import environment
@@ -73,7 +74,7 @@ class Site:
             self._write(f"static/{name}", lambda name=name: str(environment.static(name)))  # type: ignore[misc]
             for name in _STATIC
         )
-        changed += self._write(SEARCH, views.search)
+        changed += self._write(SEARCH, lambda: search_index(catalog))
         names: set[str] = set()
         for name, template, context in _pages(catalog, views):
             names.add(name)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
-import shlex
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import Any
 
 from dreamscope.exploration.responses import Responses
-from dreamscope.microscope.catalog import Catalog, Exemplar, Layer, Map, Patch, Photo, Spread, Trust
+from dreamscope.microscope.catalog import Catalog
+from dreamscope.microscope.records import Exemplar, Layer, Map, Photo, Shown, Spread, Thumb, Tile
+from dreamscope.microscope.wording import blind_command, commands, short, verdict
 from dreamscope.models.addresses import Address
 from dreamscope.pages import histogram
 
@@ -21,52 +21,6 @@ STRIP = 8
 """Channels of each layer that the first page shows."""
 CLASSES = 12
 """Classes that it shows."""
-_TRUSTED = 0.6
-"""How far from random photos to exemplars a picture has to be on its way to be taken for one of them."""
-_ALIKE = 0.1
-"""By how much exemplars have to be more alike than random photos, to have something in common."""
-_LABELS = 5
-"""Classes by which a channel is found, of those it serves and of those that it is excited by."""
-
-
-@dataclass(frozen=True)
-class Thumb:
-    """A link to a channel or a class, with its pictures: one from noise, and the best patch of a photo."""
-
-    name: str
-    href: str
-    picture: str | None = None
-    patch: Patch | None = None
-    note: str = ""
-    weight: float = 0.0
-    bar: float = 0.0
-    title: str = ""
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A channel in the grid of its layer, with the numbers that it can be sorted by; the higher, the earlier."""
-
-    number: int
-    thumb: Thumb
-    mean: float
-    sparse: float
-    trust: float
-    other_path: bool
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A photo that opens: what it is called, where it leads, and what the network says of it."""
-
-    photo: Photo
-    label: str | None
-    href: str | None
-    answers: tuple[tuple[str, str | None, float], ...]
-    patch: Patch | None = None
-    box: tuple[float, float, float, float] | None = None
-    value: float | None = None
-    channel: Thumb | None = None
 
 
 class Views:
@@ -93,7 +47,7 @@ class Views:
             "model": about["model"],
             "channels": catalog.channels,
             "photos": None if photos is None else photos.count,
-            "parameters": _short(about["parameters"]),
+            "parameters": short(about["parameters"]),
             "input": about["input"],
             "side": about["side"],
             "top": about["top"],
@@ -182,7 +136,7 @@ class Views:
             "verdict": None if trust is None else verdict(trust),
             "previous": self.thumb(layer, channel - 1) if channel else None,
             "next": self.thumb(layer, channel + 1) if channel + 1 < layer.channels else None,
-            "commands": self._commands(address),
+            "commands": commands(self._catalog.about["model"], address),
         }
 
     def classes(self) -> dict[str, Any]:
@@ -220,9 +174,7 @@ class Views:
                 for each in off
                 if each.layer in catalog.layers and each.channels
             ],
-            "command": shlex.join(
-                ["dreamscope", "blind", "PHOTOS", "--class", catalog.label(index), "--model", catalog.about["model"]]
-            ),
+            "command": blind_command(catalog.about["model"], catalog.label(index)),
             "previous": self.class_thumb(catalog.classes[near - 1]) if near else None,
             "next": self.class_thumb(catalog.classes[near + 1]) if near + 1 < len(catalog.classes) else None,
         }
@@ -244,41 +196,6 @@ class Views:
             picture = next((each.picture for each in catalog.class_photos(index) if each.picture), None)
         return Thumb(catalog.label(index), self._class_href(index) or "", picture, note=note)
 
-    def search(self) -> str:
-        """Return the script that holds what the search looks through: arrays, one value a channel."""
-        catalog = self._catalog
-        columns: dict[str, list[Any]] = {name: [] for name in ("mean", "deviation", "positive", "best", "trust")}
-        pictured: list[int] = []
-        labels: list[list[int]] = []
-        for layer, channel in catalog.every():
-            spread, trust = catalog.spread(layer, channel), catalog.trust(layer, channel)
-            best = catalog.best(layer, channel)
-            columns["mean"].append(_brief(spread.mean if spread else None))
-            columns["deviation"].append(_brief(spread.deviation if spread else None))
-            columns["positive"].append(_brief(spread.positive if spread else None))
-            columns["best"].append(_brief(best[0][2] if best else None))
-            columns["trust"].append(_brief(trust.picture if trust else None))
-            patch = catalog.patch(layer, channel)
-            # The patches of its strip, and whether there is a picture.
-            pictured.append(2 * (patch.of if patch else 0) + (catalog.most(layer, channel) is not None))
-            served = [index for index, weight in catalog.serves(layer, channel) if weight > 0]
-            seen = self._seen(best).most_common(_LABELS)
-            # What several of its photos show says most of it, and what one shows least.
-            often = [index for index, count in seen if count > 1]
-            labels.append(list(dict.fromkeys([*often, *served[:_LABELS], *(index for index, _ in seen)])))
-        used = sorted({index for each in labels for index in each} | self._known_classes)
-        found = {
-            "layers": [[layer.name, layer.place, layer.channels] for layer in catalog.layers.values()],
-            "names": {index: catalog.label(index) for index in used},
-            "classes": [
-                [index, 1 if catalog.picture(f"classes/{index}") else 0] for index in sorted(self._known_classes)
-            ],
-            "pictured": pictured,
-            "labels": labels,
-            **columns,
-        }
-        return f"var dreamscopeSearch={json.dumps(found, separators=(',', ':'), allow_nan=False)};\n"
-
     def _tries(self) -> list[str]:
         """Return searches that find something."""
         catalog = self._catalog
@@ -287,7 +204,7 @@ class Views:
         if catalog.photos is not None:
             seen: Counter[int] = Counter()
             for channel in range(last.channels):
-                seen += self._seen(catalog.best(last, channel))
+                seen += catalog.seen(catalog.best(last, channel))
             common = [catalog.label(index) for index, _ in seen.most_common()]
             found += sorted(common[:40], key=len)[:1]
             found += ["mean>0.5", f"{last.name} mean<0"]
@@ -329,9 +246,9 @@ class Views:
         return Tile(
             channel,
             self.thumb(layer, channel),
-            _brief(spread.mean) if spread else 0.0,
-            _brief(1 - spread.positive) if spread else 0.0,
-            _brief(trust.picture) if trust else -9.0,
+            spread.mean if spread else 0.0,
+            1 - spread.positive if spread else 0.0,
+            trust.picture if trust else -9.0,
             trust is not None and trust.other_path,
         )
 
@@ -347,51 +264,16 @@ class Views:
 
     def _lead(self, best: Sequence[tuple[int, int, float]]) -> str:
         """Return what most of the best photos show, if that is the same."""
-        common = [(self._catalog.label(index), count) for index, count in self._seen(best).most_common(2) if count > 1]
+        common = [
+            (self._catalog.label(index), count) for index, count in self._catalog.seen(best).most_common(2) if count > 1
+        ]
         if not common:
             return ""
         said = " and ".join(f"{count} show {label}" for label, count in common)
         return f"Of the {len(best)} photos that excite it most, {said}."
 
-    def _seen(self, best: Sequence[tuple[int, int, float]]) -> Counter[int]:
-        """Return the classes of a channel's best photos, and how often each is there."""
-        of = self._catalog.class_of
-        return Counter(index for number, *_ in best if (index := of.get(number)) is not None)
-
     def _class_href(self, index: int) -> str | None:
         return f"classes/{index}.html" if index in self._known_classes else None
-
-    def _commands(self, address: str) -> list[tuple[str, str]]:
-        model = ["--model", self._catalog.about["model"]]
-        return [
-            ("Draw it larger", shlex.join(["dreamscope", "visualize", address, "--size", "512", *model])),
-            ("Find it in your photos", shlex.join(["dreamscope", "exemplars", "PHOTOS", "--at", address, *model])),
-            ("See where it acts", shlex.join(["dreamscope", "activations", "PHOTO", "--at", address, *model])),
-            ("Dream of it", shlex.join(["dreamscope", "dream", "PHOTO", "--at", address, *model])),
-        ]
-
-
-def verdict(trust: Trust) -> tuple[str, str]:
-    """Return in a word and in a sentence whether a picture can be trusted."""
-    way = trust.photos - trust.random
-    unlike = " What excites it in these photos has little in common, either." if way < _ALIKE else ""
-    if trust.other_path:
-        return (
-            "Read it with care",
-            "What excites the channel here is less like what excites it in the photos than in half of all random "
-            f"photos: the picture may do it in a way that no photo does.{unlike}",
-        )
-    if not unlike and trust.picture - trust.random >= _TRUSTED * way:
-        return (
-            "It can be trusted",
-            "What excites the channel here is much the same as in the photos that excite it most.",
-        )
-    less = "" if unlike else ", but less than the photos are like one another"
-    return (
-        "In part",
-        f"What excites the channel here is more like what excites it in the photos than in most random photos{less}."
-        f"{unlike}",
-    )
 
 
 def _empty(found: Map | None) -> list[tuple[int, int]]:
@@ -412,19 +294,3 @@ def drawn(spread: Spread) -> str | None:
 def _edges() -> list[float]:
     found: list[float] = Responses.edges().tolist()
     return found
-
-
-def _brief(value: float | None) -> Any:
-    return None if value is None else float(f"{value:.3g}")
-
-
-def _short(count: int) -> str:
-    """Write a large number in a few digits.
-
-    >>> _short(4651000), _short(950)
-    ('4.7 million', '950')
-    """
-    for size, name in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
-        if count >= size:
-            return f"{count / size:.1f} {name}"
-    return str(count)

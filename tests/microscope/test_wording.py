@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from dreamscope.microscope.catalog import Trust
-from dreamscope.microscope.views import verdict
+from dreamscope.microscope.records import Trust
+from dreamscope.microscope.wording import verdict
 
 
 @pytest.mark.parametrize(
