@@ -8,14 +8,15 @@ of other names, or its old form is struck out before they are written.
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import io
 import json
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -114,7 +115,9 @@ class Store:
         if self._journal is not None:
             self._journal.close()
         if self._lock is not None:
-            (self.folder / _LOCK).unlink(missing_ok=True)
+            # Where a file that is open can't be removed, it stays, and does no harm.
+            with suppress(PermissionError):
+                (self.folder / _LOCK).unlink(missing_ok=True)
             self._lock.close()
         self._journal = self._lock = None
 
@@ -123,7 +126,7 @@ class Store:
         """Whether somebody adds to it just now, or nobody can."""
         try:
             with (self.folder / _LOCK).open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                _hold(lock, alone=False)
         except FileNotFoundError:
             return False
         except OSError:
@@ -346,13 +349,22 @@ class Store:
             raise DreamscopeError(f"can't write '{path}': {error.strerror or error}") from error
 
 
+def _hold(lock: IO[str], *, alone: bool) -> None:
+    """Hold a file until it is closed, alone or with others that do; raise `BlockingIOError` if that can't be."""
+    # Elsewhere nobody is kept from writing at the same time.
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(lock, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+
+
 def _locked(path: Path) -> IO[str]:
     """Return a file that this process alone holds; raise `BlockingIOError` if another one goes on to."""
     until = time.monotonic() + _PATIENCE
     while True:
         lock = path.open("w")
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _hold(lock, alone=True)
             # Whoever held it removed it at the end: perhaps between the two lines above.
             if path.exists() and os.path.samestat(path.stat(), os.fstat(lock.fileno())):
                 return lock

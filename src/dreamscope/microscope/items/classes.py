@@ -32,7 +32,7 @@ GONE = 0.2
 """The share of the photos recognised before that may still be, for the network to count as blind to the class."""
 SHOWN = 12
 LATE = 2 / 3
-"""Channels are switched off in the layers behind this share of all: earlier ones serve everything."""
+"""Channels of a class are those of the layers behind this share of all: earlier ones serve everything."""
 
 
 def items(atlas: Atlas, photos: PhotoStatistics) -> Iterator[Item]:
@@ -51,18 +51,19 @@ def make(bench: Bench, item: Item, needed: Mapping[str, Numbers]) -> Made:
     """Find the class's channels, and measure what switching them off does."""
     index, found = item.settings["class"], needed[class_channels.KEY]
     speaking = list(zip(found["channels"][index].tolist(), found["weights"][index].tolist(), strict=True))
+    said = [(bench.address(place), weight) for place, weight in speaking]
+    late = [(each, weight) for each, weight in said if Address.parse(each).layer in item.settings["late"]]
     facts = {
-        "channels": [[bench.address(place), round(weight, 4)] for place, weight in speaking[:SHOWN]],
+        "channels": [[each, round(weight, 4)] for each, weight in late[:SHOWN]],
         "photos": [number for number, *_ in item.settings["photos"][: item.settings["own"]]],
-        "blind": _blinded(bench, item, [bench.address(place) for place, weight in speaking if weight > 0]),
+        "blind": _blinded(bench, item, [each for each, weight in late if weight > 0]),
     }
     return Made(facts=facts)
 
 
-def _blinded(bench: Bench, item: Item, channels: list[str]) -> dict[str, Any] | None:
+def _blinded(bench: Bench, item: Item, late: list[str]) -> dict[str, Any] | None:
     """Return what is recognised without the fewest channels that take the class away, or without the most tried."""
     index, own = item.settings["class"], item.settings["own"]
-    late = [each for each in channels if Address.parse(each).layer in item.settings["late"]]
     rows = item.settings["photos"]
     try:
         targets = _what_if(bench, item, rows[:own], index)
