@@ -28,11 +28,11 @@ from dreamscope.engines.ray import Ray
 from dreamscope.microscope.items import channel_pictures, exemplars
 from dreamscope.microscope.items.base import Item
 from dreamscope.microscope.items.bench import Bench
+from dreamscope.microscope.photo_pass import LARGEST
 from dreamscope.microscope.photo_statistics import Gatherer, PhotoStatistics
 from dreamscope.microscope.settings import Atlas
 from dreamscope.models.registry import load
 from dreamscope.photos import Photo, find
-from dreamscope.photos.walk import SHARD
 
 # Images a second in inference: PyTorch Image Models, results/benchmark-infer-amp-nchw-pt240-cu124-rtx4090.csv (an RTX
 # 4090, PyTorch 2.4, mixed precision, batches of 1024).
@@ -48,6 +48,7 @@ NETWORK = 1.25e9
 GPUS = (1, 8, 64, 512)
 COUNTS = {"1.28 M": 1_281_167, "1 billion": 1_000_000_000}
 STEPS = 4
+CLASSES = 1000
 
 
 def simulate(items: int, workers: int, seconds: float) -> None:
@@ -134,8 +135,8 @@ def _timed(run: Callable[[], object]) -> float:
 def _merging(found: PhotoStatistics, photo: Photo) -> tuple[float, float]:
     """Return the seconds for, and the bytes of, a part in which each photo is of a class of its own."""
     (_, total), *_ = found.classes.values()
-    found.classes = dict.fromkeys(range(SHARD), (1, total))
-    found.kept = {number: (photo, number) for number in range(SHARD)}
+    found.classes = dict.fromkeys(range(CLASSES), (LARGEST // CLASSES, total))
+    found.kept = {number: (photo, number) for number in range(LARGEST)}
     sent = pickle.dumps(found)
     whole = PhotoStatistics(found.widths, found.top)
 
@@ -198,19 +199,19 @@ def estimate(price: float, share: float) -> None:
             f"{name}: {cost.channels} channels; decoding {1e3 * cost.decoding:.1f} ms a photo, network and statistics "
             f"{1e3 * cost.photo:.0f} ms; {cost.picture:.0f} s for a channel's pictures, as much as "
             f"{cost.picture / cost.photo:.0f} photos; {1e3 * cost.merging:.0f} ms of the builder and "
-            f"{cost.part / 1e6:.1f} MB for a part of {SHARD} photos; {cost.shown / 1e3:.0f} kB shown of a channel"
+            f"{cost.part / 1e6:.1f} MB for a part of {LARGEST} photos; {cost.shown / 1e3:.0f} kB shown of a channel"
         )
         for (count, number), gpus in itertools.product(COUNTS.items(), GPUS):
             rates = {
                 "GPUs": gpus * a_second,
                 "decoding": gpus * CORES / cost.decoding,
                 "the photos' store": NETWORK / cost.file,
-                "the builder": SHARD / cost.merging,
+                "the builder": LARGEST / cost.merging,
             }
             first = min(rates, key=lambda each: rates[each])
             hours = (number / rates[first] + cost.channels * picture / gpus) / 3600
             store = cost.channels * cost.shown + 4 * cost.part
-            moved = number * cost.file + number / SHARD * cost.part
+            moved = number * cost.file + number / LARGEST * cost.part
             rows.append(
                 f"| {name} | {count} | {gpus} | {_time(hours)} | {_time(cost.channels * picture / gpus / 3600)} | "
                 f"{hours * gpus * price:,.0f} | {store / 1e9:.2f} GB | {moved / 1e12:.2f} TB | "

@@ -15,7 +15,7 @@ from dreamscope.errors import DreamscopeError
 from dreamscope.exploration.exemplars import exemplars
 from dreamscope.microscope import photo_pass
 from dreamscope.microscope.items.kinds import Maker
-from dreamscope.microscope.photo_pass import KEY, PhotoPass
+from dreamscope.microscope.photo_pass import KEY, LARGEST, PhotoPass, growing
 from dreamscope.microscope.photo_statistics import Gatherer, PhotoStatistics
 from dreamscope.microscope.store import Store
 from dreamscope.models.classifier import Classifier
@@ -180,3 +180,16 @@ def test_memory_is_for_the_channels_only(planted: Classifier, coloured: Path) ->
     # 4 photos of each channel, 16 of each class, 256 of all.
     assert kept <= len(merged.kept) <= 2 * 9 * 4 + 3 * 16 + 256
     assert torch.isfinite(merged.responses.deviation).all()
+
+
+def test_parts_grow_with_what_lies_before_them() -> None:
+    photos = [Photo(Path(f"{number}.png")) for number in range(100_000)]
+    parts = list(growing(photos[start : start + 256] for start in range(0, len(photos), 256)))
+    assert [photo for part in parts for photo in part] == photos
+    sizes = [len(part) for part in parts]
+    assert set(sizes[:16]) == {256}
+    assert sorted(sizes[:-1]) == sizes[:-1]
+    assert max(sizes) == LARGEST
+    # A part is never much more than a sixteenth of those before it: each of some workers has one to do.
+    assert all(size <= max(256, sum(sizes[:place]) / 16 + 256) for place, size in enumerate(sizes))
+    assert list(growing([])) == []

@@ -34,14 +34,13 @@ from dreamscope.microscope.items import (
 from dreamscope.microscope.items.base import Item, Numbers
 from dreamscope.microscope.items.kinds import Maker, Order
 from dreamscope.microscope.photo_pass import KEY as PHOTOS
-from dreamscope.microscope.photo_pass import PhotoPass
+from dreamscope.microscope.photo_pass import PhotoPass, growing
 from dreamscope.microscope.photo_statistics import PhotoStatistics
 from dreamscope.microscope.settings import SIDE, TOP, Atlas
 from dreamscope.microscope.site import Site
 from dreamscope.microscope.store import Store
 from dreamscope.models.classifier import Classifier
 from dreamscope.photos import Source, absolute, shards
-from dreamscope.photos.walk import SHARD
 from dreamscope.progress import Callback, reported
 
 DATA = "data"
@@ -261,7 +260,7 @@ class _Builder:
         self.wanted.add(PHOTOS)
         atlas, root = self.atlas, Path(os.path.commonpath([_folder_of(Path(each)) for each in sources]))
         gone_through = PhotoPass(
-            self._maker, atlas.network, atlas.widths, atlas.top, lambda: shards(sources, SHARD), root
+            self._maker, atlas.network, atlas.widths, atlas.top, lambda: growing(shards(sources)), root
         )
         return gone_through.run(self.store, self.engine, self.report)
 

@@ -24,11 +24,31 @@ from dreamscope.photos import Photo
 from dreamscope.progress import Callback
 
 KEY = "photos"
+LARGEST = 4096
+"""Photos of a part at most."""
+_SHARE = 16
 CHECKPOINT = 16
 """Parts after which what was merged is written."""
 
 Shards = Callable[[], Iterable[Sequence[Photo]]]
 """Called to walk through the photos from the first on: the parts, in an order that is always the same."""
+
+
+def growing(shards: Iterable[Sequence[Photo]]) -> Iterator[Sequence[Photo]]:
+    """Yield photos in parts that grow as there are more: a sixteenth of those before, up to `LARGEST`.
+
+    Of few photos each worker gets some; of many, whoever merges the parts has to keep up with all workers.
+    """
+    part: list[Photo] = []
+    before = 0
+    for shard in shards:
+        part += shard
+        if len(part) >= min(before // _SHARE, LARGEST):
+            yield part
+            before += len(part)
+            part = []
+    if part:
+        yield part
 
 
 @dataclass(frozen=True)
