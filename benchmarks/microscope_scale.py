@@ -133,9 +133,10 @@ def _timed(run: Callable[[], object]) -> float:
 
 
 def _merging(found: PhotoStatistics, photo: Photo) -> tuple[float, float]:
-    """Return the seconds for, and the bytes of, a part in which each photo is of a class of its own."""
+    """Return the seconds for, and the bytes of, a part that has photos of all classes."""
     (_, total), *_ = found.classes.values()
-    found.classes = dict.fromkeys(range(CLASSES), (LARGEST // CLASSES, total))
+    # Sums of their own, or they would be sent as one.
+    found.classes = {index: (LARGEST // CLASSES, total.clone()) for index in range(CLASSES)}
     found.kept = {number: (photo, number) for number in range(LARGEST)}
     sent = pickle.dumps(found)
     whole = PhotoStatistics(found.widths, found.top)
