@@ -21,7 +21,7 @@ from dreamscope.errors import DreamscopeError, ensure_one_of
 from dreamscope.models.blocks import features
 from dreamscope.models.classifier import Classifier
 from dreamscope.optimize.precision import prepared
-from dreamscope.photos import Photo
+from dreamscope.photos import Photo, by_name
 from dreamscope.progress import Callback
 from dreamscope.recipes import Recipe
 
@@ -173,7 +173,7 @@ class Search:
             enough=first.enough if isinstance(first, Chosen) else None,
             rule=self.rule if "frequency" in self._methods else None,
             counts=counts,
-            unreadable={path.name: reason for path, reason in unreadable.items()},
+            unreadable=by_name(unreadable),
             recipe=recipe,
         )
 

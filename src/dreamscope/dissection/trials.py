@@ -34,7 +34,7 @@ from dreamscope.errors import DreamscopeError
 from dreamscope.folds import Fold
 from dreamscope.models.classifier import Classifier
 from dreamscope.models.edit_base import Edit
-from dreamscope.photos import Photo
+from dreamscope.photos import Photo, by_name
 from dreamscope.progress import Callback
 
 
@@ -233,7 +233,7 @@ class Trials:
             for name, hits in part.views.items():
                 for photo, each in hits.items():
                     self._views.setdefault(name, {}).setdefault(photo, []).extend(each)
-            self.unreadable |= {path.name: reason for path, reason in part.unreadable.items()}
+            self.unreadable |= by_name(part.unreadable)
 
     def measured(self, name: Name) -> tuple[list[Measured], list[Measured]]:
         """Return what photos of the class, and of everything else, were taken for; a photo again for each fold."""

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from dreamscope.engines.base import DEVICE, Engine, Failure
 from dreamscope.engines.choose import engine as named
@@ -24,7 +24,6 @@ Streamed = Callable[[Preparer], Stream]
 """Called with what prepares photos: the batches to go through."""
 
 T = TypeVar("T")
-Classifier = TypeVar("Classifier")
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,13 @@ def opened(engine: str | Engine | None) -> AbstractContextManager[Engine | None]
     return named(engine) if isinstance(engine, str) else engine
 
 
-def placed(model: Classifier) -> Classifier:
+class _Movable(Protocol):
+    def to(self, device: str, /) -> Self: ...
+
+
+Network = TypeVar("Network", bound=_Movable)
+
+
+def placed(network: Network) -> Network:
     """Return a network on the GPU that this worker was given; as it is without one."""
-    given: Any = model
-    found: Classifier = given.to(os.environ[DEVICE]) if DEVICE in os.environ else given
-    return found
+    return network.to(os.environ[DEVICE]) if DEVICE in os.environ else network

@@ -26,7 +26,7 @@ from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier, Prediction
 from dreamscope.models.labels import truth_of
 from dreamscope.optimize.precision import prepared
-from dreamscope.photos import Photo, Source, ensure_readable, find, reference
+from dreamscope.photos import Photo, Source, by_name, ensure_readable, find, reference
 from dreamscope.probes import LOGITS, means, probe
 from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe
@@ -236,7 +236,7 @@ def map(
         counts=dict(Counter(label for label in labels if label is not None).most_common()),
         layer=address.layer,
         method=method,
-        unreadable={path.name: reason for path, reason in unreadable.items()},
+        unreadable=by_name(unreadable),
         recipe=made,
         near=torch.from_numpy(nearest(matrix, neighbours)),
     )

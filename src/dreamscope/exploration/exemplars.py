@@ -30,7 +30,7 @@ from dreamscope.models.directions import Directions, directions_of, layer_of, na
 from dreamscope.models.edit_base import place_of
 from dreamscope.models.erase import Erase
 from dreamscope.optimize.precision import prepared
-from dreamscope.photos import Photo, Source, ensure_readable, find, reference
+from dreamscope.photos import Photo, Source, by_name, ensure_readable, find, reference
 from dreamscope.probes import probe
 from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe
@@ -187,7 +187,7 @@ def exemplars(
         windows={name: fields[layer_of(name)] for name in rows},
         picture=(model.input_size[0], model.input_size[1]),
         count=len(seen),
-        unreadable={path.name: reason for path, reason in unreadable.items()},
+        unreadable=by_name(unreadable),
         recipe=made,
         digests={},
     )

@@ -14,6 +14,7 @@ from dreamscope.photos.stream import MANY as MANY
 from dreamscope.photos.stream import MOST_WORKERS as MOST_WORKERS
 from dreamscope.photos.stream import Preparer as Preparer
 from dreamscope.photos.stream import Stream as Stream
+from dreamscope.photos.stream import by_name as by_name
 from dreamscope.photos.stream import ensure_readable as ensure_readable
 from dreamscope.photos.walk import SUFFIXES as SUFFIXES
 from dreamscope.photos.walk import find as find

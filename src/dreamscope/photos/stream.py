@@ -82,8 +82,8 @@ class Stream:
 
     @property
     def skipped(self) -> dict[str, str]:
-        """What is in `unreadable`, by file name: no folders, as in recipes and reports."""
-        return {path.name: reason for path, reason in self.unreadable.items()}
+        """What is in `unreadable`, see `by_name`."""
+        return by_name(self.unreadable)
 
     def __iter__(self) -> Iterator[tuple[list[Photo], Tensor]]:
         """Yield the photos of a batch and their images (N, 3, H, W), prepared.
@@ -132,6 +132,11 @@ class Stream:
         if handler is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGCHLD, handler)
         return started
+
+
+def by_name(unreadable: Mapping[Path, str]) -> dict[str, str]:
+    """Return why photos can't be read by their files' names: no folders, as in recipes and reports."""
+    return {path.name: reason for path, reason in unreadable.items()}
 
 
 def ensure_readable(count: int, unreadable: Mapping[Path, str], needs: int = 1) -> None:

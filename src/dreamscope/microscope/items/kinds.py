@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dreamscope.engines.base import DEVICE
+from dreamscope.engines.photo_parts import placed
 from dreamscope.microscope.items import (
     activation_atlas,
     channel_pictures,
@@ -63,7 +62,7 @@ class Maker:
 
     def __call__(self) -> Callable[[Order | Part], Made | PhotoStatistics]:
         """Return what makes an item, or goes through a part of the photos."""
-        model = self.model.to(os.environ[DEVICE]) if DEVICE in os.environ else self.model
+        model = placed(self.model)
         bench = Bench(model, self.layers)
         gatherer: list[Gatherer] = []
 

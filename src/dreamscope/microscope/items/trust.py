@@ -31,6 +31,7 @@ BEFORE = 3
 EXEMPLARS = 6
 """Photos of each channel, at most."""
 FEWEST = 2
+"""Photos without which nothing is said of a channel."""
 RANDOM = 96
 """Random photos."""
 _BATCH = 16
