@@ -215,7 +215,7 @@ def estimate(price: float, share: float) -> None:
             moved = number * cost.file + number / LARGEST * cost.part
             rows.append(
                 f"| {name} | {count} | {gpus} | {_time(hours)} | {_time(cost.channels * picture / gpus / 3600)} | "
-                f"{hours * gpus * price:,.0f} | {store / 1e9:.2f} GB | {moved / 1e12:.2f} TB | "
+                f"{_money(hours * gpus * price)} | {store / 1e9:.2f} GB | {moved / 1e12:.2f} TB | "
                 f"{first} ({rates[first]:,.0f} photos/s) |"
             )
     print("Measured here, one thread:\n")
@@ -229,6 +229,10 @@ def estimate(price: float, share: float) -> None:
     print("| network | photos | GPUs | time | of it pictures | dollars | store | bytes moved | saturates first |")
     print("|---|---|---|---|---|---|---|---|---|")
     print("\n".join(rows))
+
+
+def _money(dollars: float) -> str:
+    return f"{dollars:.2f}" if dollars < 10 else f"{dollars:,.0f}"
 
 
 def _time(hours: float) -> str:
