@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.microscope_memory photos [COUNT ...]``: those of imagenet600, again and again, as a network sees
 them that looks at 64 pixels. ``python -m benchmarks.microscope_memory synthetic [COUNT]``: noise of 32 pixels out of
-Parquet tables.
+Parquet tables, seen by a small network.
 
 Each count runs in a process of its own, the builder and its only worker together; what is printed is the most memory
 that it ever took, above what it takes once the network has seen 256 photos.
@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 
 from benchmarks.streams import PHOTOS
 from dreamscope.engines.base import Here
@@ -28,11 +29,13 @@ from dreamscope.microscope.items.kinds import Maker
 from dreamscope.microscope.photo_pass import PhotoPass
 from dreamscope.microscope.settings import Atlas
 from dreamscope.microscope.store import Store
+from dreamscope.models.classifier import Classifier
 from dreamscope.models.registry import load
+from dreamscope.models.wrapping import wrap
 from dreamscope.photos import find, shards
 
 COUNTS = {"photos": [1_000, 10_000, 100_000], "synthetic": [1_000_000]}
-SIDES = {"photos": 64, "synthetic": 32}
+SIDE = 64
 DISTINCT = 1_000
 ROWS = 50_000
 """Photos of a table."""
@@ -64,10 +67,17 @@ def drawn(folder: Path, count: int) -> None:
         pq.write_table(pa.table({"image": rows}), folder / f"{start:08}.parquet", row_group_size=1000)
 
 
+def small() -> Classifier:
+    """Return a network of two layers: a million passes through a large one would say nothing more of memory."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 32, 3, 2, 1), nn.ReLU(), nn.Conv2d(32, 64, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1)]
+    return wrap(nn.Sequential(*layers, nn.Flatten(), nn.Linear(64, 10)), name="small", input_size=32)
+
+
 def measure(kind: str, count: int) -> None:
     """Go through so many photos, and print what it took."""
     torch.set_num_threads(1)
-    model = load("efficientnet_lite0", input_size=SIDES[kind])
+    model = small() if kind == "synthetic" else load("efficientnet_lite0", input_size=SIDE)
     atlas = Atlas.of(model)
     maker = Maker(model, atlas.layers, atlas.top)
     with tempfile.TemporaryDirectory() as temporary:

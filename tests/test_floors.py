@@ -172,6 +172,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             "histogram",
         ],
     ),
+    ("augmentation", ["aims", "keeping", "masks", "hallucination", "plan", "augment", "before_after"]),
     (
         "microscope",
         [
@@ -197,6 +198,7 @@ FLOORS: list[tuple[str, list[str]]] = [
             *("exits", "allocator", "threads", "output", "options", "photo_options", "channel_options"),
             *("film", "film_job", "replay"),
             *("dream", "visualize", "invert", "fool", "dissect", "blind", "explain", "exemplars", "filters", "map"),
+            "augment",
             *(
                 "activations",
                 "sheet_inputs",

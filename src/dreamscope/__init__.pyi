@@ -7,6 +7,8 @@ from .attribution.explain import explain as explain
 from .attribution.explain_photos import explain_photos as explain_photos
 from .attribution.photo_explanations import PhotoExplanations as PhotoExplanations
 from .attribution.result import Explanation as Explanation
+from .augmentation.augment import Augmented as Augmented
+from .augmentation.augment import augment as augment
 from .dissection.blind import blind as blind
 from .dissection.blinding import Blinding as Blinding
 from .dissection.classification import Classification as Classification

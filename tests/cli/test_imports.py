@@ -34,6 +34,7 @@ LINES: dict[str, tuple[tuple[object, ...], set[str]]] = {
     "filters": ((), set()),
     # t-SNE draws on SciPy.
     "map": (("red", "green", "blue", *PLANTED, "-o", "map.png"), {"matplotlib", "scipy", "sklearn"}),
+    "augment": (("red", "--towards", "green", *PLANTED, "-o", "made", "--engine", "here"), {"scipy", "sklearn"}),
     "sheet": (("red/0.png", *PLANTED, "--over", "steps", "--values", "1,2", "--at", "act"), {"jinja2", "scipy"}),
     "zoom": (("red/0.png", *PLANTED, "--at", "act", "--seconds", 0.1, "--steps", 1), {"av"}),
     "video": (("0-zoom.mp4", *PLANTED, "--at", "act", "--steps", 1, "-o", "dreamt.mp4"), {"av", "cv2"}),

@@ -45,6 +45,7 @@ COMMANDS: dict[str, set[str]] = {
     "classify": set(),
     "filters": {"scaling"},
     "map": set(),
+    "augment": {"sheet"},
     "dissect": {"top"},
     "blind": {"channels", "pictures"},
     "zoom": set(),

@@ -15,7 +15,20 @@ from dreamscope import __version__
 
 COMMANDS = (
     *("dream", "visualize", "invert", "fool", "dissect", "blind", "explain", "activations", "exemplars", "filters"),
-    *("map", "sheet", "zoom", "video", "models", "layers", "classify", "recipe", "studio", "microscope", "doctor"),
+    *(
+        "map",
+        "augment",
+        "sheet",
+        "zoom",
+        "video",
+        "models",
+        "layers",
+        "classify",
+        "recipe",
+        "studio",
+        "microscope",
+        "doctor",
+    ),
 )
 """The commands, each in a module of its name; one that has commands of its own holds them in ``group``."""
 

@@ -3,7 +3,7 @@
 from dreamscope.objectives.base import Custom, Each, Objective, Sum, ensure
 from dreamscope.objectives.class_scores import ClassifiedAs, Logit, LogProbability, Margin, Misclassified
 from dreamscope.objectives.excite import LOSSES, Excite, Gathered, Loss, Parts, select, select_map
-from dreamscope.objectives.likeness import Direction, Diversity, Follow, Match, Similar
+from dreamscope.objectives.likeness import Direction, Diversity, Follow, Kept, Match, Similar
 
 __all__ = [
     "LOSSES",
@@ -15,6 +15,7 @@ __all__ = [
     "Excite",
     "Follow",
     "Gathered",
+    "Kept",
     "LogProbability",
     "Logit",
     "Loss",

@@ -146,6 +146,35 @@ class Match(Objective):
         return -missing.square().sum((1, 2)) / size.clamp_min(1e-30)
 
 
+@dataclass(frozen=True, eq=False)
+class Kept(Objective):
+    """Minus the squared change of an image's activations, place by place, as a share of their own squares.
+
+    Attributes
+    ----------
+    address : Address
+        A resolved one.
+    features : Tensor
+        The features there before, (N, C, H, W), (N, C, T) or (N, C), see `select_map`; (1, ...) for all images. Where
+        the map that is climbed has another size, they are resized to it.
+    """
+
+    address: Address
+    features: Tensor
+
+    @property
+    def layers(self) -> Sequence[str]:
+        """Names of the layers to record."""
+        return [self.address.layer]
+
+    def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
+        """Return one number for each image, (N,): 0 at best."""
+        selected = select_map(activations, self.address)
+        before = _resized(self.features.to(selected), selected)
+        size = before.square().flatten(1).sum(1).clamp_min(1e-30)
+        return -(selected - before).square().flatten(1).sum(1) / size
+
+
 @dataclass(frozen=True)
 class Diversity(Objective):
     """How little the images of a batch resemble each other: minus the mean cosine of their Gram matrices.
