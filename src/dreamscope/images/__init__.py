@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from dreamscope import archives
 from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.files import existing_file, package_file, written_whole
+from dreamscope.images import gray_levels
 from dreamscope.images.size import LARGEST_AREA as LARGEST_AREA
 from dreamscope.images.size import SMALLEST_SIDE as SMALLEST_SIDE
 from dreamscope.images.size import Size as Size
@@ -56,7 +57,8 @@ def read(source: Picture, *, side: int = 0) -> Tensor:
     -------
     Tensor
         float32 (1, 3, H, W), RGB (sRGB), [0, 1]. The EXIF orientation is applied, an embedded colour
-        profile converted to sRGB, alpha laid over white, 16 bits a channel scaled by 65535.
+        profile converted to sRGB, alpha laid over white, gray of 16 bits scaled by 65535 or as the file says, see
+        `dreamscope.images.gray_levels`; colours of 16 bits are read as 8.
 
     Raises
     ------
@@ -260,10 +262,15 @@ def _from_array(array: np.ndarray[Any, Any]) -> Tensor:
     return check(tensor.permute(2, 0, 1).unsqueeze(0))
 
 
-def _opened(path: Path) -> Image.Image:
+def _source(path: Path) -> Path | io.BytesIO:
     file = archives.source(path)
     if (existing_file(file, "picture").stat().st_size if isinstance(file, Path) else len(file.getbuffer())) == 0:
         raise DreamscopeError(f"picture '{path}' is empty (0 bytes)")
+    return file
+
+
+def _opened(path: Path) -> Image.Image:
+    file = _source(path)
     try:
         with warnings.catch_warnings():
             # Pillow warns of its own limit first; `ensure_size` is ours, and an error.
@@ -294,13 +301,14 @@ def _read_file(path: Path, side: int = 0) -> Tensor:
 
 def _to_tensor(picture: Image.Image, what: str) -> Tensor:
     ensure_size(*picture.size, what)
-    picture = ImageOps.exif_transpose(picture)
     if picture.mode == "F":
         raise DreamscopeError(f"{what} holds floating-point numbers of unknown range; convert it first")
     if picture.mode.startswith("I"):
-        # 16-bit gray. Pillow's own conversion to RGB would clip at 255.
-        values = torch.from_numpy(np.array(picture, dtype=np.float32)).div(65535).clamp(0, 1)
-        return values.expand(1, 3, -1, -1).clone()
+        # Pillow's own conversion to RGB would clip at 255.
+        black, top = gray_levels.ends(picture, what)
+        values = torch.from_numpy(np.array(ImageOps.exif_transpose(picture), dtype=np.float32))
+        return values.sub_(black).div_(top - black).clamp_(0, 1).expand(1, 3, -1, -1).clone()
+    picture = ImageOps.exif_transpose(picture)
     profile = picture.info.get("icc_profile")
     if picture.has_transparency_data:
         rgba = picture.convert("RGBA")
