@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from dreamscope import archives
 from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.files import existing_file, package_file, written_whole
-from dreamscope.images import gray_levels
+from dreamscope.images import dicom, gray_levels
 from dreamscope.images.size import LARGEST_AREA as LARGEST_AREA
 from dreamscope.images.size import SMALLEST_SIDE as SMALLEST_SIDE
 from dreamscope.images.size import Size as Size
@@ -58,7 +58,8 @@ def read(source: Picture, *, side: int = 0) -> Tensor:
     Tensor
         float32 (1, 3, H, W), RGB (sRGB), [0, 1]. The EXIF orientation is applied, an embedded colour
         profile converted to sRGB, alpha laid over white, gray of 16 bits scaled by 65535 or as the file says, see
-        `dreamscope.images.gray_levels`; colours of 16 bits are read as 8.
+        `dreamscope.images.gray_levels`; colours of 16 bits are read as 8. DICOM as a viewer shows it at first, see
+        `dreamscope.images.dicom`.
 
     Raises
     ------
@@ -232,7 +233,8 @@ def write(image: Tensor, path: str | Path, *, note: str | None = None, alpha: Te
 
 def read_note(path: str | Path) -> str | None:
     """Return the note that `write` put into a picture, or ``None``."""
-    with _opened(Path(path)) as picture:
+    path = Path(path)
+    with _opened(path, _source(path)) as picture:
         note = picture.info.get(_NOTE_KEY) or picture.getexif().get(_EXIF_DESCRIPTION)
     return note if isinstance(note, str) else None
 
@@ -269,8 +271,7 @@ def _source(path: Path) -> Path | io.BytesIO:
     return file
 
 
-def _opened(path: Path) -> Image.Image:
-    file = _source(path)
+def _opened(path: Path, file: Path | io.BytesIO) -> Image.Image:
     try:
         with warnings.catch_warnings():
             # Pillow warns of its own limit first; `ensure_size` is ours, and an error.
@@ -278,7 +279,7 @@ def _opened(path: Path) -> Image.Image:
             return Image.open(file)
     except UnidentifiedImageError as error:
         raise DreamscopeError(
-            f"'{path}' is not a picture that can be read (PNG, JPEG, WebP, TIFF, BMP, GIF ...)"
+            f"'{path}' is not a picture that can be read (PNG, JPEG, WebP, TIFF, BMP, GIF, DICOM ...)"
         ) from error
     except Image.DecompressionBombError as error:
         raise DreamscopeError(f"picture '{path}' is too large: over {LARGEST_AREA // 10**6} megapixels") from error
@@ -287,7 +288,10 @@ def _opened(path: Path) -> Image.Image:
 
 
 def _read_file(path: Path, side: int = 0) -> Tensor:
-    with _opened(path) as picture:
+    file = _source(path)
+    if path.suffix.lower() not in _FORMATS and dicom.is_dicom(file):
+        return _from_array(dicom.read(file, f"picture '{path}'"))
+    with _opened(path, file) as picture:
         ensure_size(*picture.size, f"picture '{path}'")
         try:
             if side:
