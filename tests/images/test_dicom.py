@@ -223,6 +223,16 @@ def test_compression_that_needs_a_plugin(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_compression_that_the_plugins_there_fail_at(tmp_path: Path) -> None:
+    """Pillow decodes JPEG, but not of 12 bits."""
+    path = saved(
+        tmp_path / "scan.dcm", syntax="1.2.840.10008.1.2.4.51", PixelData=pydicom.encaps.encapsulate([b"JPEG"])
+    )
+    with pytest.raises(DreamscopeError, match=r"is compressed \(JPEG Extended") as caught:
+        images.read(path)
+    assert "\n" not in str(caught.value)
+
+
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "several frames": ({"NumberOfFrames": 3}, r"holds 3 frames; save the one you mean"),
     "no picture": ({"Rows": None, "Columns": None, "PixelData": None}, "DICOM without a picture"),

@@ -35,7 +35,8 @@ def is_dicom(file: Path | io.BytesIO) -> bool:
 def size(file: Path | io.BytesIO, what: str) -> tuple[int, int]:
     """Return width and height of the picture in a DICOM file, by its header alone; raise as `read` does."""
     with _reading(file, what) as opened:
-        return _size(opened, what)
+        header = _header(opened, what)
+        return header.Columns, header.Rows
 
 
 def read(file: Path | io.BytesIO, what: str) -> Array:
@@ -66,12 +67,15 @@ def read(file: Path | io.BytesIO, what: str) -> Array:
         several frames, or one too small or too large; if it is damaged.
     """
     with _reading(file, what) as opened:
-        ensure_size(*_size(opened, what), what)
-        import pydicom
+        header = _header(opened, what)
+        ensure_size(header.Columns, header.Rows, what)
         from pydicom.pixels import pixel_array
 
-        header = pydicom.Dataset()
-        stored = pixel_array(opened, ds_out=header)
+        try:
+            stored = pixel_array(opened, ds_out=header)
+        except RuntimeError as error:
+            # What the plugins that are there can't decode, such as JPEG of 12 bits, another may.
+            raise _undecoded(header.file_meta.TransferSyntaxUID, what) from error
         return _levels(stored, header).astype(np.float32).clip(0, 1)
 
 
@@ -115,8 +119,8 @@ def _reading(file: Path | io.BytesIO, what: str) -> Iterator[Any]:
             raise DreamscopeError(f"{what} is DICOM that is damaged or can't be read: {reason}") from error
 
 
-def _size(opened: Any, what: str) -> tuple[int, int]:
-    """Return width and height; raise if what a file says of itself shows that it can't be read."""
+def _header(opened: Any, what: str) -> Dataset:
+    """Return the size and the transfer syntax; raise if what a file says of itself shows that it can't be read."""
     import pydicom
     from pydicom.pixels import get_decoder
 
@@ -128,12 +132,18 @@ def _size(opened: Any, what: str) -> tuple[int, int]:
         raise DreamscopeError(
             f"{what} holds {frames} frames; save the one you mean as a file of its own, such as a 16-bit PNG"
         )
-    syntax = header.file_meta.TransferSyntaxUID
-    decoder = get_decoder(syntax)
-    if not decoder.is_available:
-        plugins = "; ".join(decoder.missing_dependencies)
-        raise DreamscopeError(f"{what} is compressed ({syntax.name}), for which pydicom needs a plugin: {plugins}")
-    return header.Columns, header.Rows
+    if not get_decoder(header.file_meta.TransferSyntaxUID).is_available:
+        raise _undecoded(header.file_meta.TransferSyntaxUID, what)
+    return header
+
+
+def _undecoded(syntax: Any, what: str) -> DreamscopeError:
+    from pydicom.pixels import get_decoder
+
+    plugins = "; ".join(get_decoder(syntax).missing_dependencies)
+    if not plugins:
+        return DreamscopeError(f"{what} is compressed ({syntax.name}) and can't be decoded; it may be damaged")
+    return DreamscopeError(f"{what} is compressed ({syntax.name}), for which pydicom needs a plugin: {plugins}")
 
 
 def _levels(stored: Array, header: Dataset) -> Array:
