@@ -19,7 +19,7 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("errors", []),
     ("files", []),
     ("archives", ["tar", "parquet"]),
-    ("images", []),
+    ("images", ["size", "gray_levels", "dicom"]),
     ("photos", ["photo", "labels_file", "walk", "stream"]),
     ("folds", []),
     ("recipes", []),

@@ -13,7 +13,21 @@ from command_lines import PLANTED
 from dreamscope.cli.app import COMMANDS
 
 HEAVY = (
-    *("av", "captum", "cv2", "jinja2", "matplotlib", "pandas", "PIL", "scipy", "skimage", "sklearn", "sympy", "timm"),
+    *(
+        "av",
+        "captum",
+        "cv2",
+        "jinja2",
+        "matplotlib",
+        "pandas",
+        "PIL",
+        "pydicom",
+        "scipy",
+        "skimage",
+        "sklearn",
+        "sympy",
+        "timm",
+    ),
     *("torch", "torch._dynamo", "torchvision"),
 )
 """Modules that take long to import; torch and Pillow are all that most commands need."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,6 +131,54 @@ def test_black_of_the_mask_stays_exactly(vgg: Classifier, image: Tensor) -> None
         result = dream(vgg, image, "features.3", mask=mask, keep_color=keep_color).image
         assert torch.equal(result[..., :20], image[..., :20])
         assert (result[..., 28:] - image[..., 28:]).abs().mean() > 0.01
+
+
+def is_gray(image: Tensor) -> bool:
+    return torch.equal(image[:, 0], image[:, 1]) and torch.equal(image[:, 0], image[:, 2])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"preset": "plain"},
+        {"preset": "plain", "rate": 0.01},
+        {"preset": "classic", "octaves": 2},
+        {"preset": "rich", "octaves": 3, "octave_scale": 1.2},
+        {"preset": "rich", "octaves": 1, "tile": 32},
+        {"preset": "plain", "optimizer": "adam"},
+        {"preset": "classic", "octaves": 2, "mask": torch.linspace(0, 1, 40).expand(1, 3, 40, 40)},
+        {"preset": "plain", "steps": 0},
+    ],
+    ids=["plain", "rate", "octaves", "natural colours", "tiles", "adam", "mask", "no step"],
+)
+def test_a_gray_dream_has_three_equal_channels(vgg: Classifier, image: Tensor, given: dict[str, Any]) -> None:
+    photo = image[..., :40]
+    settings = {"steps": 3, "jitter": 4, **given}
+    luma = images.gray(photo)
+    for start in (photo, luma.clamp(0, 1).repeat(1, 3, 1, 1)):
+        found = dream(vgg, start, "features.3", parameterization="gray", **settings)
+        assert is_gray(found.image)
+        assert is_gray(found.original)
+        assert torch.allclose(found.original[:, :1], luma, atol=1e-6)
+        assert (found.image - found.original).abs().mean() > (1e-3 if settings["steps"] else -1)
+        assert found.recipe is not None
+        assert found.recipe.parameters["parameterization"] == "gray"
+
+
+def test_a_gray_step_is_along_the_sum_of_the_colours_gradients(vgg: Classifier, image: Tensor) -> None:
+    gray = (0.3 + 0.4 * images.gray(image)).repeat(1, 3, 1, 1)
+    x = gray.clone().requires_grad_()
+    forward_vgg(vgg, x).norm().backward()
+    assert x.grad is not None
+    expected = gray + 0.01 * x.grad.sum(1, keepdim=True)
+    found = dream(vgg, gray, "features.3", preset="plain", rate=0.01, steps=1, parameterization="gray").image
+    assert (expected - gray).abs().max() > 1e-3
+    assert torch.allclose(found, expected.clamp(0, 1), atol=1e-6)
+
+
+def test_in_gray_no_colours_are_kept(vgg: Classifier, image: Tensor) -> None:
+    with pytest.raises(DreamscopeError, match="keep_color and parameterization 'gray' exclude each other"):
+        dream(vgg, image, parameterization="gray", keep_color=True)
 
 
 def test_a_mask_of_other_proportions(vgg: Classifier, image: Tensor) -> None:

@@ -77,6 +77,12 @@ def test_natural_colors() -> None:
     assert mixed.abs().mean().item() == pytest.approx(1)
 
 
+@pytest.mark.parametrize("name", FILTERS)
+def test_in_gray_there_are_no_colours_to_mix(name: str) -> None:
+    gray = NOISE[:, :1]
+    assert torch.equal(natural_colors(FILTERS[name], 0.7)(gray.clone()), FILTERS[name](gray.clone()))
+
+
 def test_natural_colors_leave_the_size_to_raw_gradients() -> None:
     raw = natural_colors(gradient_filters.as_is, 0.7)
     assert torch.allclose(raw(5 * NOISE), 5 * raw(NOISE), atol=1e-4)

@@ -14,11 +14,13 @@ from dreamscope.optimize.parameterizations import (
     Covered,
     Detail,
     Fourier,
+    Gray,
     Maco,
     Numbers,
     Parameterization,
     Pixel,
     frequencies,
+    held_by,
     made_of,
     tensors_of,
 )
@@ -75,6 +77,33 @@ def test_pixels_are_kept_within_bounds() -> None:
     over = Pixel(torch.tensor([-1.0, 0.3, 7.0]), Size(1, 1))
     over.constrain()
     assert torch.equal(over.numbers, torch.tensor([0.0, 0.3, 1.0]))
+
+
+def test_gray_is_the_luma_in_three_equal_channels() -> None:
+    colors = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [0.2, 0.2, 0.2]]).T.reshape(1, 3, 1, 5)
+    found = Gray.of(colors)
+    assert found.numbers.shape == (1, 1, 1, 5)
+    assert found.numbers.flatten().tolist() == pytest.approx([0.299, 0.587, 0.114, 1, 0.2])
+    assert found.numbers.max() <= 1
+    assert torch.equal(found.image(), found.numbers.repeat(1, 3, 1, 1))
+    assert torch.equal(held_by(colors, "gray"), found.image())
+    for other in ("pixel", Pixel.of, found):
+        assert held_by(colors, other) is colors
+
+
+def test_the_gradient_of_gray_is_the_sum_of_those_of_the_colours() -> None:
+    image = photo(Size(12, 10))
+    weights = torch.randn(2, 3, 10, 12, generator=torch.Generator().manual_seed(1))
+    found = Gray.of(image)
+    gray = found.numbers.requires_grad_()
+    (gradient,) = torch.autograd.grad((found.image() * weights).sum(), gray)
+    assert torch.allclose(gradient, weights.sum(1, keepdim=True), atol=1e-6)
+
+
+def test_gray_is_kept_within_bounds() -> None:
+    over = Gray(torch.tensor([-1.0, 0.3, 7.0]).view(1, 1, 1, 3), Size(3, 1))
+    over.constrain()
+    assert over.image()[0, 2, 0].tolist() == pytest.approx([0, 0.3, 1])
 
 
 def test_what_can_be_climbed() -> None:

@@ -64,7 +64,7 @@ def test_of_archives_too_what_cannot_be_read_is_skipped_and_said_without_folders
     assert [photo.path for photo in named] == [tar / "a.png", table / "0", table / "2"]
     assert (pictures[:, 0, 0, 0] * 255).round().tolist() == [1, 3, 4]
     assert stream.skipped == {
-        "b.png": "'b.png' is not a picture that can be read (PNG, JPEG, WebP, TIFF, BMP, GIF ...)",
+        "b.png": "'b.png' is not a picture that can be read (PNG, JPEG, WebP, TIFF, BMP, GIF, DICOM ...)",
         "c.png": "no file 'c.png' in archive 'some.tar'",
         "1": "row 1 of 'some.parquet' holds no picture",
     }

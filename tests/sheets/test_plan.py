@@ -159,6 +159,8 @@ SETS = {"even": (1, 1), "deep": (0.5, 2), "high": (3, 3)}
         ({"preset": "plain", "rate": 0.1}, False),
         ({"penalty": ["tv:0.1"]}, False),
         ({"optimizer": "adam"}, False),
+        ({"parameterization": "gray"}, True),
+        ({"parameterization": "maco"}, False),
     ],
 )
 def test_sets_that_come_out_the_same_are_told(vgg: Classifier, settings: dict[str, Any], said: bool) -> None:

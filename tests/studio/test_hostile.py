@@ -88,16 +88,28 @@ def bomb() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
+def scan_bomb() -> bytes:
+    """A DICOM file of a few bytes that says that it has 81 megapixels."""
+
+    def element(group: int, number: int, kind: bytes, value: bytes) -> bytes:
+        return struct.pack("<HH2sH", group, number, kind, len(value)) + value
+
+    side = struct.pack("<H", 9000)
+    syntax = element(0x0002, 0x0010, b"UI", b"1.2.840.10008.1.2.1\0")
+    return bytes(128) + b"DICM" + syntax + element(0x0028, 0x0010, b"US", side) + element(0x0028, 0x0011, b"US", side)
+
+
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [
         (b"0" * (MOST_BYTES + 1), 413, "over 32 MB"),
         (bomb(), 400, "over 24 megapixels"),
+        (scan_bomb(), 400, "over 24 megapixels"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", 400, "photo.png"),
         (b"<!DOCTYPE html><script>alert(1)</script>", 400, "photo.png"),
         (b"", 400, "empty"),
     ],
-    ids=["oversize", "bomb", "svg", "html", "nothing"],
+    ids=["oversize", "bomb", "scan", "svg", "html", "nothing"],
 )
 def test_what_is_no_picture_is_refused_and_not_kept(visitor: Visitor, body: bytes, status: int, message: str) -> None:
     answer = visitor.bring(body)

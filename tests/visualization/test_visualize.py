@@ -47,6 +47,14 @@ def test_each_preset_climbs(vgg: Classifier, preset: str) -> None:
     assert hooks_on(vgg.module) == 0
 
 
+def test_in_gray(vgg: Classifier) -> None:
+    (found,) = show(vgg, "features.3:4", parameterization="gray", steps=10)
+    assert torch.equal(found.image[:, 0], found.image[:, 1])
+    assert torch.equal(found.image[:, 0], found.image[:, 2])
+    assert found.recipe is not None
+    assert found.recipe.parameters["rate"] == PRESETS["gray"].rate
+
+
 def test_channels_are_one_picture_each_and_the_same_alone(vgg: Classifier) -> None:
     together = show(vgg, "features.3:2,4-5")
     assert [each.name for each in together] == ["features.3:2", "features.3:4", "features.3:5"]

@@ -49,7 +49,7 @@ def invert(
     parameterization: Annotated[
         str | None,
         typer.Option(
-            metavar="P", help="Parameterization of the picture: fourier, pixel or maco; fourier if not given."
+            metavar="P", help="Parameterization of the picture: fourier, pixel, maco or gray; fourier if not given."
         ),
     ] = None,
     optimizer: Annotated[

@@ -68,7 +68,8 @@ def visualize(
         ),
     ] = None,
     parameterization: Annotated[
-        str | None, typer.Option(metavar="P", help="Parameterization of the picture: fourier, pixel, maco or detail.")
+        str | None,
+        typer.Option(metavar="P", help="Parameterization of the picture: fourier, pixel, maco, detail or gray."),
     ] = None,
     optimizer: Annotated[
         str | None, typer.Option(metavar="O", help="adam, or normalized (along the gradient divided by its mean size).")

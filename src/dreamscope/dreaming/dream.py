@@ -28,6 +28,7 @@ from dreamscope.optimize.ascent import Step, StepCallback, stepping
 from dreamscope.optimize.calibration import Choice
 from dreamscope.optimize.ingredients import values_of
 from dreamscope.optimize.initial_images import initial_picture, referenced
+from dreamscope.optimize.parameterizations import held_by
 from dreamscope.optimize.regularizers import REGULARIZERS
 from dreamscope.optimize.transforms import TRANSFORMS
 from dreamscope.probes import probe
@@ -156,7 +157,8 @@ def dream(
     recipe
         Make a recipe; what can't be written in one (your own functions) is then refused.
     **settings
-        Values in place of the preset's, see `Settings`: ``steps=5``, ``octaves=2``, ``transform=["rotate:5"]``.
+        Values in place of the preset's, see `Settings`: ``steps=5``, ``octaves=2``, ``transform=["rotate:5"]``. With
+        ``parameterization="gray"`` a photo in colours becomes gray first, and the dream has three equal channels.
 
     Returns
     -------
@@ -184,8 +186,10 @@ def dream(
     if guide is not None and not isinstance(objective, Excite):
         what = "a class" if to_a_class else "an objective of your own"
         raise DreamscopeError(f"a guide and {what} exclude each other")
+    if keep_color and chosen.parameterization == "gray":
+        raise DreamscopeError("keep_color and parameterization 'gray' exclude each other: in gray no colours are kept")
     generator = torch.Generator().manual_seed(seed)
-    photo = initial_picture(image, size, generator)
+    photo = held_by(initial_picture(image, size, generator), chosen.parameterization)
     coverage = None if mask is None else _coverage(mask, photo)
     guide_picture = None if guide is None else images.read(guide)
     full = images.size_of(photo)

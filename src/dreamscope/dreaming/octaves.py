@@ -23,6 +23,7 @@ from dreamscope.optimize.parameterizations import (
     Covered,
     Parameterization,
     Pixel,
+    held_by,
     is_made,
     made_of,
     rate_of,
@@ -170,7 +171,7 @@ class Dreamer:
         Parameters
         ----------
         picture
-            (N, 3, H, W) in [0, 1], of the dreamer's size.
+            (N, 3, H, W) in [0, 1], of the dreamer's size; it becomes gray first if that is what is climbed.
         objective
             What to climb, at the dreamer's layers; run in tiles only if it is `Gathered` over positions.
         generator
@@ -201,6 +202,7 @@ class Dreamer:
         digits = None if settings.gradient == "image" else RATE_DIGITS
         self._first = first = FirstAtUnitMean(FIRST_STEP, self._unit, digits=digits)
         evened = natural_colors(first if settings.rate is None else self._filter, settings.natural)
+        picture = held_by(picture, settings.parameterization)
         # At all times `image - base` is what was dreamt so far, at the size of the octave.
         image = base = picture
         try:

@@ -74,9 +74,10 @@ class Settings:
         The share of their gradient that residual branches pass on, see `dreamscope.optimize.branches`: with less than
         1 other networks see a class too.
     parameterization : str or callable
-        What is climbed: ``pixel``, another name in `dreamscope.optimize.parameterizations.PARAMETERIZATIONS`, or a
-        function that makes one's own object from the image that an octave starts with. Others than ``pixel`` are
-        climbed with ``adam`` if no optimizer is given.
+        What is climbed: ``pixel``, ``gray`` (the picture becomes gray, and stays so), another name in
+        `dreamscope.optimize.parameterizations.PARAMETERIZATIONS`, or a function that makes one's own object from the
+        image that an octave starts with. Others than ``pixel`` and ``gray`` are climbed with ``adam`` if no optimizer
+        is given.
     """
 
     loss: str = "norm"

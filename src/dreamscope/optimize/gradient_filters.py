@@ -135,7 +135,7 @@ def natural_colors(filter: Filter, share: float) -> Filter:
     filter
         What comes before.
     share
-        0 leaves the gradient as it is; 1 mixes entirely: no more neon.
+        0 leaves the gradient as it is, and so does a gradient in gray, of one channel; 1 mixes entirely: no more neon.
     """
     if share == 0:
         return filter
@@ -143,6 +143,8 @@ def natural_colors(filter: Filter, share: float) -> Filter:
     before, after = (as_is, filter) if raw else (filter, None)
 
     def mixed(gradient: Tensor) -> Tensor:
+        if gradient.shape[1] == 1:
+            return filter(gradient)
         root = gradient.new_tensor(COLOR_ROOT)
         covariance = root @ root.T
         covariance = covariance / covariance.diagonal().mean()

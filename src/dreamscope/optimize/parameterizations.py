@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from dreamscope.errors import DreamscopeError, ensure_one_of
-from dreamscope.images import Size, size_of
+from dreamscope.images import Size, gray, size_of
 from dreamscope.optimize.color_correlation import correlated, independent
 
 _EDGE = 0.002
@@ -141,6 +141,27 @@ class Pixel(Numbers):
     def constrain(self) -> None:
         """Clip to [0, 1]."""
         self.numbers.clamp_(0, 1)
+
+
+class Gray(Pixel):
+    """Each number is the lightness of a pixel, (N, 1, H, W), the same in all three channels.
+
+    The gradient of a number is the sum of those of its three colours. Images in colours become gray (luma, Rec. 601).
+    """
+
+    @classmethod
+    def draw(cls, count: int, size: Size, generator: Generator) -> Tensor:
+        """Return noise around middle gray."""
+        return 0.5 + 0.01 * torch.randn((count, 1, size.height, size.width), generator=generator)
+
+    @classmethod
+    def encode(cls, images: Tensor) -> Tensor:
+        """Return the luma of images."""
+        return gray(images).clamp(0, 1)
+
+    def image(self) -> Tensor:
+        """Return the numbers as three equal channels."""
+        return self.numbers.expand(-1, 3, -1, -1)
 
 
 class Fourier(Numbers):
@@ -349,6 +370,11 @@ def made_of(images: Tensor, chosen: Chosen) -> Parameterization:
     return found
 
 
+def held_by(images: Tensor, chosen: object) -> Tensor:
+    """Return images (N, 3, H, W) as far as a parameterization can hold them: in gray for ``gray``."""
+    return Gray.of(images).image() if chosen == "gray" else images
+
+
 def is_made(chosen: object) -> TypeGuard[Parameterization]:
     """Return whether that is a parameterization: neither a name nor what makes one."""
     return isinstance(chosen, Parameterization) and not isinstance(chosen, type)
@@ -371,6 +397,7 @@ PARAMETERIZATIONS: Mapping[str, type[Numbers]] = {
     "pixel": Pixel,
     "maco": Maco,
     "detail": Detail,
+    "gray": Gray,
 }
 """By name; the first is the default."""
 

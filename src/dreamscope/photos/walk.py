@@ -19,7 +19,7 @@ from dreamscope.photos import labels_file
 from dreamscope.photos.labels_file import Labels
 from dreamscope.photos.photo import Photo, Source, absolute
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".dcm")
 """What counts as a photo in a folder; a file named by itself may have any suffix."""
 
 SHARD = 256

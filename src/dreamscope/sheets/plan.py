@@ -252,7 +252,9 @@ def _is_normalized(settings: Mapping[str, Any]) -> bool:
     """Return whether a dream's steps are as long whatever the objective is multiplied by."""
     bare = settings["filter"] == "none" and settings["rate"] is not None
     # A penalty has a size of its own, and what another optimizer makes of a gradient is its own affair.
-    return not (bare or settings["penalty"] or settings["optimizer"] or settings["parameterization"] != "pixel")
+    return not (
+        bare or settings["penalty"] or settings["optimizer"] or settings["parameterization"] not in ("pixel", "gray")
+    )
 
 
 def _and(words: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dreamscope import images
 from dreamscope.errors import DreamscopeError
+from dreamscope.images import dicom
 from dreamscope.recipes import Recipe
 from dreamscope.studio.visits import Kept, Visit
 
@@ -163,8 +164,11 @@ def _ensure_few_pixels(body: bytes) -> None:
     except Image.DecompressionBombError:
         width, height = MOST_PIXELS, 2
     except Exception:
-        # What is wrong with it, its reader says.
-        return
+        file = io.BytesIO(body)
+        if not dicom.is_dicom(file):
+            # What is wrong with it, its reader says.
+            return
+        width, height = dicom.size(file, "the picture")
     if width * height > MOST_PIXELS:
         raise DreamscopeError(f"the picture has over {MOST_PIXELS // 10**6} megapixels; make it smaller first")
 

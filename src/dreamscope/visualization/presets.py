@@ -96,12 +96,15 @@ BRANCHES = 0.35
 
 _SEEN = ("crop:0.25,1,0.71", "flip", "rotate:15", "noise:0.05")
 
+_PIXEL = Settings(
+    parameterization="pixel", transform=("shift:8", "scale:0.9,1.1", "rotate:5"), penalty=("tv:1",), rate=0.01
+)
+
 PRESETS = {
     "fourier": Settings(transform=_SEEN, crops=2, branch_gradient=BRANCHES, contrast=0.17),
     "maco": Settings(parameterization="maco", transform=_SEEN, crops=2, rate=0.3, contrast=0.17),
-    "pixel": Settings(
-        parameterization="pixel", transform=("shift:8", "scale:0.9,1.1", "rotate:5"), penalty=("tv:1",), rate=0.01
-    ),
+    "pixel": _PIXEL,
+    "gray": replace(_PIXEL, parameterization="gray"),
     "detail": Settings(
         parameterization="detail", transform=ON_A_PHOTO, crops=2, steps=160, rate=0.35, branch_gradient=BRANCHES
     ),

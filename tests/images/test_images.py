@@ -194,26 +194,6 @@ def test_a_file_holds_one_picture(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("wanted", "expected"),
-    [
-        ("640x480", Size(640, 480)),
-        ("320", Size(320, 160)),
-        (320, Size(320, 160)),
-        (None, Size(80, 40)),
-        (Size(9, 9), Size(9, 9)),
-    ],
-)
-def test_sizes(wanted: str | int | Size | None, expected: Size) -> None:
-    assert Size.parse(wanted, Size(80, 40)) == expected
-
-
-@pytest.mark.parametrize("text", ["", "0", "640x", "axb", "1x2x3", "-5", "3", "20000x20000"])
-def test_bad_sizes(text: str) -> None:
-    with pytest.raises(DreamscopeError, match="size"):
-        Size.parse(text, Size(80, 40))
-
-
 def test_fit_keeps_proportions() -> None:
     assert images.fit_to(torch.zeros(1, 3, 427, 640), 320) == Size(320, 214)
 

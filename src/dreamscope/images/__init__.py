@@ -6,7 +6,6 @@ import io
 import warnings
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,14 @@ from torch.nn import functional as F
 from dreamscope import archives
 from dreamscope.errors import DreamscopeError, did_you_mean
 from dreamscope.files import existing_file, package_file, written_whole
+from dreamscope.images import dicom, gray_levels
+from dreamscope.images.size import LARGEST_AREA as LARGEST_AREA
+from dreamscope.images.size import SMALLEST_SIDE as SMALLEST_SIDE
+from dreamscope.images.size import Size as Size
+from dreamscope.images.size import ensure_size
 
 SAMPLES = ("china", "flower")
 """Photos that scikit-learn ships, read as ``sample:NAME``."""
-
-SMALLEST_SIDE = 8
-LARGEST_AREA = 100_000_000
 
 _NOTE_KEY = "dreamscope"
 _EXIF_DESCRIPTION = 0x010E
@@ -37,57 +38,6 @@ Picture = str | Path | Image.Image | np.ndarray[Any, Any] | Tensor
 
 Pictures = Picture | Sequence[Picture]
 """One picture, or several of one size."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """A picture's size in pixels."""
-
-    width: int
-    height: int
-
-    @classmethod
-    def parse(cls, wanted: int | str | Size | None, own: Size) -> Size:
-        """Return the size that is asked for.
-
-        Parameters
-        ----------
-        wanted
-            ``WIDTHxHEIGHT``, or one number for the longer side; `own` if not given.
-        own
-            The size that the picture has by itself, and so its proportions.
-
-        Raises
-        ------
-        DreamscopeError
-            If it is neither, smaller than 8 pixels a side, or larger than 100 megapixels.
-
-        Examples
-        --------
-        >>> Size.parse("320", Size(640, 480))
-        Size(width=320, height=240)
-        """
-        if wanted is None or isinstance(wanted, Size):
-            return wanted or own
-        try:
-            numbers = [int(part) for part in str(wanted).lower().split("x")]
-        except ValueError:
-            numbers = []
-        if len(numbers) not in (1, 2) or min(numbers) < SMALLEST_SIDE:
-            raise DreamscopeError(
-                f"size '{wanted}' is neither PX (the longer side) nor WIDTHxHEIGHT, each {SMALLEST_SIDE} or more"
-            )
-        if numbers[0] * numbers[-1] > LARGEST_AREA:
-            raise DreamscopeError(f"size '{wanted}' is over {LARGEST_AREA // 10**6} megapixels")
-        return own.with_longer(numbers[0]) if len(numbers) == 1 else cls(*numbers)
-
-    def with_longer(self, longer: int) -> Size:
-        """Return the size of the same proportions whose longer side is `longer`."""
-        scale = longer / max(self.width, self.height)
-        return Size(max(1, round(self.width * scale)), max(1, round(self.height * scale)))
-
-    def __str__(self) -> str:
-        return f"{self.width}x{self.height}"
 
 
 def read(source: Picture, *, side: int = 0) -> Tensor:
@@ -107,7 +57,9 @@ def read(source: Picture, *, side: int = 0) -> Tensor:
     -------
     Tensor
         float32 (1, 3, H, W), RGB (sRGB), [0, 1]. The EXIF orientation is applied, an embedded colour
-        profile converted to sRGB, alpha laid over white, 16 bits a channel scaled by 65535.
+        profile converted to sRGB, alpha laid over white, gray of 16 bits scaled by 65535 or as the file says, see
+        `dreamscope.images.gray_levels`; colours of 16 bits are read as 8. DICOM as a viewer shows it at first, see
+        `dreamscope.images.dicom`.
 
     Raises
     ------
@@ -152,7 +104,7 @@ def check(image: Tensor) -> Tensor:
         raise DreamscopeError(
             f"an image is a float tensor (N, 3, H, W), not {str(image.dtype).removeprefix('torch.')} {shape}"
         )
-    _check_size(shape[3], shape[2], "the picture")
+    ensure_size(shape[3], shape[2], "the picture")
     # Cheaper than isfinite: a NaN makes both comparisons false.
     if not bool((image.min() >= 0) & (image.max() <= 1)):
         raise DreamscopeError(f"an image lies in [0, 1], not [{image.min():.4g}, {image.max():.4g}]; divide by 255?")
@@ -281,7 +233,8 @@ def write(image: Tensor, path: str | Path, *, note: str | None = None, alpha: Te
 
 def read_note(path: str | Path) -> str | None:
     """Return the note that `write` put into a picture, or ``None``."""
-    with _opened(Path(path)) as picture:
+    path = Path(path)
+    with _opened(path, _source(path)) as picture:
         note = picture.info.get(_NOTE_KEY) or picture.getexif().get(_EXIF_DESCRIPTION)
     return note if isinstance(note, str) else None
 
@@ -311,18 +264,22 @@ def _from_array(array: np.ndarray[Any, Any]) -> Tensor:
     return check(tensor.permute(2, 0, 1).unsqueeze(0))
 
 
-def _opened(path: Path) -> Image.Image:
+def _source(path: Path) -> Path | io.BytesIO:
     file = archives.source(path)
     if (existing_file(file, "picture").stat().st_size if isinstance(file, Path) else len(file.getbuffer())) == 0:
         raise DreamscopeError(f"picture '{path}' is empty (0 bytes)")
+    return file
+
+
+def _opened(path: Path, file: Path | io.BytesIO) -> Image.Image:
     try:
         with warnings.catch_warnings():
-            # Pillow warns of its own limit first; `_check_size` is ours, and an error.
+            # Pillow warns of its own limit first; `ensure_size` is ours, and an error.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             return Image.open(file)
     except UnidentifiedImageError as error:
         raise DreamscopeError(
-            f"'{path}' is not a picture that can be read (PNG, JPEG, WebP, TIFF, BMP, GIF ...)"
+            f"'{path}' is not a picture that can be read (PNG, JPEG, WebP, TIFF, BMP, GIF, DICOM ...)"
         ) from error
     except Image.DecompressionBombError as error:
         raise DreamscopeError(f"picture '{path}' is too large: over {LARGEST_AREA // 10**6} megapixels") from error
@@ -331,8 +288,11 @@ def _opened(path: Path) -> Image.Image:
 
 
 def _read_file(path: Path, side: int = 0) -> Tensor:
-    with _opened(path) as picture:
-        _check_size(*picture.size, f"picture '{path}'")
+    file = _source(path)
+    if path.suffix.lower() not in _FORMATS and dicom.is_dicom(file):
+        return _from_array(dicom.read(file, f"picture '{path}'"))
+    with _opened(path, file) as picture:
+        ensure_size(*picture.size, f"picture '{path}'")
         try:
             if side:
                 # Does nothing to other formats.
@@ -343,22 +303,16 @@ def _read_file(path: Path, side: int = 0) -> Tensor:
             raise DreamscopeError(f"picture '{path}' is damaged or cut short: {error}") from error
 
 
-def _check_size(width: int, height: int, what: str) -> None:
-    if min(width, height) < SMALLEST_SIDE:
-        raise DreamscopeError(f"{what} is {width}x{height} pixels; at least {SMALLEST_SIDE}x{SMALLEST_SIDE} are needed")
-    if width * height > LARGEST_AREA:
-        raise DreamscopeError(f"{what} is {width}x{height} pixels, too large: over {LARGEST_AREA // 10**6} megapixels")
-
-
 def _to_tensor(picture: Image.Image, what: str) -> Tensor:
-    _check_size(*picture.size, what)
-    picture = ImageOps.exif_transpose(picture)
+    ensure_size(*picture.size, what)
     if picture.mode == "F":
         raise DreamscopeError(f"{what} holds floating-point numbers of unknown range; convert it first")
     if picture.mode.startswith("I"):
-        # 16-bit gray. Pillow's own conversion to RGB would clip at 255.
-        values = torch.from_numpy(np.array(picture, dtype=np.float32)).div(65535).clamp(0, 1)
-        return values.expand(1, 3, -1, -1).clone()
+        # Pillow's own conversion to RGB would clip at 255.
+        black, top = gray_levels.ends(picture, what)
+        values = torch.from_numpy(np.array(ImageOps.exif_transpose(picture), dtype=np.float32))
+        return values.sub_(black).div_(top - black).clamp_(0, 1).expand(1, 3, -1, -1).clone()
+    picture = ImageOps.exif_transpose(picture)
     profile = picture.info.get("icc_profile")
     if picture.has_transparency_data:
         rgba = picture.convert("RGBA")
