@@ -172,7 +172,13 @@ FLOORS: list[tuple[str, list[str]]] = [
             "histogram",
         ],
     ),
-    ("augmentation", ["aims", "keeping", "masks", "hallucination", "plan", "augment", "before_after"]),
+    (
+        "augmentation",
+        [
+            *("aims", "keeping", "masks", "hallucination", "plan", "augment", "before_after"),
+            *("mixing", "heads", "arms", "trial", "material"),
+        ],
+    ),
     (
         "microscope",
         [

@@ -14,6 +14,7 @@ from dreamscope.augmentation.aims import Aim, guide_at
 from dreamscope.augmentation.keeping import Keep, Pixels
 from dreamscope.dreaming.octaves import Dreamer
 from dreamscope.dreaming.presets import Settings
+from dreamscope.models.blocks import blocks
 from dreamscope.models.classifier import Classifier
 from dreamscope.objectives import Each, Objective
 
@@ -114,8 +115,6 @@ def blended(photo: Tensor, dream: Tensor, strength: float | Tensor) -> Tensor:
 
 def kept_layer(model: Classifier) -> str:
     """Return the block whose activations are kept: that where a fifth of the network is over."""
-    from dreamscope.models.blocks import blocks
-
     found = blocks(model)
     return found[len(found) // 5]
 
