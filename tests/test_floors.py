@@ -119,6 +119,13 @@ FLOORS: list[tuple[str, list[str]]] = [
     ("visualization", ["presets", "result", "batches", "visualize", "invert"]),
     ("dreaming", ["frames", "presets", "schedule", "optical_flow", "octaves", "dream", "zoom", "video"]),
     (
+        "augmentation",
+        [
+            *("aims", "keeping", "masks", "hallucination", "plan", "augment"),
+            *("mixing", "heads", "arms", "trial", "material", "gain", "measure"),
+        ],
+    ),
+    (
         "sheets",
         [
             "weight_sets",
@@ -150,6 +157,8 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "exemplar_sheets",
                 "activation_sheets",
                 "answer_sheets",
+                "before_after",
+                "gain_plot",
             ),
             "sheet_picture",
         ],
@@ -168,15 +177,9 @@ FLOORS: list[tuple[str, list[str]]] = [
                 "report",
                 "sheet_page",
                 "map_page",
+                "gain_page",
             ),
             "histogram",
-        ],
-    ),
-    (
-        "augmentation",
-        [
-            *("aims", "keeping", "masks", "hallucination", "plan", "augment", "before_after"),
-            *("mixing", "heads", "arms", "trial", "material"),
         ],
     ),
     (

@@ -9,6 +9,8 @@ from .attribution.photo_explanations import PhotoExplanations as PhotoExplanatio
 from .attribution.result import Explanation as Explanation
 from .augmentation.augment import Augmented as Augmented
 from .augmentation.augment import augment as augment
+from .augmentation.gain import Gain as Gain
+from .augmentation.measure import measure_augmentation as measure_augmentation
 from .dissection.blind import blind as blind
 from .dissection.blinding import Blinding as Blinding
 from .dissection.classification import Classification as Classification

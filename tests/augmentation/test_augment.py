@@ -8,8 +8,8 @@ from torchvision.datasets import ImageFolder
 
 from dreamscope import images, photos
 from dreamscope.augmentation.augment import Augmented, augment
-from dreamscope.augmentation.before_after import before_after
 from dreamscope.errors import DreamscopeError
+from dreamscope.figures.before_after import before_after
 from dreamscope.models.classifier import Classifier
 from dreamscope.recipes import Recipe
 

@@ -37,7 +37,31 @@ def test_augment(run: Callable, photos: Path) -> None:
     assert contents(Path("made")) == before
 
 
+MEASURE = (*LINE, "--measure", "--positives", "3", "--draws", 1, "--count", 2)
+
+
+def test_measure(run: Callable, many_photos: Path) -> None:
+    ran = run(*MEASURE, "-o", "gain.html")
+    assert ran.code == 0, ran.err
+    lines = ran.out.splitlines()
+    assert lines[0] == "1 draw of few positives and 11 photos without the thing; measured on 11 and 11 others, by act"
+    assert "With dreams" in ran.out or "No gain was seen" in ran.out
+    assert lines[-1] == "gain.html"
+    page = Path("gain.html").read_text()
+    assert page.count("<table>") == 2
+    assert "<svg" in page
+    printed = json.loads(run(*MEASURE, "-o", "gain.json", "--json").out)
+    assert [*printed["draws"]] == ["3"]
+    # Red is carried by one channel: three positives are enough.
+    assert printed["draws"]["3"]["photos"][0]["auc"] == 1
+    assert json.loads(Path("gain.json").read_text())["draws"] == printed["draws"]
+    assert not list(Path().glob("*/red"))
+
+
 BAD = [
+    ([*MEASURE, "-o", "gain.png"], "what --measure finds is a .html or a .json"),
+    ([*MEASURE, "--positives", "2,x"], "numbers of positives are whole, such as 3,5,10; not '2,x'"),
+    ([*MEASURE, "--positives", "20"], "positives are 2 to 3, half of the photos with the thing; not 20"),
     (["augment"], "Missing argument 'HEALTHY ...'"),
     (["augment", "green"], "give some photos with the thing: --towards FOLDER"),
     (["augment", "green", "--towards", "red"], "give the folder that the pictures go into: -o FOLDER"),

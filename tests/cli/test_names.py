@@ -45,7 +45,8 @@ COMMANDS: dict[str, set[str]] = {
     "classify": set(),
     "filters": {"scaling"},
     "map": set(),
-    "augment": {"sheet"},
+    # The last four are of `measure_augmentation`.
+    "augment": {"sheet", "measure", "positives", "draws", "layer"},
     "dissect": {"top"},
     "blind": {"channels", "pictures"},
     "zoom": set(),

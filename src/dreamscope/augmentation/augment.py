@@ -183,7 +183,7 @@ def augment(
     ensure_seed(seed)
     ensure_one_of(aim, AIMS, "aim")
     sets = {"healthy": photos.find(healthy), "towards": photos.find(towards)}
-    _ensure_apart(sets["healthy"], sets["towards"])
+    ensure_apart(sets["healthy"], sets["towards"])
     strengths = ensure_strength(strength)
     count = len(sets["healthy"]) if count is None else count
     if count < 1:
@@ -279,7 +279,8 @@ def made_of(
     return photo, hallucinator(photo, generator, guides=guides, mask=where)
 
 
-def _ensure_apart(healthy: Sequence[Photo], towards: Sequence[Photo]) -> None:
+def ensure_apart(healthy: Sequence[Photo], towards: Sequence[Photo]) -> None:
+    """Raise a `DreamscopeError` if a photo is of both kinds."""
     both = {photos.absolute(each.path) for each in healthy} & {photos.absolute(each.path) for each in towards}
     if both:
         raise DreamscopeError(f"'{min(both).name}' is among the photos with the thing and among those without it")

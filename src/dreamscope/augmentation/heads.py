@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-STRENGTHS = tuple(10.0**power for power in range(-4, 1))
+STRENGTHS = tuple(10.0**power for power in range(-4, 0))
 """Of a logistic regression's penalty, in scikit-learn's ``C``: those that are tried."""
 
 _ROUNDING = 1e-7
@@ -57,8 +58,23 @@ class Training:
         return found
 
 
-def scores(training: Training, measured: Array, strength: float) -> Array:
-    """Return the log-odds that a logistic regression on standardised features gives (N, features), as (N,)."""
+def scores(training: Training, measured: Array, strengths: Sequence[float] = STRENGTHS) -> dict[float, Array]:
+    """Return the log-odds that logistic regressions on standardised features give what is measured on.
+
+    Parameters
+    ----------
+    training
+        What they learn from.
+    measured
+        (N, features).
+    strengths
+        Of the penalty, rising: each regression starts where the one before it ended.
+
+    Returns
+    -------
+    dict of float to ndarray
+        Strength -> (N,).
+    """
     from sklearn.linear_model import LogisticRegression
 
     middle = np.average(training.values, axis=0, weights=training.weights)
@@ -72,6 +88,9 @@ def scores(training: Training, measured: Array, strength: float) -> Array:
     counts = np.concatenate(
         [np.where(mixed, weights * training.truth, weights), (weights * (1 - training.truth))[mixed]]
     )
-    fitted = LogisticRegression(C=strength, max_iter=1000).fit(rows, truth, sample_weight=counts)
-    found: Array = fitted.decision_function((measured - middle) / deviation)
+    shown, found = (measured - middle) / deviation, {}
+    model = LogisticRegression(max_iter=1000, warm_start=True)
+    for strength in strengths:
+        model.set_params(C=strength).fit(rows, truth, sample_weight=counts)
+        found[strength] = model.decision_function(shown)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -85,6 +85,21 @@ def augment(
             "--engine", metavar="ENGINE", help="local (local:8 for eight processes), ray, ray:HOST:PORT, or here."
         ),
     ] = "local",
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure",
+            help="Make no pictures, but measure whether learning from them helps; -o is then a .html or .json.",
+        ),
+    ] = False,
+    positives: Annotated[
+        str, typer.Option(metavar="K,...", help="For --measure: how many positives are learnt from.")
+    ] = "3,5,10,20,50",
+    draws: Annotated[int, typer.Option(metavar="N", min=1, help="For --measure: draws of positives.")] = 20,
+    layer: Annotated[
+        str | None,
+        typer.Option(metavar="LAYER", help="For --measure: whose features are learnt from; the one before the logits."),
+    ] = None,
     sheet: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="The sheet of before, after and difference; SYNTHETIC-sheet.png."),
@@ -96,6 +111,26 @@ def augment(
 
     if not towards:
         raise DreamscopeError("give some photos with the thing: --towards FOLDER")
+    settings: Overrides = {"steps": steps, "rate": rate, "octaves": octaves}
+    if measure:
+        _measure(
+            loader,
+            healthy,
+            towards,
+            out,
+            json=json,
+            positives=_whole(positives),
+            draws=draws,
+            layer=layer,
+            aim=aim,
+            at=at or None,
+            **({} if count is None else {"count": count}),
+            keep=keep or (),
+            seed=seed,
+            engine=given_engine(engine),
+            **settings,
+        )
+        return
     if out is None:
         raise DreamscopeError("give the folder that the pictures go into: -o FOLDER")
     if Path(out).exists() and not Path(out).is_dir():
@@ -104,10 +139,9 @@ def augment(
     images.ensure_format(page)
     files.ensure_writable(page)
     place, strengths = given_engine(engine), _numbers(strength)
-    settings: Overrides = {"steps": steps, "rate": rate, "octaves": octaves}
     model = loader()
     from dreamscope.augmentation.augment import augment as technique
-    from dreamscope.augmentation.before_after import before_after
+    from dreamscope.figures.before_after import before_after
 
     with output.stages() as callback:
         made = technique(
@@ -148,6 +182,46 @@ def augment(
     print(made.folder)
     print(page)
     output.note(WARNING)
+
+
+def _measure(
+    loader: Loader, healthy: list[str], towards: list[str], out: str | None, *, json: bool, **given: Any
+) -> None:
+    """Measure, write what was found, and print it."""
+    from dreamscope import files
+
+    target = Path(out) if out is not None else output.free_name("augmentation", ".html")
+    if target.suffix.lower() not in (".html", ".json"):
+        raise DreamscopeError(f"can't write '{target}': what --measure finds is a .html or a .json")
+    files.ensure_writable(target)
+    model = loader()
+    from dreamscope.augmentation.gain import METRICS
+    from dreamscope.augmentation.measure import measure_augmentation
+    from dreamscope.pages import gain_page
+
+    with output.stages() as callback:
+        gain = measure_augmentation(model, paths(healthy), paths(towards), callback=callback, **given)
+    if target.suffix.lower() == ".json":
+        gain.save(target)
+    else:
+        gain_page.write(gain, target)
+    if json:
+        output.as_json({"file": str(target), **gain.to_dict()})
+        return
+    print(gain.about)
+    for metric in METRICS:
+        print(f"\n{metric}")
+        output.table(gain.columns, gain.rows(metric))
+    print(f"\n{gain_page.verdict(gain)}")
+    print(target)
+    output.note(WARNING)
+
+
+def _whole(text: str) -> list[int]:
+    try:
+        return [int(each) for each in text.split(",")]
+    except ValueError:
+        raise DreamscopeError(f"numbers of positives are whole, such as 3,5,10; not '{text}'") from None
 
 
 def _numbers(text: str) -> list[float] | float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -65,7 +64,7 @@ def dose_curve(blinding: Blinding) -> str:
             lower.set(xlim=(-5, 108), xticks=range(0, 101, 20))
         figure.legend(*upper.get_legend_handles_labels(), loc="outside upper left", ncols=3, columnspacing=1.6)
         figure.align_ylabels()
-        return _svg(figure)
+        return style.svg(figure)
 
 
 def readout_curve(blinding: Blinding) -> str:
@@ -99,7 +98,7 @@ def readout_curve(blinding: Blinding) -> str:
         axes.grid(axis="y")
         _named(axes, layers)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2, columnspacing=1.6)
-        return _svg(figure)
+        return style.svg(figure)
 
 
 def ranking(scores: ChannelScores, path: str | Path, top: int = 40) -> Path:
@@ -274,13 +273,6 @@ def _named(axes: Any, layers: Sequence[str]) -> None:
         axes.set_xticks(shown, names, rotation=45, ha="right", rotation_mode="anchor", fontsize=8.5)
     else:
         axes.set_xticks(shown, names)
-
-
-def _svg(figure: Any) -> str:
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    # What stands before the element names a document type on the network.
-    return text.getvalue()[text.getvalue().index("<svg") :]
 
 
 def _doubling(axes: Any, counts: Sequence[int]) -> None:

@@ -99,3 +99,11 @@ def save(figure: Any, path: str | Path, *, dpi: int) -> Path:
             temporary, format=kind, dpi=dpi, metadata=dict.fromkeys(without[kind]) if kind in without else None
         )
     return path
+
+
+def svg(figure: Any) -> str:
+    """Return a figure as SVG, to be part of a page; it has no references to anything outside itself."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    # What stands before the element names a document type on the network.
+    return text.getvalue()[text.getvalue().index("<svg") :]
