@@ -1,7 +1,7 @@
 """Faults during a build of efficientnet_lite0's atlas: is the finished store the one of an undisturbed build?
 
-``python -m benchmarks.microscope_faults [FOLDER]``; pictures take few steps, since they are only compared. One of
-the photos can't be decoded, in all builds alike.
+``python -m benchmarks.microscope_faults [FAULT ...]`` (all of them if none is named); pictures take few steps, since
+they are only compared. One of the photos can't be decoded, in all builds alike.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def main() -> None:
         one(Path(sys.argv[2]), Path(sys.argv[3]), Local(2))
         return
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(sys.argv[1] if sys.argv[1:] else temporary)
+        folder = Path(temporary)
         photos = prepared(folder)
         started = time.monotonic()
         one(folder / "undisturbed", photos, Local(2))
@@ -194,6 +194,8 @@ def main() -> None:
         size = sum(map(len, files.values())) / 1e6
         print(f"undisturbed: {time.monotonic() - started:.0f} s, {len(files)} files, {size:.1f} MB", flush=True)
         for name, fault in FAULTS.items():
+            if sys.argv[1:] and name not in sys.argv[1:]:
+                continue
             seen = fault(folder / name.replace(" ", "-"), photos)
             same = compared(folder / "undisturbed", folder / name.replace(" ", "-"))
             print(f"{name} ({seen}): {same}", flush=True)
