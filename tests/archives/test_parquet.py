@@ -50,9 +50,24 @@ def test_what_is_kept_is_bounded_and_used(table: Path, monkeypatch: pytest.Monke
     for row in range(20):
         archives.read(table / str(row))
     kept = parquet._table(table)
-    assert sum(map(len, kept._kept.values())) == kept._weight <= 5 * len(PICTURES[0]) + 10
+    assert sum(map(len, kept._kept.values())) == kept.weight <= 5 * len(PICTURES[0]) + 10
     monkeypatch.setattr(parquet.Table, "_unpacked", None)
     assert archives.read(table / "19") == PICTURES[19]
+
+
+def test_tables_keep_rows_together_no_more_than_one_may(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "_open", type(parquet._open)())
+    monkeypatch.setattr(parquet, "_MOST_KEPT", sum(map(len, PICTURES)) + 10)
+    other = table.with_name("other.parquet")
+    other.write_bytes(table.read_bytes())
+    for row in range(20):
+        assert archives.read(table / str(row)) == PICTURES[row]
+    for row in range(20):
+        assert archives.read(other / str(row)) == PICTURES[row]
+    weights = [each.weight for _, each in parquet._open.tables.values()]
+    assert weights == [0, sum(map(len, PICTURES))]
+    # What was forgotten is read again.
+    assert archives.read(table / "3") == PICTURES[3]
 
 
 @pytest.mark.parametrize(

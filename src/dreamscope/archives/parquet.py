@@ -22,7 +22,7 @@ LABEL_COLUMNS = ("class_index", "label", "cls")
 
 _AT_ONCE = 4  # rows; few, since packed rows may be far smaller than what comes out of them
 _LABELS_AT_ONCE = 1024
-_MOST_KEPT = 2**27  # bytes of the rows that a table keeps
+_MOST_KEPT = 2**25  # bytes of the rows that all open tables keep
 _MOST_OPEN = 4  # tables, in each thread
 _BUFFER = 2**20
 _MOST_SCHEMA = 2**26  # bytes of texts, and number of things, in what a file says of itself
@@ -35,6 +35,8 @@ class Table:
     ----------
     count : int
         Number of rows.
+    weight : int
+        Bytes of the rows that are kept.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,7 +57,7 @@ class Table:
         flat = {field.name for field in self._file.schema_arrow if not pyarrow.types.is_nested(field.type)}
         self._label = next((name for name in LABEL_COLUMNS if name in flat), None)
         self._kept: dict[int, bytes | None] = {}
-        self._weight = 0
+        self.weight = 0
         self._group, self._next = -1, 0
         self._batches: Iterator[Any] = iter(())
 
@@ -97,6 +99,11 @@ class Table:
             for column in self._unpacked(self._label, group, _LABELS_AT_ONCE):
                 yield from map(_plain, column.to_pylist())
 
+    def forget(self) -> None:
+        """Keep no rows any longer."""
+        self._kept.clear()
+        self.weight = 0
+
     def _unpacked(self, column: str, group: int, at_once: int) -> Iterator[Any]:
         batches = self._file.iter_batches(at_once, row_groups=[group], columns=[column], use_threads=False)
         for batch in batches:
@@ -108,9 +115,9 @@ class Table:
         if row in self._kept:
             return
         self._kept[row] = content
-        self._weight += len(content or b"")
-        while self._weight > _MOST_KEPT and len(self._kept) > 1:
-            self._weight -= len(self._kept.pop(next(iter(self._kept))) or b"")
+        self.weight += len(content or b"")
+        while self.weight > _MOST_KEPT and len(self._kept) > 1:
+            self.weight -= len(self._kept.pop(next(iter(self._kept))) or b"")
 
     def _image_column(self, pyarrow: Any) -> str:
         """Return the column of images: a struct {bytes, path}, or one of bytes with a name that says so."""
@@ -198,6 +205,12 @@ def _table(path: Path) -> Table:
     tables[path] = found
     while len(tables) > _MOST_OPEN:
         tables.pop(next(iter(tables)))
+    weight = sum(table.weight for _, table in tables.values())
+    # Those first that were asked longest ago; never the one that is asked now.
+    for _, table in [*tables.values()][:-1]:
+        if weight > _MOST_KEPT:
+            weight -= table.weight
+            table.forget()
     return found[1]
 
 
