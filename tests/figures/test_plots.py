@@ -21,7 +21,7 @@ from PIL import Image
 
 from dreamscope.dissection.blinding import Blinding
 from dreamscope.errors import DreamscopeError
-from dreamscope.figures import plots
+from dreamscope.figures import plots, style
 
 CURVES = (plots.dose_curve, plots.readout_curve)
 
@@ -30,8 +30,8 @@ CURVES = (plots.dose_curve, plots.readout_curve)
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that become SVG."""
     figures: list[Figure] = []
-    save = plots._svg
-    monkeypatch.setattr(plots, "_svg", lambda figure: figures.append(figure) or save(figure))
+    save = style.svg
+    monkeypatch.setattr(style, "svg", lambda figure: figures.append(figure) or save(figure))
     return figures
 
 
