@@ -11,7 +11,7 @@ Tyka's DeepDream notebook (2015).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -128,9 +128,14 @@ def features(
         if callback is not None:
             callback(what, count, len(photos))
 
+    return means_of(model, layers, (batch for _, batch in Stream(photos, model, gone=gone)))
+
+
+def means_of(model: Classifier, layers: Sequence[str], batches: Iterable[Tensor]) -> Features:
+    """Return the means over positions of pictures (N, 3, H, W) in [0, 1], as the network is given them."""
     found: dict[str, list[Tensor]] = {layer: [] for layer in layers}
     with torch.no_grad(), probe(model, layers, keep=means) as seen:
-        for _, batch in Stream(photos, model, gone=gone):
+        for batch in batches:
             seen(batch)
             for layer, rows in found.items():
                 rows.append(seen[layer].float().cpu())

@@ -323,11 +323,11 @@ def _recipe_of(recipe: Recipe, planned: Planned) -> Recipe:
 
 def _ensure_same(path: Path, expected: Recipe) -> None:
     """Raise if a picture that is there was made with other arguments."""
-    found, wanted = Recipe.read(path), expected.to_dict()
     # As plain values: of the one that was read, lists and numbers are what JSON has.
-    other = [name for name, value in wanted["parameters"].items() if found.to_dict()["parameters"].get(name) != value]
-    other += [] if found.to_dict()["inputs"] == wanted["inputs"] else ["photos"]
-    other += [] if found.to_dict()["model"] == wanted["model"] else ["model"]
+    found, wanted = Recipe.read(path).to_dict(), expected.to_dict()
+    other = [name for name, value in wanted["parameters"].items() if found["parameters"].get(name) != value]
+    other += [] if found["inputs"] == wanted["inputs"] else ["photos"]
+    other += [] if found["model"] == wanted["model"] else ["model"]
     if other:
         raise DreamscopeError(f"'{path}' was made with other {', '.join(other[:3])}; give another folder with --out")
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dreamscope.augmentation.aims import Features
+from dreamscope import images
+from dreamscope.augmentation.aims import Features, means_of
 from dreamscope.augmentation.aims import aim as aimed
 from dreamscope.augmentation.arms import MAGNITUDES, STRENGTHS
 from dreamscope.augmentation.hallucination import Hallucinator, blended, seeded
@@ -18,7 +19,6 @@ from dreamscope.augmentation.keeping import Keep
 from dreamscope.dreaming.presets import Settings
 from dreamscope.models.addresses import Address
 from dreamscope.models.classifier import Classifier
-from dreamscope.probes import means, probe
 
 Array = np.ndarray[Any, Any]
 
@@ -157,9 +157,6 @@ class Pictures:
 
     def _read(self, pictures: Tensor) -> Array:
         """Return the features of pictures (N, 3, H, W) in [0, 1] that are as the network is given them."""
-        rows = []
-        with torch.no_grad(), probe(self.model, [self.layer], keep=means) as seen:
-            for part in pictures.split(_AT_ONCE):
-                # As 8 bits hold them, like the photos.
-                rows.append(seen((part * 255).round() / 255)[self.layer].float().cpu())
-        return torch.cat(rows).double().numpy()
+        # As 8 bits hold them, like the photos.
+        batches = (images.to_8_bits(part) for part in pictures.split(_AT_ONCE))
+        return means_of(self.model, [self.layer], batches)[self.layer].double().numpy()

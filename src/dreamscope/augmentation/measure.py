@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dreamscope import photos
-from dreamscope.augmentation.aims import AIMS, Features, layers_at
+from dreamscope.augmentation.aims import AIMS, layers_at, means_of
 from dreamscope.augmentation.arms import Known
 from dreamscope.augmentation.augment import ensure_apart
 from dreamscope.augmentation.gain import Gain, gathered
@@ -32,7 +32,6 @@ from dreamscope.optimize.ingredients import text_of, values_of
 from dreamscope.optimize.regularizers import REGULARIZERS
 from dreamscope.optimize.transforms import TRANSFORMS
 from dreamscope.photos import Photo, Source, Stream
-from dreamscope.probes import means, probe
 from dreamscope.progress import Callback, reported
 from dreamscope.recipes import Recipe
 
@@ -135,7 +134,7 @@ def measure_augmentation(
         numbers, pictures = _pictures(model, sets, report)
         known, measured = _split(numbers, positives, seed)
         names = list(dict.fromkeys([read_at, *(address.layer for address in addresses)]))
-        found = _features(model, names, pictures)
+        found = means_of(model, names, (batch.float() / 255 for batch in pictures.split(_AT_ONCE)))
         dreaming = Dreaming(aim, addresses, chosen, keeps, kept_layer(model), count)
         material = Pictures(model, pictures, read_at, found, dreaming, seed)
         items = [(count_, draw) for draw in range(draws) for count_ in positives]
@@ -195,16 +194,6 @@ def _pictures(
 
 def _heard(callback: Callback | None, what: str, total: int) -> Callable[[int], None] | None:
     return None if callback is None else lambda done: callback(what, done, total)
-
-
-def _features(model: Classifier, layers: Sequence[str], pictures: Tensor) -> Features:
-    found: dict[str, list[Tensor]] = {layer: [] for layer in layers}
-    with torch.no_grad(), probe(model, layers, keep=means) as seen:
-        for batch in pictures.split(_AT_ONCE):
-            seen(batch.float() / 255)
-            for layer, rows in found.items():
-                rows.append(seen[layer].float().cpu())
-    return {layer: torch.cat(rows) for layer, rows in found.items()}
 
 
 def _split(numbers: dict[str, list[int]], positives: Sequence[int], seed: int) -> tuple[Known, Measured]:

@@ -17,6 +17,17 @@ from dreamscope.objectives.base import Objective
 from dreamscope.objectives.excite import Gathered, select, select_map
 
 
+class _AtAddress(Objective):
+    """An objective of what one address names."""
+
+    address: Address
+
+    @property
+    def layers(self) -> Sequence[str]:
+        """Names of the layers to record."""
+        return [self.address.layer]
+
+
 # == of tensors is a tensor, no truth value; each such objective equals itself alone.
 @dataclass(frozen=True, eq=False)
 class Follow(Gathered):
@@ -52,7 +63,7 @@ class Follow(Gathered):
 
 
 @dataclass(frozen=True, eq=False)
-class Direction(Objective):
+class Direction(_AtAddress):
     """How far activations point in a direction of channel space, averaged over positions.
 
     Attributes
@@ -66,11 +77,6 @@ class Direction(Objective):
     address: Address
     vector: Tensor
 
-    @property
-    def layers(self) -> Sequence[str]:
-        """Names of the layers to record."""
-        return [self.address.layer]
-
     def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
         """Return one number for each image, (N,)."""
         features = select(activations, self.address)
@@ -78,7 +84,7 @@ class Direction(Objective):
 
 
 @dataclass(frozen=True, eq=False)
-class Similar(Objective):
+class Similar(_AtAddress):
     """The likeness to another picture's activations, place by place: what a caricature exaggerates.
 
     The dot product times a power of the cosine, so that growing in the wrong direction does not pay
@@ -99,11 +105,6 @@ class Similar(Objective):
     features: Tensor
     power: float = 2.0
 
-    @property
-    def layers(self) -> Sequence[str]:
-        """Names of the layers to record."""
-        return [self.address.layer]
-
     def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
         """Return one number for each image, (N,)."""
         selected = select_map(activations, self.address)
@@ -116,7 +117,7 @@ class Similar(Objective):
 
 
 @dataclass(frozen=True, eq=False)
-class Match(Objective):
+class Match(_AtAddress):
     """Minus the squared distance from given activations, in units of their own squared norm.
 
     The error of Mahendran and Vedaldi, "Understanding deep image representations by inverting them" (2014).
@@ -132,11 +133,6 @@ class Match(Objective):
     address: Address
     features: Tensor
 
-    @property
-    def layers(self) -> Sequence[str]:
-        """Names of the layers to record."""
-        return [self.address.layer]
-
     def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
         """Return one number for each image, (N,): 0 at best."""
         wanted = self.features.to(activations[self.address.layer]).float()
@@ -147,7 +143,7 @@ class Match(Objective):
 
 
 @dataclass(frozen=True, eq=False)
-class Kept(Objective):
+class Kept(_AtAddress):
     """Minus the squared change of an image's activations, place by place, as a share of their own squares.
 
     Attributes
@@ -161,11 +157,6 @@ class Kept(Objective):
 
     address: Address
     features: Tensor
-
-    @property
-    def layers(self) -> Sequence[str]:
-        """Names of the layers to record."""
-        return [self.address.layer]
 
     def __call__(self, activations: Mapping[str, Tensor]) -> Tensor:
         """Return one number for each image, (N,): 0 at best."""

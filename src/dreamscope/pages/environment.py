@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dreamscope import __version__, files, images
 from dreamscope.errors import DreamscopeError
+from dreamscope.figures import style
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -114,6 +115,13 @@ def environment() -> Environment:
     made.policies["json.dumps_kwargs"] = {"allow_nan": False}
     made.filters |= {"percent": percent, "decimal": decimal}
     return made
+
+
+def plot(svg: str) -> Markup:
+    """Return a plot of our own as part of a page, whose paper and ink it takes."""
+    from markupsafe import Markup
+
+    return Markup(svg.replace(style.PAPER, "none").replace(style.INK, "currentColor"))
 
 
 @cache

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from markupsafe import Markup
-
 from dreamscope.augmentation.gain import METRICS, Gain
-from dreamscope.figures import style
 from dreamscope.figures.gain_plot import gain_curves
 from dreamscope.pages import environment
 
@@ -21,13 +18,11 @@ def write(gain: Gain, path: str | Path) -> Path:
         If `path` is no ``.html`` or can't be written.
     """
     environment.ensure_page(path)
-    # What is drawn here is SVG of our own; its ink is the page's.
-    curves = gain_curves(gain).replace(style.PAPER, "none").replace(style.INK, "currentColor")
     text = environment.render(
         "gain",
         title="What hallucinated positives are worth",
         about=gain.about,
-        curves=Markup(curves),
+        curves=environment.plot(gain_curves(gain)),
         columns=gain.columns,
         tables=[(metric, gain.rows(metric)) for metric in METRICS],
         verdict=verdict(gain),

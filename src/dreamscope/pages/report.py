@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
 from torch import Tensor
 
 from dreamscope import files
@@ -18,7 +17,7 @@ from dreamscope.dissection.intervals import Estimate
 from dreamscope.dissection.predictions import Row
 from dreamscope.dissection.trials import Trial
 from dreamscope.errors import DreamscopeError
-from dreamscope.figures import plots, style
+from dreamscope.figures import plots
 from dreamscope.pages import environment, photo_rows, report_tables, report_text
 from dreamscope.pages.environment import percent
 from dreamscope.pages.imagined import MOST_REMOVED, Pair, Picture, imagined, removed_pictures
@@ -165,13 +164,13 @@ def _page(blinding: Blinding, numbers: dict[str, Any], pairs: Sequence[Pair], dr
         figures=report_tables.figures(blinding),
         trials=report_tables.trials(blinding),
         loss_name=blinding.result.loss_name(),
-        readout_curve=_drawn(plots.readout_curve(blinding)) if read else "",
+        readout_curve=environment.plot(plots.readout_curve(blinding)) if read else "",
         where_readable=report_text.where_readable(blinding) if read else "",
         readout_names=names,
         readouts=read,
         pairs=[_pair(each) for each in pairs],
         answers=report_tables.answers(blinding),
-        dose_curve="" if blinding.course is None else _drawn(plots.dose_curve(blinding)),
+        dose_curve="" if blinding.course is None else environment.plot(plots.dose_curve(blinding)),
         taken_for=report_tables.taken_for(blinding.result.taken_for, len(blinding.result.photos)),
         worst=report_tables.worst(blinding),
         photos=_shown(targets[:MOST_PHOTOS], of_class, lambda row: row.still),
@@ -189,11 +188,6 @@ def _page(blinding: Blinding, numbers: dict[str, Any], pairs: Sequence[Pair], dr
         recipe_json=json.dumps(_shortened(recipe), indent=2) if recipe else "",
         numbers=numbers,
     )
-
-
-def _drawn(svg: str) -> Markup:
-    # A plot takes its paper and ink from the page.
-    return Markup(svg.replace(style.PAPER, "none").replace(style.INK, "currentColor"))
 
 
 def _pair(pair: Pair) -> dict[str, Any]:
